@@ -1,0 +1,131 @@
+//! The two clocks, and the only file that asks what time it is.
+//!
+//! `care` is what the story is about: due moments, windows, expiry, tasks. `wall` is what machines agree on: tokens,
+//! rate limits, provider pauses. In production both are the system's. Tests and the demo step `care` by hand.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
+use uuid::{NoContext, Timestamp, Uuid};
+
+/// One source of time; cheap to clone, all clones agree.
+#[derive(Debug, Clone)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    System,
+    Manual(Arc<watch::Sender<DateTime<Utc>>>),
+}
+
+impl Clock {
+    /// The system's time.
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands still at `start` until somebody sets it.
+    pub fn manual(start: DateTime<Utc>) -> Self {
+        Self(Source::Manual(Arc::new(watch::Sender::new(start))))
+    }
+
+    /// What time it is, to the microsecond (as Postgres keeps it).
+    #[expect(clippy::disallowed_methods, reason = "this is the one file that asks for the time")]
+    pub fn now(&self) -> DateTime<Utc> {
+        let now = match &self.0 {
+            Source::System => Utc::now(),
+            Source::Manual(current) => *current.borrow(),
+        };
+        DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
+    }
+
+    /// Moves a manual clock to `instant`, waking everybody who slept until then. A system clock ignores it.
+    pub fn set(&self, instant: DateTime<Utc>) {
+        if let Source::Manual(current) = &self.0 {
+            current.send_replace(instant);
+        }
+    }
+
+    /// Moves a manual clock forward. A system clock ignores it.
+    pub fn advance(&self, by: TimeDelta) {
+        self.set(self.now() + by);
+    }
+
+    /// Returns once this clock shows `instant` or later.
+    pub async fn sleep_until(&self, instant: DateTime<Utc>) {
+        match &self.0 {
+            Source::System => {
+                // In steps: a laptop that slept, or a stepped system clock, must not stretch a long wait.
+                while let Ok(left) = (instant - self.now()).to_std() {
+                    if left.is_zero() {
+                        return;
+                    }
+                    tokio::time::sleep(left.min(std::time::Duration::from_secs(5))).await;
+                }
+            }
+            Source::Manual(current) => {
+                let mut changes = current.subscribe();
+                let reached = changes.wait_for(|now| *now >= instant).await;
+                if reached.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+}
+
+/// Both clocks together.
+#[derive(Debug, Clone)]
+pub struct Clocks {
+    /// The time of the recovery story.
+    pub care: Clock,
+    /// The time machines agree on.
+    pub wall: Clock,
+}
+
+impl Clocks {
+    /// Production: one time for everything.
+    pub fn system() -> Self {
+        Self { care: Clock::system(), wall: Clock::system() }
+    }
+
+    /// A stepped story in real machine time.
+    pub fn stepped(care_start: DateTime<Utc>) -> Self {
+        Self { care: Clock::manual(care_start), wall: Clock::system() }
+    }
+
+    /// A fresh time-ordered id (UUIDv7 of the wall clock).
+    pub fn fresh_id(&self) -> Uuid {
+        let now = self.wall.now();
+        let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+        Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_manual_clock_wakes_whoever_slept_until_then() {
+        let start = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let clock = Clock::manual(start);
+        let sleeper = clock.clone();
+        let woken = async { sleeper.sleep_until(start + TimeDelta::hours(1)).await };
+        let step = async {
+            clock.advance(TimeDelta::minutes(59));
+            clock.advance(TimeDelta::minutes(1));
+        };
+        tokio::join!(woken, step);
+        assert_eq!(clock.now(), start + TimeDelta::hours(1));
+    }
+
+    #[test]
+    fn fresh_ids_are_version_seven_and_differ() {
+        let clocks = Clocks::system();
+        let (one, other) = (clocks.fresh_id(), clocks.fresh_id());
+        assert_eq!(one.get_version_num(), 7);
+        assert_ne!(one, other);
+    }
+}

@@ -1,0 +1,6 @@
+//! The pure core: what recovery means, with no async, database, web framework, provider or clock.
+//! Everything here is a function of its arguments, so that it can be property-tested.
+
+pub mod alert;
+pub mod backoff;
+pub mod ids;
