@@ -1,4 +1,14 @@
 //! The module map of mendline; nothing else lives here.
 
+pub mod app;
+pub mod auth;
+pub mod body;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod db;
 pub mod domain;
+pub mod embedded;
+pub mod error;
+pub mod schema;
+pub mod telemetry;

@@ -211,10 +211,7 @@ pub fn decide(devices: &[DeviceResult], frame: TryFrame) -> Decision {
         return Decision::Expired;
     }
     let reachable = devices.iter().any(|device| {
-        !matches!(
-            device,
-            DeviceResult::Tried(PushOutcome::Unregistered { .. } | PushOutcome::AddressSuspect { .. })
-        )
+        !matches!(device, DeviceResult::Tried(PushOutcome::Unregistered { .. } | PushOutcome::AddressSuspect { .. }))
     });
     if reachable { Decision::Failed } else { Decision::NoDevice }
 }

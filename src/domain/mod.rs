@@ -4,3 +4,4 @@
 pub mod alert;
 pub mod backoff;
 pub mod ids;
+pub mod role;

@@ -1,1 +1,6 @@
-//! placeholder
+//! The one integration test binary: real HTTP, real Postgres, faked push providers.
+
+mod support;
+
+mod health;
+mod migrations;

@@ -1,0 +1,4 @@
+DROP TABLE flag_events;
+DROP TABLE flags;
+DROP TABLE check_ins;
+DROP TABLE outcomes;

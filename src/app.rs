@@ -1,0 +1,75 @@
+//! The composition root: what a running mendline is made of, the middleware order and the whole route table.
+//! No business decision is made here.
+
+mod ops;
+mod routes;
+
+use std::net::{SocketAddr, TcpListener};
+
+use actix_cors::Cors;
+use actix_web::dev::Server;
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App, HttpServer, web};
+use anyhow::Context;
+
+pub use ops::ops_server;
+pub use routes::{ROUTES, Route};
+
+use crate::clock::Clocks;
+use crate::config::{Config, Http};
+use crate::db::Db;
+use crate::telemetry::{self, Metrics};
+
+/// What every handler may ask for. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clocks: Clocks,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Where the API is reached from outside.
+    pub public_url: String,
+}
+
+impl State {
+    /// Puts the parts together.
+    pub fn build(config: &Config, db: Db, clocks: Clocks) -> anyhow::Result<Self> {
+        Ok(Self { db, clocks, metrics: Metrics::default(), public_url: config.http.public_url.clone() })
+    }
+}
+
+/// The API, bound and ready to be awaited, and the address it got.
+pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, SocketAddr)> {
+    let listener = TcpListener::bind(settings.bind).with_context(|| format!("MENDLINE_BIND: {}", settings.bind))?;
+    let address = listener.local_addr().context("reading the bound address")?;
+    let state = state.clone();
+    let origins = settings.cors_origins.clone();
+    let mut server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::new(state.clone()))
+            .app_data(web::Data::new(state.metrics.clone()))
+            .configure(routes::register)
+            .wrap(Compress::default())
+            .wrap(cors(&origins))
+            .wrap(from_fn(telemetry::observe))
+    })
+    .shutdown_timeout(settings.shutdown.as_secs())
+    .client_request_timeout(std::time::Duration::from_secs(10))
+    .disable_signals();
+    if let Some(workers) = settings.workers {
+        server = server.workers(usize::try_from(workers).unwrap_or(1));
+    }
+    let server = server.listen(listener).context("starting the API")?.run();
+    Ok((server, address))
+}
+
+fn cors(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allow_any_header()
+        .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
+        .expose_headers(["etag", "location", "retry-after", "x-request-id", "content-language"])
+        .max_age(600);
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}

@@ -1,0 +1,87 @@
+//! The whole route table. Handlers are `<verb>_<resource>`; that name is the `operationId` in openapi.yaml.
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, Responder};
+
+use crate::app::ops;
+use crate::error::ApiError;
+
+/// One operation of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// HTTP method, upper case.
+    pub method: &'static str,
+    /// Path pattern, as in openapi.yaml.
+    pub path: &'static str,
+    /// Path of the handler; its last part is the `operationId`.
+    pub handler: &'static str,
+}
+
+impl Route {
+    /// The handler's name.
+    pub fn operation_id(&self) -> &'static str {
+        self.handler.rsplit("::").next().unwrap_or(self.handler).trim()
+    }
+}
+
+macro_rules! table {
+    ($($path:literal => { $($method:ident $handler:path),+ $(,)? })+) => {
+        /// Every operation, in the order of the table.
+        pub const ROUTES: &[Route] = &[
+            $($(Route { method: method_name!($method), path: $path, handler: stringify!($handler) },)+)+
+        ];
+
+        /// Registers every operation. What a resource does not do is answered with 405, what does not exist with 404.
+        pub fn register(config: &mut ServiceConfig) {
+            $(
+                config.service(
+                    web::resource($path)
+                        $(.route(web::$method().to($handler)))+
+                        .default_service(web::to(method_not_allowed)),
+                );
+            )+
+            config
+                .app_data(web::PathConfig::default().error_handler(|_, _| ApiError::NotFound.into()))
+                .app_data(web::QueryConfig::default().error_handler(|error, _| malformed_query(&error).into()))
+                .default_service(web::to(not_found));
+        }
+    };
+}
+
+macro_rules! method_name {
+    (get) => {
+        "GET"
+    };
+    (post) => {
+        "POST"
+    };
+    (put) => {
+        "PUT"
+    };
+    (patch) => {
+        "PATCH"
+    };
+    (delete) => {
+        "DELETE"
+    };
+}
+
+table! {
+    "/healthz" => { get ops::find_health }
+    "/readyz" => { get ops::find_readiness }
+}
+
+async fn not_found() -> Result<&'static str, ApiError> {
+    Err(ApiError::NotFound)
+}
+
+/// Which methods a path has can be read off the table.
+async fn method_not_allowed(request: HttpRequest) -> impl Responder {
+    let pattern = request.match_pattern().unwrap_or_default();
+    let methods: Vec<_> = ROUTES.iter().filter(|route| route.path == pattern).map(|route| route.method).collect();
+    Err::<&'static str, _>(ApiError::MethodNotAllowed { allow: methods.join(", ") })
+}
+
+fn malformed_query(error: &actix_web::error::QueryPayloadError) -> ApiError {
+    ApiError::Malformed { detail: format!("the query cannot be read: {error}"), errors: Vec::new() }
+}

@@ -1,0 +1,204 @@
+//! Reading a JSON body: size, media type, shape; and collecting everything that is wrong with its values.
+//! What the values mean is the slices' business.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+
+use crate::error::{ApiError, FieldError};
+
+/// The largest body that any operation takes, in bytes.
+pub const MAX_BODY: usize = 256 * 1024;
+
+/// A JSON body, parsed. Types that come through here refuse unknown fields.
+#[derive(Debug)]
+pub struct Body<T> {
+    /// The parsed value.
+    pub value: T,
+    /// The bytes it was parsed from: what an idempotency key's fingerprint is made of.
+    pub raw: actix_web::web::Bytes,
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_json = is_json(request);
+        let mut payload = payload.take();
+        Box::pin(async move {
+            if !is_json {
+                return Err(ApiError::UnsupportedMediaType);
+            }
+            let mut raw = actix_web::web::BytesMut::new();
+            while let Some(chunk) = payload.next().await {
+                let chunk = chunk.map_err(|error| malformed(format!("the body could not be read: {error}")))?;
+                if raw.len() + chunk.len() > MAX_BODY {
+                    return Err(ApiError::PayloadTooLarge { limit: MAX_BODY });
+                }
+                raw.extend_from_slice(&chunk);
+            }
+            let raw = raw.freeze();
+            Ok(Self { value: parse(&raw)?, raw })
+        })
+    }
+}
+
+fn is_json(request: &HttpRequest) -> bool {
+    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = media_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+fn malformed(detail: String) -> ApiError {
+    ApiError::Malformed { detail, errors: Vec::new() }
+}
+
+fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError> {
+    if raw.windows(6).any(|bytes| bytes == br"\u0000") || raw.contains(&0) {
+        return Err(malformed("the body contains a NUL character".to_owned()));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(raw);
+    let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let pointer = pointer(error.path());
+        let cause = error.into_inner();
+        let detail = cause.to_string();
+        match cause.classify() {
+            serde_json::error::Category::Data => ApiError::Malformed {
+                detail: "the body does not have the expected shape".to_owned(),
+                errors: vec![FieldError { pointer, detail }],
+            },
+            _ => malformed(format!("the body is not JSON: {detail}")),
+        }
+    })?;
+    deserializer.end().map_err(|error| malformed(format!("the body is not JSON: {error}")))?;
+    Ok(value)
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => format!("/{variant}"),
+            Segment::Unknown => String::new(),
+        })
+        .collect()
+}
+
+/// Collects what is wrong with values, so that a client hears of everything at once.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<FieldError>);
+
+impl Faults {
+    /// Notes one fault.
+    pub fn push(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(FieldError { pointer: pointer.into(), detail: detail.into() });
+    }
+
+    /// A text: trimmed, without control characters other than line breaks and tabs, of a length in characters within bounds.
+    pub fn text(&mut self, pointer: &str, value: &str, length: RangeInclusive<usize>) -> String {
+        let value = value.trim();
+        let count = value.chars().count();
+        if !length.contains(&count) {
+            self.push(pointer, format!("must have {} to {} characters, has {count}", length.start(), length.end()));
+        }
+        if value.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+            self.push(pointer, "must not contain control characters");
+        }
+        value.to_owned()
+    }
+
+    /// The same for a text that may be absent; an empty one counts as absent.
+    pub fn optional_text(
+        &mut self,
+        pointer: &str,
+        value: Option<&str>,
+        length: RangeInclusive<usize>,
+    ) -> Option<String> {
+        value.map(str::trim).filter(|value| !value.is_empty()).map(|value| self.text(pointer, value, length))
+    }
+
+    /// A value that parses, or a fault that says why it does not.
+    pub fn parsed<T, E: Display>(&mut self, pointer: &str, value: Result<T, E>) -> Option<T> {
+        value.map_err(|error| self.push(pointer, error.to_string())).ok()
+    }
+
+    /// An IANA time zone.
+    pub fn time_zone(&mut self, pointer: &str, value: &str) -> chrono_tz::Tz {
+        value.parse().unwrap_or_else(|_: chrono_tz::ParseError| {
+            self.push(pointer, "is not an IANA time zone such as Europe/Berlin");
+            chrono_tz::UTC
+        })
+    }
+
+    /// A language tag such as `en` or `pt-BR`.
+    pub fn locale(&mut self, pointer: &str, value: &str) -> String {
+        let value = value.trim();
+        let mut parts = value.split('-');
+        let language = parts.next().unwrap_or_default();
+        let language_ok = (2..=3).contains(&language.len()) && language.chars().all(|c| c.is_ascii_alphabetic());
+        let rest_ok =
+            parts.all(|part| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric()));
+        if !(language_ok && rest_ok && value.len() <= 35) {
+            self.push(pointer, "is not a language tag such as en or pt-BR");
+        }
+        value.to_owned()
+    }
+
+    /// An error if anything was wrong.
+    pub fn finish(self) -> Result<(), ApiError> {
+        if self.0.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.0)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only its shape matters here")]
+    struct Sample {
+        name: String,
+        parts: Vec<u8>,
+    }
+
+    fn fault(body: &str) -> (String, Vec<FieldError>) {
+        match parse::<Sample>(body.as_bytes()) {
+            Err(ApiError::Malformed { detail, errors }) => (detail, errors),
+            other => panic!("expected a malformed body, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_wrong_shape_is_named_with_a_pointer() {
+        assert_eq!(fault(r#"{"name": "x", "parts": [1, "two"]}"#).1[0].pointer, "/parts/1");
+        assert_eq!(fault(r#"{"name": "x", "parts": [], "extra": 1}"#).1[0].pointer, "/extra");
+        assert!(fault(r#"{"parts": []}"#).1[0].detail.contains("missing field `name`"));
+    }
+
+    #[test]
+    fn what_is_not_json_and_what_hides_a_nul_is_refused() {
+        assert!(fault("{").0.contains("not JSON"));
+        assert!(fault(r#"{"name": "x", "parts": []} trailing"#).0.contains("not JSON"));
+        assert!(fault(r#"{"name": "\u0000", "parts": []}"#).0.contains("NUL"));
+    }
+
+    #[test]
+    fn all_wrong_values_come_at_once() {
+        let mut faults = Faults::default();
+        faults.text("/name", "  ", 1..=10);
+        faults.time_zone("/time_zone", "Mars/Olympus");
+        faults.locale("/locale", "english please");
+        let Err(ApiError::Invalid(errors)) = faults.finish() else { panic!("must fail") };
+        assert_eq!(errors.iter().map(|e| e.pointer.as_str()).collect::<Vec<_>>(), ["/name", "/time_zone", "/locale"]);
+    }
+}

@@ -1,0 +1,109 @@
+//! The roles of the one binary, as clap sees them, and how each starts and ends.
+//! What the commands do is composed from the rest of the crate; no business decision is made here.
+
+mod database;
+mod healthcheck;
+mod serve;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+pub use database::Database;
+
+/// Recovery companion backend for microneedling patients and their clinics.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = "Settings are environment variables; the README lists them.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub role: Role,
+}
+
+/// What the binary can be.
+#[derive(Debug, Subcommand)]
+pub enum Role {
+    /// API and worker in one process
+    Serve,
+    /// The API alone
+    Api,
+    /// The worker alone
+    Worker,
+    /// Bring the database's schema up to this binary, then exit
+    Migrate,
+    /// Print the HTTP contract
+    Openapi,
+    /// Ask a running mendline whether it is ready; status 0 if so
+    Healthcheck,
+}
+
+/// Runs the role and turns its end into an exit status.
+pub fn run(cli: Cli) -> ExitCode {
+    let config = match Config::from_environment() {
+        Ok(config) => config,
+        Err(faults) => {
+            for fault in faults {
+                complain(&fault.to_string());
+            }
+            return ExitCode::from(2);
+        }
+    };
+    crate::telemetry::init(config.is_production());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("starting the runtime: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(role(cli.role, &config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn role(role: Role, config: &Config) -> anyhow::Result<()> {
+    match role {
+        Role::Serve => serve::run(config, serve::Parts { api: true, worker: true }).await,
+        Role::Api => serve::run(config, serve::Parts { api: true, worker: false }).await,
+        Role::Worker => serve::run(config, serve::Parts { api: false, worker: true }).await,
+        Role::Migrate => migrate(config).await,
+        Role::Openapi => {
+            say(include_str!("../../openapi.yaml"));
+            Ok(())
+        }
+        Role::Healthcheck => healthcheck::run(config).await,
+    }
+}
+
+async fn migrate(config: &Config) -> anyhow::Result<()> {
+    let database = Database::open(config).await?;
+    let ran = database.migrate(config).await.context("migrating")?;
+    match ran.len() {
+        0 => say("the schema is current"),
+        _ => ran.iter().for_each(|name| say(&format!("ran {name}"))),
+    }
+    database.close().await
+}
+
+/// A line for whoever called the command.
+pub(crate) fn say(line: &str) {
+    #[expect(clippy::print_stdout, reason = "a command's answer belongs on standard output")]
+    {
+        println!("{line}");
+    }
+}
+
+/// A line about what went wrong.
+fn complain(line: &str) {
+    #[expect(clippy::print_stderr, reason = "a command's complaint belongs on standard error")]
+    {
+        eprintln!("mendline: {line}");
+    }
+}

@@ -1,0 +1,323 @@
+//! All settings, typed, from the environment: the only file that reads it. Every fault is reported at once and names
+//! its variable. Secrets are redacted in `Debug`. Defaults and meanings stand in the README.
+
+mod vars;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+pub use vars::{Fault, Vars};
+
+/// How strict the server is with its surroundings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// Generates missing keys and may run its own database.
+    Development,
+    /// Refuses generated keys and the embedded database.
+    Production,
+}
+
+impl std::str::FromStr for Environment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "development" => Ok(Self::Development),
+            "production" => Ok(Self::Production),
+            _ => Err("expected development or production"),
+        }
+    }
+}
+
+/// Everything the binary can be told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `MENDLINE_ENV`.
+    pub environment: Environment,
+    /// `MENDLINE_DATA_DIR`: private database and generated keys.
+    pub data_dir: PathBuf,
+    /// Where the data is.
+    pub database: Database,
+    /// The API.
+    pub http: Http,
+    /// Signing and sealing keys.
+    pub keys: Keys,
+    /// The worker.
+    pub worker: Worker,
+    /// Push providers.
+    pub push: Push,
+}
+
+/// Where the data is.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// `DATABASE_URL`; absent: the embedded cluster.
+    pub url: Option<SecretString>,
+    /// `MENDLINE_MIGRATE_URL`: the owner's connection; `DATABASE_URL` where absent.
+    pub migrate_url: Option<SecretString>,
+    /// `PG_BIN_DIR`: server binaries for the embedded cluster.
+    pub bin_dir: Option<PathBuf>,
+    /// `MENDLINE_DATABASE_POOL`: connections per process.
+    pub pool_size: u32,
+    /// PEM of `MENDLINE_EXTRA_CA`: roots trusted beside the system's.
+    pub extra_ca: Option<String>,
+}
+
+/// The API's addresses and limits.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// `MENDLINE_BIND`.
+    pub bind: SocketAddr,
+    /// `MENDLINE_OPS_BIND`: health and metrics.
+    pub ops_bind: SocketAddr,
+    /// `MENDLINE_PUBLIC_URL`, without a trailing slash.
+    pub public_url: String,
+    /// `MENDLINE_TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// `MENDLINE_CORS_ORIGINS`.
+    pub cors_origins: Vec<String>,
+    /// `MENDLINE_HTTP_WORKERS`: threads that serve HTTP; the number of cores where absent.
+    pub workers: Option<u32>,
+    /// `MENDLINE_SHUTDOWN_SECONDS`: how long requests and sends in flight may take to finish.
+    pub shutdown: Duration,
+}
+
+/// Signing and sealing keys; absent ones are generated into the data directory, in development only.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// `MENDLINE_TOKEN_KEY`: PEM, Ed25519 or P-256; the first signs, all verify.
+    pub token: Option<SecretString>,
+    /// `MENDLINE_SECRET_KEY`: at least 32 bytes, base64.
+    pub secret: Option<SecretString>,
+}
+
+/// The worker's pace.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// `MENDLINE_WORKER_CONCURRENCY`: alerts in flight at once.
+    pub concurrency: u32,
+    /// `MENDLINE_LEASE_SECONDS`: how long a claim holds.
+    pub lease: Duration,
+    /// `MENDLINE_SEND_TIMEOUT_SECONDS`: how long one provider may take.
+    pub send_timeout: Duration,
+    /// `MENDLINE_SHUTDOWN_SECONDS`: how long sends in flight may take to finish at a stop.
+    pub shutdown: Duration,
+    /// `MENDLINE_POLL_SECONDS`: the slowest the worker looks at the queue.
+    pub poll: Duration,
+}
+
+/// Push providers' credentials and addresses.
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// `MENDLINE_FCM_CREDENTIALS`: service-account JSON, inline or a path.
+    pub fcm_credentials: Option<SecretString>,
+    /// `MENDLINE_FCM_BASE_URL`.
+    pub fcm_base_url: String,
+    /// `MENDLINE_VAPID_KEY`: PEM, P-256.
+    pub vapid_key: Option<SecretString>,
+    /// `MENDLINE_VAPID_SUBJECT`: `mailto:` or `https:` URL that push services may contact.
+    pub vapid_subject: Option<String>,
+    /// `MENDLINE_PUSH_ALLOWED_HOSTS`: `host:port` of self-hosted push services; only these may be private or plain http.
+    pub allowed_hosts: Vec<String>,
+    /// PEM of `MENDLINE_EXTRA_CA`.
+    pub extra_ca: Option<String>,
+}
+
+impl Config {
+    /// Reads the process's environment.
+    pub fn from_environment() -> Result<Self, Vec<Fault>> {
+        Self::read(Vars::from_environment())
+    }
+
+    /// Reads given variables.
+    pub fn read(mut vars: Vars) -> Result<Self, Vec<Fault>> {
+        let environment = vars.parsed("MENDLINE_ENV", Environment::Development);
+        let seconds =
+            |vars: &mut Vars, name, default, most| Duration::from_secs(u64::from(vars.number(name, default, 1, most)));
+        let shutdown = seconds(&mut vars, "MENDLINE_SHUTDOWN_SECONDS", 10, 600);
+        let bind = vars.parsed("MENDLINE_BIND", SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let extra_ca = vars.pem("MENDLINE_EXTRA_CA");
+        let config = Self {
+            environment,
+            data_dir: data_dir(&vars),
+            database: Database {
+                url: vars.text("DATABASE_URL").map(SecretString::from),
+                migrate_url: vars.text("MENDLINE_MIGRATE_URL").map(SecretString::from),
+                bin_dir: vars.text("PG_BIN_DIR").map(PathBuf::from),
+                pool_size: vars.number("MENDLINE_DATABASE_POOL", 16, 2, 500),
+                extra_ca: extra_ca.clone(),
+            },
+            http: Http {
+                bind,
+                ops_bind: vars.parsed("MENDLINE_OPS_BIND", SocketAddr::from(([127, 0, 0, 1], 9090))),
+                public_url: public_url(&mut vars, bind),
+                trusted_proxies: vars.list("MENDLINE_TRUSTED_PROXIES"),
+                cors_origins: vars.list("MENDLINE_CORS_ORIGINS"),
+                workers: vars
+                    .text("MENDLINE_HTTP_WORKERS")
+                    .is_some()
+                    .then(|| vars.number("MENDLINE_HTTP_WORKERS", 1, 1, 1024)),
+                shutdown,
+            },
+            keys: Keys {
+                token: vars.pem("MENDLINE_TOKEN_KEY").map(SecretString::from),
+                secret: vars.text("MENDLINE_SECRET_KEY").map(SecretString::from),
+            },
+            worker: Worker {
+                concurrency: vars.number("MENDLINE_WORKER_CONCURRENCY", 256, 1, 10_000),
+                lease: seconds(&mut vars, "MENDLINE_LEASE_SECONDS", 60, 3600),
+                send_timeout: seconds(&mut vars, "MENDLINE_SEND_TIMEOUT_SECONDS", 15, 600),
+                shutdown,
+                poll: seconds(&mut vars, "MENDLINE_POLL_SECONDS", 10, 600),
+            },
+            push: Push {
+                fcm_credentials: vars.pem("MENDLINE_FCM_CREDENTIALS").map(SecretString::from),
+                fcm_base_url: base_url(&mut vars, "MENDLINE_FCM_BASE_URL", "https://fcm.googleapis.com"),
+                vapid_key: vars.pem("MENDLINE_VAPID_KEY").map(SecretString::from),
+                vapid_subject: vars.text("MENDLINE_VAPID_SUBJECT"),
+                allowed_hosts: vars.list("MENDLINE_PUSH_ALLOWED_HOSTS"),
+                extra_ca,
+            },
+        };
+        config.check(&mut vars);
+        match vars.into_faults() {
+            faults if faults.is_empty() => Ok(config),
+            faults => Err(faults),
+        }
+    }
+
+    /// Whether generated keys and the embedded database will do.
+    pub fn is_production(&self) -> bool {
+        self.environment == Environment::Production
+    }
+
+    /// What contradicts each other, and what production may not lack.
+    fn check(&self, vars: &mut Vars) {
+        let margin = Duration::from_secs(5);
+        if self.worker.lease < self.worker.send_timeout + margin {
+            vars.fault("MENDLINE_LEASE_SECONDS", "must exceed MENDLINE_SEND_TIMEOUT_SECONDS by at least 5");
+        }
+        if self.http.bind == self.http.ops_bind && self.http.bind.port() != 0 {
+            vars.fault("MENDLINE_OPS_BIND", "must differ from MENDLINE_BIND");
+        }
+        if self.database.migrate_url.is_some() && self.database.url.is_none() {
+            vars.fault("MENDLINE_MIGRATE_URL", "needs DATABASE_URL beside it");
+        }
+        if let Some(subject) = &self.push.vapid_subject
+            && !subject.starts_with("mailto:")
+            && !subject.starts_with("https://")
+        {
+            vars.fault("MENDLINE_VAPID_SUBJECT", "must start with mailto: or https://");
+        }
+        if !self.is_production() {
+            return;
+        }
+        let required = [
+            ("DATABASE_URL", self.database.url.is_some()),
+            ("MENDLINE_TOKEN_KEY", self.keys.token.is_some()),
+            ("MENDLINE_SECRET_KEY", self.keys.secret.is_some()),
+            ("MENDLINE_VAPID_KEY", self.push.vapid_key.is_some()),
+            ("MENDLINE_VAPID_SUBJECT", self.push.vapid_subject.is_some()),
+            ("MENDLINE_PUBLIC_URL", vars.text("MENDLINE_PUBLIC_URL").is_some()),
+        ];
+        for (variable, present) in required {
+            if !present {
+                vars.fault(variable, "is required in production; `mendline admin keys new` makes keys");
+            }
+        }
+    }
+}
+
+/// Where programs are looked up.
+pub fn search_path() -> OsString {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that reads the environment")]
+    std::env::var_os("PATH").unwrap_or_default()
+}
+
+fn data_dir(vars: &Vars) -> PathBuf {
+    if let Some(dir) = vars.text("MENDLINE_DATA_DIR") {
+        return PathBuf::from(dir);
+    }
+    if nix::unistd::geteuid().is_root() {
+        return PathBuf::from("/var/lib/mendline");
+    }
+    let home = vars.text("HOME").unwrap_or_else(|| "/tmp".to_owned());
+    let share = vars.text("XDG_DATA_HOME").map_or_else(|| PathBuf::from(home).join(".local/share"), PathBuf::from);
+    share.join("mendline")
+}
+
+fn base_url(vars: &mut Vars, variable: &'static str, default: &str) -> String {
+    let text = vars.text(variable).unwrap_or_else(|| default.to_owned());
+    match url::Url::parse(&text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
+        Ok(_) => vars.fault(variable, "must be an http or https URL"),
+        Err(error) => vars.fault(variable, format!("is not a URL: {error}")),
+    }
+    text.trim_end_matches('/').to_owned()
+}
+
+fn public_url(vars: &mut Vars, bind: SocketAddr) -> String {
+    base_url(vars, "MENDLINE_PUBLIC_URL", &format!("http://{bind}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, Vec<Fault>> {
+        Config::read(Vars::from_map(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()))
+    }
+
+    fn faulty(pairs: &[(&str, &str)]) -> Vec<&'static str> {
+        read(pairs).unwrap_err().into_iter().map(|fault| fault.variable).collect()
+    }
+
+    #[test]
+    fn nothing_set_is_a_development_server_with_the_documented_defaults() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.http.bind.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.worker.concurrency, 256);
+        assert_eq!(config.worker.lease, Duration::from_secs(60));
+        assert!(config.database.url.is_none());
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let faults = faulty(&[
+            ("MENDLINE_BIND", "nowhere"),
+            ("MENDLINE_ENV", "staging"),
+            ("MENDLINE_WORKER_CONCURRENCY", "0"),
+            ("MENDLINE_TRUSTED_PROXIES", "10.0.0.1,proxy"),
+        ]);
+        assert_eq!(
+            faults,
+            ["MENDLINE_ENV", "MENDLINE_BIND", "MENDLINE_TRUSTED_PROXIES", "MENDLINE_WORKER_CONCURRENCY"]
+        );
+    }
+
+    #[test]
+    fn contradictions_stop_the_start() {
+        assert_eq!(faulty(&[("MENDLINE_LEASE_SECONDS", "15")]), ["MENDLINE_LEASE_SECONDS"]);
+        assert_eq!(faulty(&[("MENDLINE_OPS_BIND", "127.0.0.1:8080")]), ["MENDLINE_OPS_BIND"]);
+        assert_eq!(faulty(&[("MENDLINE_MIGRATE_URL", "postgres://x/y")]), ["MENDLINE_MIGRATE_URL"]);
+    }
+
+    #[test]
+    fn production_refuses_generated_keys_and_the_embedded_database() {
+        let faults = faulty(&[("MENDLINE_ENV", "production")]);
+        for variable in ["DATABASE_URL", "MENDLINE_TOKEN_KEY", "MENDLINE_SECRET_KEY", "MENDLINE_VAPID_KEY"] {
+            assert!(faults.contains(&variable), "{variable} is missing from {faults:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_do_not_show_in_debug_output() {
+        let config = read(&[("DATABASE_URL", "postgres://u:hunter2@h/d"), ("MENDLINE_SECRET_KEY", "s3cr3t")]).unwrap();
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("hunter2") && !shown.contains("s3cr3t"));
+    }
+}

@@ -1,0 +1,171 @@
+//! The way to the database: pools, TLS, timeouts, migrations, and [`Db::scoped`], through which alone a slice gets a
+//! connection. A pooled connection is driven by the runtime that opened the pool, never by an HTTP worker thread.
+
+mod connect;
+mod migrate;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use diesel::QueryResult;
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+
+pub use connect::Connector;
+pub use migrate::{MigrationState, migrate, migration_state};
+
+/// How long a request waits for a free connection.
+const POOL_WAIT: Duration = Duration::from_secs(5);
+
+/// On whose behalf the database is asked. Row-level security reads it from the session settings that
+/// [`Db::scoped`] sets for the length of one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Before any clinic is known: login, registration, tokens, devices.
+    Identity,
+    /// One clinic's data.
+    Clinic(Uuid),
+    /// The worker and the operator's commands: all clinics.
+    System,
+}
+
+impl Scope {
+    /// The statement that opens a transaction in this scope. Only typed ids go into its text.
+    fn begin(self) -> String {
+        match self {
+            Self::Identity => "BEGIN; SET LOCAL mendline.scope = 'identity'".to_owned(),
+            Self::System => "BEGIN; SET LOCAL mendline.scope = 'system'".to_owned(),
+            Self::Clinic(id) => {
+                format!("BEGIN; SET LOCAL mendline.scope = 'clinic'; SET LOCAL mendline.clinic_id = '{id}'")
+            }
+        }
+    }
+}
+
+/// Why a scoped piece of work did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// No connection could be had in time.
+    #[error("no database connection: {0}")]
+    Unavailable(String),
+    /// The database refused a statement.
+    #[error(transparent)]
+    Query(#[from] diesel::result::Error),
+}
+
+/// The database, as everybody but the migrations sees it. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    pool: Pool<AsyncPgConnection>,
+    connector: Connector,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Db").field("status", &self.pool.status()).finish_non_exhaustive()
+    }
+}
+
+impl Db {
+    /// A pool of `size` connections that the current runtime drives. Nothing is connected yet.
+    pub fn connect(url: &SecretString, size: u32, extra_ca: Option<&str>) -> anyhow::Result<Self> {
+        let connector = Connector::new(url, extra_ca)?;
+        let runtime = tokio::runtime::Handle::current();
+        let mut manager = ManagerConfig::default();
+        manager.recycling_method = RecyclingMethod::Fast;
+        let opener = connector.clone();
+        manager.custom_setup = Box::new(move |_| {
+            let (runtime, opener) = (runtime.clone(), opener.clone());
+            Box::pin(async move {
+                let opened = runtime.spawn(async move { opener.open().await }).await;
+                opened.map_err(|error| diesel::ConnectionError::BadConnection(error.to_string()))?
+            })
+        });
+        let manager = AsyncDieselConnectionManager::new_with_config(url.expose_secret(), manager);
+        let pool = Pool::builder(manager)
+            .max_size(usize::try_from(size).unwrap_or(16))
+            .wait_timeout(Some(POOL_WAIT))
+            .create_timeout(Some(POOL_WAIT))
+            .recycle_timeout(Some(POOL_WAIT))
+            .runtime(deadpool::Runtime::Tokio1)
+            .build()
+            .context("building the connection pool")?;
+        Ok(Self { pool, connector })
+    }
+
+    /// Opens connections of its own, for listening and for session locks.
+    pub fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// Connections in the pool and those of them that are free.
+    pub fn pool_status(&self) -> (usize, usize) {
+        let status = self.pool.status();
+        (status.size, status.available)
+    }
+
+    /// Runs `work` in one transaction in `scope`; it commits when `work` succeeds and rolls back when it fails.
+    ///
+    /// No network call may happen inside.
+    pub async fn scoped<T, E, F>(&self, scope: Scope, work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
+        E: From<DbError>,
+    {
+        let mut conn = self.get().await?;
+        begin(&mut conn, scope).await.map_err(DbError::Query)?;
+        let guard = Unfinished { conn: Some(conn) };
+        let mut guard = guard;
+        let Some(conn) = guard.conn.as_mut() else { return Err(DbError::Unavailable("lost".to_owned()).into()) };
+        match work(conn).await {
+            Ok(value) => {
+                conn.batch_execute("COMMIT").await.map_err(DbError::Query)?;
+                guard.finish();
+                Ok(value)
+            }
+            Err(error) => {
+                if conn.batch_execute("ROLLBACK").await.is_ok() {
+                    guard.finish();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn get(&self) -> Result<Object<AsyncPgConnection>, DbError> {
+        self.pool.get().await.map_err(|error| DbError::Unavailable(error.to_string()))
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), DbError> {
+        let mut conn = self.get().await?;
+        conn.batch_execute("SELECT 1").await.map_err(DbError::Query)
+    }
+}
+
+async fn begin(conn: &mut AsyncPgConnection, scope: Scope) -> QueryResult<()> {
+    conn.batch_execute(&scope.begin()).await
+}
+
+/// A connection in the middle of a transaction. If its future is dropped (the client hung up), the connection is
+/// closed instead of going back to the pool with the transaction open.
+struct Unfinished {
+    conn: Option<Object<AsyncPgConnection>>,
+}
+
+impl Unfinished {
+    fn finish(mut self) {
+        drop(self.conn.take());
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(conn) = self.conn.take() {
+            drop(Object::take(conn));
+        }
+    }
+}

@@ -1,0 +1,652 @@
+//! The database's tables as diesel sees them. Generated from a migrated database; a test holds both equal.
+
+diesel::table! {
+    /// One message owed to one person at one time: the queue, the inbox and the record.
+    alerts (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Computed from clinic, recipient and dedupe key.
+        id -> Uuid,
+        /// patient: a patient record; member: a staff membership.
+        recipient_kind -> Text,
+        /// The patient record or membership.
+        recipient_id -> Uuid,
+        /// What is owed, so that planning twice owes it once.
+        dedupe_key -> Text,
+        /// What the person can switch off.
+        category -> Text,
+        /// Ignores quiet hours; sent with high urgency.
+        urgent -> Bool,
+        /// The treatment it is about.
+        treatment_id -> Nullable<Uuid>,
+        /// The flag it is about.
+        flag_id -> Nullable<Uuid>,
+        /// Only this device (a test push); otherwise all of the recipient's.
+        device_id -> Nullable<Uuid>,
+        /// Where the text comes from.
+        protocol_version_id -> Nullable<Uuid>,
+        /// Which item of the protocol it announces.
+        item_key -> Nullable<Text>,
+        /// Zero-based local day of the occurrence, where it has one.
+        day_index -> Nullable<Int4>,
+        /// Occurrence within the day, where it has one.
+        seq -> Nullable<Int4>,
+        /// The moment from which it is owed (care clock).
+        due_at -> Timestamptz,
+        /// The moment from which it may be claimed: due_at, or later after a failed try.
+        next_attempt_at -> Timestamptz,
+        /// The moment from which it is worth nothing.
+        expires_at -> Timestamptz,
+        /// scheduled and sending are live, all others are final.
+        state -> Text,
+        /// Why it ended as it did.
+        reason -> Nullable<Text>,
+        /// The replan that last owed it.
+        plan_revision -> Int4,
+        /// It left the plan while being sent: do not try again.
+        superseded -> Bool,
+        /// Counts claims and never falls: the fence against late writers.
+        claim_no -> Int4,
+        /// Tries that count against the limit.
+        tries -> Int4,
+        /// The worker that is sending it.
+        claimed_by -> Nullable<Int4>,
+        /// When the claim ends by itself (database clock).
+        lease_until -> Nullable<Timestamptz>,
+        /// When a provider accepted it (care clock).
+        sent_at -> Nullable<Timestamptz>,
+        /// When the app said that the person opened it (care clock).
+        opened_at -> Nullable<Timestamptz>,
+        /// When it reached a final state (care clock).
+        finalized_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// Each try to hand an alert to one device's provider. Append-only, a partition a month.
+    attempts (clinic_id, alert_id, device_id, claim_no, at) {
+        /// When the answer came (wall clock).
+        at -> Timestamptz,
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// The alert.
+        alert_id -> Uuid,
+        /// The device; it may be gone by now.
+        device_id -> Uuid,
+        /// The claim under which it was sent.
+        claim_no -> Int4,
+        /// Who carried it.
+        provider -> Text,
+        /// What the provider's answer means.
+        outcome -> Text,
+        /// The provider's own word for it.
+        reason -> Nullable<Text>,
+        /// The provider's id of the message.
+        provider_message_id -> Nullable<Text>,
+        /// From handing over to the answer, in milliseconds.
+        duration_ms -> Int4,
+    }
+}
+
+diesel::table! {
+    /// Who did what to whose record. Append-only, a partition a month.
+    audit (clinic_id, at, id) {
+        /// When (wall clock).
+        at -> Timestamptz,
+        /// Tells entries of one instant apart.
+        id -> Uuid,
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// The login that acted; absent for the server itself.
+        actor_id -> Nullable<Uuid>,
+        /// Its role then, or operator.
+        actor_role -> Text,
+        /// What was done, as <resource>.<verb>.
+        action -> Text,
+        /// What kind of thing it was done to.
+        subject_kind -> Text,
+        /// Which one.
+        subject_id -> Uuid,
+        /// Whose record was touched.
+        patient_id -> Nullable<Uuid>,
+        /// The request, as in the log.
+        request_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    /// Symptom reports.
+    check_ins (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Chosen by the app or the server.
+        id -> Uuid,
+        /// The treatment it is about.
+        treatment_id -> Uuid,
+        /// Whose report.
+        patient_id -> Uuid,
+        /// By the phone's clock.
+        recorded_at -> Timestamptz,
+        /// When the server heard of it (care clock).
+        received_at -> Timestamptz,
+        /// The form as filled in, validated.
+        symptoms -> Jsonb,
+        /// In the person's own words.
+        note -> Nullable<Text>,
+        /// What triage made of it.
+        level -> Text,
+        /// Keys of the advice texts that were shown.
+        advice -> Array<Text>,
+        /// The login that entered it: the patient's own or staff.
+        entered_by -> Uuid,
+    }
+}
+
+diesel::table! {
+    /// The tenants.
+    clinics (id) {
+        /// Chosen by the server.
+        id -> Uuid,
+        /// As shown to staff and patients inside the app; never in a push.
+        name -> Text,
+        /// IANA zone of the clinic; patients without one of their own get it.
+        time_zone -> Text,
+        /// Language tag used where neither the request nor the user says otherwise.
+        locale -> Text,
+        /// Key of the protocol that a treatment gets when nobody chooses one.
+        default_protocol -> Text,
+        /// Local time from which patients are left alone, unless they say otherwise.
+        quiet_from -> Time,
+        /// Local time until which patients are left alone.
+        quiet_to -> Time,
+        /// Share of on-time tasks (basis points) below which a patient asks for attention.
+        low_compliance_bp -> Int4,
+        /// Whether check-ins are triaged; off, they are only stored and shown.
+        triage_enabled -> Bool,
+        /// Whom to call in an emergency, as shown to patients.
+        emergency_line -> Nullable<Text>,
+        /// How patients reach the clinic with a question.
+        contact_line -> Nullable<Text>,
+        /// Made by the demo, which touches no other clinic.
+        demo -> Bool,
+        /// Counts edits; the strong ETag.
+        version -> Int4,
+        /// When the clinic was set up (wall clock).
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Phones and browsers that may be addressed. An address belongs to one login at a time.
+    devices (id) {
+        /// Chosen by the app.
+        id -> Uuid,
+        /// Who is logged in on it.
+        user_id -> Uuid,
+        /// The login that registered it; ending that login removes the device.
+        session_id -> Nullable<Uuid>,
+        /// Who carries its messages.
+        provider -> Text,
+        /// The app at the provider; empty where there is but one.
+        app_id -> Text,
+        /// APNs environment; production elsewhere.
+        environment -> Text,
+        /// What the address is: FCM registration token or installation id, else the provider's token or endpoint.
+        address_kind -> Text,
+        /// SHA-256 of the address, so that it can be unique without being readable.
+        address_hash -> Bytea,
+        /// Address and keys as JSON, AES-256-GCM under the server's key, bound to the device id.
+        address_sealed -> Bytea,
+        /// Language of the phone.
+        locale -> Text,
+        /// IANA zone the phone was in when the app was last in the foreground.
+        time_zone -> Text,
+        /// Whether the person lets the app notify.
+        permission -> Text,
+        /// When this address was last registered (wall clock); dead-address reports older than this are ignored.
+        registered_at -> Timestamptz,
+        /// When the app last told us about itself (wall clock).
+        last_seen_at -> Timestamptz,
+        /// Since when the address is suspect and left alone until the app registers again.
+        quarantined_at -> Nullable<Timestamptz>,
+        /// The provider's word for it.
+        quarantine_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// Who did what about a flag.
+    flag_events (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Chosen by the server.
+        id -> Uuid,
+        /// The flag.
+        flag_id -> Uuid,
+        /// What happened.
+        kind -> Text,
+        /// Who did it; absent where a report did.
+        actor_id -> Nullable<Uuid>,
+        /// The actor's note.
+        note -> Nullable<Text>,
+        /// When (care clock).
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Red flags raised by triage, until the clinic has closed them.
+    flags (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Chosen by the server.
+        id -> Uuid,
+        /// The treatment it is about.
+        treatment_id -> Uuid,
+        /// Whose it is.
+        patient_id -> Uuid,
+        /// The report that raised it.
+        check_in_id -> Uuid,
+        /// The triage rule.
+        rule -> Text,
+        /// Counts from 1; a rule that fires again after it was resolved opens the next.
+        episode -> Int4,
+        /// The highest level it has reached.
+        level -> Text,
+        /// open, acknowledged or resolved.
+        status -> Text,
+        /// When it was raised (care clock).
+        opened_at -> Timestamptz,
+        /// When a report last confirmed it (care clock).
+        last_reported_at -> Timestamptz,
+        /// When somebody took it on.
+        acknowledged_at -> Nullable<Timestamptz>,
+        /// When the patient was last contacted about it.
+        contacted_at -> Nullable<Timestamptz>,
+        /// When it was closed.
+        resolved_at -> Nullable<Timestamptz>,
+        /// How it ended, in the clinic's words.
+        outcome -> Nullable<Text>,
+        /// Counts changes; the strong ETag.
+        version -> Int4,
+    }
+}
+
+diesel::table! {
+    /// Requests already answered, kept for 24 hours.
+    idempotency_keys (clinic_id, user_id, key) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Whose key it is.
+        user_id -> Uuid,
+        /// The Idempotency-Key header.
+        key -> Text,
+        /// The operation it was used for.
+        operation -> Text,
+        /// SHA-256 of the request body.
+        fingerprint -> Bytea,
+        /// What was made; the answer is rendered from it anew.
+        resource_id -> Uuid,
+        /// When (wall clock).
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// One-time codes through which people join a clinic.
+    invitations (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Chosen by the server.
+        id -> Uuid,
+        /// SHA-256 of the code, which is shown once.
+        code_hash -> Bytea,
+        /// What the person becomes.
+        role -> Text,
+        /// The record that a patient's login will be linked to.
+        patient_id -> Nullable<Uuid>,
+        /// If given, only this address may accept.
+        email -> Nullable<Text>,
+        /// Who invited; absent where the server's operator did.
+        created_by -> Nullable<Uuid>,
+        /// When (wall clock).
+        created_at -> Timestamptz,
+        /// Useless from then on.
+        expires_at -> Timestamptz,
+        /// When it was used (wall clock).
+        accepted_at -> Nullable<Timestamptz>,
+        /// The login that used it.
+        accepted_by -> Nullable<Uuid>,
+        /// When the clinic took it back.
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// A login's role at one clinic.
+    memberships (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Stable name of this membership; staff alerts are addressed to it.
+        id -> Uuid,
+        /// The login.
+        user_id -> Uuid,
+        /// patient, clinician or administrator.
+        role -> Text,
+        /// When the invitation was accepted (wall clock).
+        created_at -> Timestamptz,
+        /// When the membership ended; the row stays for the record.
+        removed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// What a person wants to be told, and when. No row: the defaults.
+    notification_preferences (user_id) {
+        /// Whose wishes.
+        user_id -> Uuid,
+        /// Local time from which to be left alone; the clinic's where absent.
+        quiet_from -> Nullable<Time>,
+        /// Local time until which to be left alone; the clinic's where absent.
+        quiet_to -> Nullable<Time>,
+        /// Local time for what has no time of its own; 09:00 where absent.
+        preferred_time -> Nullable<Time>,
+        /// Categories of alerts that are not wanted.
+        categories_off -> Array<Text>,
+        /// The person agreed to details on the lock screen.
+        show_details -> Bool,
+        /// At most this many reminders a day.
+        daily_cap -> Int4,
+        /// device: follow the phone; home: keep the home zone.
+        zone_mode -> Text,
+        /// Nothing at all for now.
+        paused -> Bool,
+        /// Counts edits; the strong ETag.
+        version -> Int4,
+        /// Last edit (wall clock).
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// What the patient did with a task. Append-only: the latest by recorded_at counts.
+    outcomes (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Chosen by the app, so that a replay changes nothing.
+        id -> Uuid,
+        /// The treatment.
+        treatment_id -> Uuid,
+        /// The task: computed from treatment, item, day and sequence.
+        task_id -> Uuid,
+        /// The routine.
+        item_key -> Text,
+        /// Zero-based local day.
+        day_index -> Int4,
+        /// Occurrence within the day.
+        seq -> Int4,
+        /// done, skipped or undone (taken back).
+        kind -> Text,
+        /// Why it was skipped, if the person said.
+        reason -> Nullable<Text>,
+        /// By the phone's clock.
+        recorded_at -> Timestamptz,
+        /// When the server heard of it (care clock).
+        received_at -> Timestamptz,
+        /// Start of the window it was judged by.
+        open_at -> Timestamptz,
+        /// End of the window it was judged by, grace included.
+        close_at -> Timestamptz,
+        /// The login that entered it: the patient's own or staff.
+        entered_by -> Uuid,
+    }
+}
+
+diesel::table! {
+    /// Where the person was, and since when. Windows already closed are never judged anew.
+    patient_zones (clinic_id, patient_id, valid_from) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// The patient.
+        patient_id -> Uuid,
+        /// From this instant on (care clock).
+        valid_from -> Timestamptz,
+        /// IANA zone.
+        zone -> Text,
+    }
+}
+
+diesel::table! {
+    /// The clinic's records of people.
+    patients (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Chosen by the caller or the server.
+        id -> Uuid,
+        /// The login behind the record, once an invitation was accepted.
+        user_id -> Nullable<Uuid>,
+        /// The person's name as the clinic writes it.
+        display_name -> Text,
+        /// IANA home zone.
+        time_zone -> Text,
+        /// Language tag for what the person reads.
+        locale -> Text,
+        /// The clinic's own file number.
+        reference -> Nullable<Text>,
+        /// How the clinic reaches the person.
+        phone -> Nullable<Text>,
+        /// When the invitation was accepted (care clock); tasks count from then at the earliest.
+        linked_at -> Nullable<Timestamptz>,
+        /// Counts replans of everything this person is owed.
+        plan_revision -> Int4,
+        /// Counts edits; the strong ETag.
+        version -> Int4,
+        /// Who made the record; absent where the server's operator did.
+        created_by -> Nullable<Uuid>,
+        /// When (care clock).
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// A version's texts by locale. Other locales than the base may come later.
+    protocol_texts (version_id, locale) {
+        /// The version.
+        version_id -> Uuid,
+        /// Language tag.
+        locale -> Text,
+        /// SHA-256 of the texts.
+        content_hash -> Bytea,
+        /// <locale>.toml as published.
+        texts -> Text,
+        /// Whether a clinician has read them; unreviewed texts are not served unless a clinic accepts them.
+        reviewed -> Bool,
+        /// When this database first knew them (wall clock).
+        registered_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Published protocol versions. They never change.
+    protocol_versions (id) {
+        /// Computed from key and version for built-ins.
+        id -> Uuid,
+        /// Name of the protocol.
+        key -> Text,
+        /// Counts published versions.
+        version -> Int4,
+        /// SHA-256 over structure and base locale; the same number never has another content.
+        content_hash -> Bytea,
+        /// protocol.toml as published.
+        structure -> Text,
+        /// The locale whose texts belong to the version.
+        base_locale -> Text,
+        /// When this database first knew it (wall clock).
+        registered_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Opaque refresh tokens, hashed. A successor is an HMAC of its parent, so a lost answer can be asked for again.
+    refresh_tokens (token_hash) {
+        /// SHA-256 of the token.
+        token_hash -> Bytea,
+        /// The family it belongs to.
+        session_id -> Uuid,
+        /// The token it was exchanged for.
+        parent_hash -> Nullable<Bytea>,
+        /// When it was first issued (wall clock).
+        issued_at -> Timestamptz,
+        /// When it was exchanged; it may be presented again only until its successor is used.
+        rotated_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// One-time codes that a clinic hands out for a forgotten password.
+    reset_codes (code_hash) {
+        /// SHA-256 of the code.
+        code_hash -> Bytea,
+        /// Whose password may be set.
+        user_id -> Uuid,
+        /// The clinic that issued it.
+        clinic_id -> Uuid,
+        /// The administrator who issued it.
+        issued_by -> Uuid,
+        /// When (wall clock).
+        issued_at -> Timestamptz,
+        /// Useless from then on.
+        expires_at -> Timestamptz,
+        /// When it was used.
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// A family of rotating refresh tokens: one login on one app.
+    sessions (id) {
+        /// Named in access tokens as sid.
+        id -> Uuid,
+        /// Whose login it is.
+        user_id -> Uuid,
+        /// The membership's clinic that new access tokens name.
+        clinic_id -> Uuid,
+        /// Login (wall clock).
+        created_at -> Timestamptz,
+        /// Last refresh (wall clock).
+        last_used_at -> Timestamptz,
+        /// Ends if unused until then: 180 days after the last refresh.
+        idle_expires_at -> Timestamptz,
+        /// Ends then in any case: one year after the login.
+        expires_at -> Timestamptz,
+        /// When it was ended early.
+        revoked_at -> Nullable<Timestamptz>,
+        /// Why it was ended early.
+        revoked_because -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// Microneedling sessions that were performed.
+    treatments (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Chosen by the caller or the server.
+        id -> Uuid,
+        /// Who was treated.
+        patient_id -> Uuid,
+        /// Membership of the treating clinician, who is told first about flags.
+        clinician_id -> Nullable<Uuid>,
+        /// unconfirmed (registered by the patient's app), active, completed or cancelled.
+        status -> Text,
+        /// T0: the end of the session.
+        performed_at -> Timestamptz,
+        /// The patient's local date at T0: day index 0.
+        anchor_on -> Date,
+        /// Tasks that close before this instant leave the denominator: registration (care clock).
+        counts_from -> Timestamptz,
+        /// The pinned protocol version.
+        protocol_version_id -> Uuid,
+        /// Treated area.
+        area -> Text,
+        /// Plain microneedling or a combination.
+        modality -> Text,
+        /// Device used, as the clinic writes it.
+        device -> Nullable<Text>,
+        /// Needle depth in micrometres.
+        needle_depth_um -> Nullable<Int4>,
+        /// Products used in the session.
+        products -> Array<Text>,
+        /// Which session of the course it was.
+        session_number -> Nullable<Int4>,
+        /// The clinic's notes.
+        notes -> Nullable<Text>,
+        /// Counts edits; the strong ETag.
+        version -> Int4,
+        /// Counts replans.
+        plan_revision -> Int4,
+        /// Counts outcomes and check-ins.
+        activity -> Int4,
+        /// Weight of closed tasks done at all, as of the last outcome or replan.
+        done_w -> Int8,
+        /// Weight of closed tasks done on time, as of the last outcome or replan.
+        on_time_w -> Int8,
+        /// Who registered it.
+        created_by -> Uuid,
+        /// When (care clock).
+        created_at -> Timestamptz,
+        /// When the clinic confirmed it (care clock).
+        confirmed_at -> Nullable<Timestamptz>,
+        /// When it was completed or cancelled (care clock).
+        ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// Logins, global.
+    users (id) {
+        /// Chosen by the server.
+        id -> Uuid,
+        /// Lower-cased; the login name.
+        email -> Text,
+        /// Argon2id, PHC string.
+        password_hash -> Text,
+        /// As the person wants to be called.
+        display_name -> Text,
+        /// IANA zone the person calls home.
+        time_zone -> Text,
+        /// Preferred language tag.
+        locale -> Text,
+        /// Access tokens issued before this instant are refused (wall clock).
+        tokens_valid_after -> Timestamptz,
+        /// Counts edits; the strong ETag.
+        version -> Int4,
+        /// When the login was made (wall clock).
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    alerts,
+    attempts,
+    audit,
+    check_ins,
+    clinics,
+    devices,
+    flag_events,
+    flags,
+    idempotency_keys,
+    invitations,
+    memberships,
+    notification_preferences,
+    outcomes,
+    patient_zones,
+    patients,
+    protocol_texts,
+    protocol_versions,
+    refresh_tokens,
+    reset_codes,
+    sessions,
+    treatments,
+    users
+);

@@ -1,0 +1,153 @@
+//! The app under test: the real servers on port 0, a stepped care clock, and verbs to talk to it.
+
+use std::net::SocketAddr;
+
+use actix_web::dev::ServerHandle;
+use chrono::{DateTime, Utc};
+use mendline::app::{State, api_server, ops_server};
+use mendline::clock::{Clock, Clocks};
+use mendline::config::{Config, Vars};
+use mendline::db::Db;
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+use super::TestDatabase;
+
+/// Where every test's story begins: a Monday noon in winter, UTC.
+const START: &str = "2026-02-02T12:00:00Z";
+
+/// A running mendline of one test's own.
+pub struct TestApp {
+    pub state: State,
+    pub care: Clock,
+    pub database: TestDatabase,
+    pub api: SocketAddr,
+    pub ops: SocketAddr,
+    client: reqwest::Client,
+    servers: Vec<ServerHandle>,
+    _data_dir: tempfile::TempDir,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+    pub text: String,
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// An app with some settings of its own.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let data_dir = tempfile::tempdir().unwrap();
+        let database = TestDatabase::create().await;
+        let config = config(settings, data_dir.path());
+        let start: DateTime<Utc> = START.parse().unwrap();
+        let clocks = Clocks::stepped(start);
+        let care = clocks.care.clone();
+        let db = Db::connect(&database.url, 6, None).unwrap();
+        let state = State::build(&config, db, clocks).expect("a state");
+        let (api_server, api) = api_server(&config.http, &state).expect("the API");
+        let (ops_server, ops) = ops_server(config.http.ops_bind, &state).expect("the operators' server");
+        let servers = vec![api_server.handle(), ops_server.handle()];
+        #[expect(clippy::disallowed_methods, reason = "the test's runtime ends with the test")]
+        {
+            tokio::spawn(api_server);
+            tokio::spawn(ops_server);
+        }
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { state, care, database, api, ops, client, servers, _data_dir: data_dir }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.api)
+    }
+
+    /// A request to the API, with a token unless it is empty.
+    pub fn request(&self, method: Method, path: &str, token: &str) -> reqwest::RequestBuilder {
+        let request = self.client.request(method, self.url(path));
+        if token.is_empty() { request } else { request.bearer_auth(token) }
+    }
+
+    pub async fn get(&self, path: &str, token: &str) -> Answer {
+        send(self.request(Method::GET, path, token)).await
+    }
+
+    pub async fn post(&self, path: &str, token: &str, body: Value) -> Answer {
+        send(self.request(Method::POST, path, token).json(&body)).await
+    }
+
+    pub async fn put(&self, path: &str, token: &str, body: Value) -> Answer {
+        send(self.request(Method::PUT, path, token).json(&body)).await
+    }
+
+    pub async fn patch(&self, path: &str, token: &str, body: Value) -> Answer {
+        send(self.request(Method::PATCH, path, token).json(&body)).await
+    }
+
+    pub async fn delete(&self, path: &str, token: &str) -> Answer {
+        send(self.request(Method::DELETE, path, token)).await
+    }
+
+    /// A request to the operators' server.
+    pub async fn ops(&self, path: &str) -> Answer {
+        send(self.client.get(format!("http://{}{path}", self.ops))).await
+    }
+}
+
+/// Settings of a development server on free ports, one HTTP thread, its own data directory.
+fn config(settings: &[(&str, &str)], data_dir: &std::path::Path) -> Config {
+    let data_dir = data_dir.display().to_string();
+    let base = [
+        ("MENDLINE_DATA_DIR", data_dir.as_str()),
+        ("MENDLINE_BIND", "127.0.0.1:0"),
+        ("MENDLINE_OPS_BIND", "127.0.0.1:0"),
+        ("MENDLINE_HTTP_WORKERS", "1"),
+    ];
+    let vars = base.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Config::read(Vars::from_map(vars)).expect("settings")
+}
+
+/// Sends and reads it all.
+pub async fn send(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.expect("an answer");
+    let (status, headers) = (response.status(), response.headers().clone());
+    let text = response.text().await.expect("a body");
+    let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+    Answer { status, headers, body, text }
+}
+
+impl Answer {
+    /// The body, if the status is the expected one; panics with the whole answer otherwise.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self.body
+    }
+
+    /// The slug of the problem, if the status is the expected one.
+    #[track_caller]
+    pub fn problem(self, status: u16) -> String {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.text);
+        let body = self.expect(status);
+        assert_eq!(body["status"], status);
+        assert!(body["instance"].as_str().unwrap().starts_with("urn:uuid:"));
+        body["type"].as_str().unwrap().strip_prefix("urn:problem:mendline:").unwrap().to_owned()
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        for server in &self.servers {
+            drop(server.stop(false));
+        }
+        if !std::thread::panicking() {
+            assert_eq!(self.database.left_sending(), 0, "alerts were left sending");
+        }
+    }
+}

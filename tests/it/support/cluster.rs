@@ -1,0 +1,129 @@
+//! One throw-away cluster per test run (on tmpfs where there is room), one migrated template, a copy of it per test.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use diesel_async::SimpleAsyncConnection;
+use mendline::db::{Connector, migrate};
+use mendline::embedded::{Durability, Embedded};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
+
+static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+enum Cluster {
+    /// Ours; its watchdog stops it when this process ends.
+    Own(Embedded),
+    /// `DATABASE_URL`: somebody else's server, on which we may create databases.
+    Given(String),
+}
+
+fn cluster() -> &'static Cluster {
+    CLUSTER.get_or_init(|| {
+        #[expect(clippy::disallowed_methods, reason = "the suite is told its server by the environment")]
+        match std::env::var("DATABASE_URL") {
+            Ok(url) if !url.is_empty() => Cluster::Given(url),
+            _ => {
+                let dir = scratch();
+                #[expect(clippy::disallowed_methods, reason = "the binaries may be given, as for the server")]
+                let bin_dir = std::env::var_os("PG_BIN_DIR").map(PathBuf::from);
+                Cluster::Own(Embedded::start(&dir, bin_dir.as_deref(), Durability::None).expect("a test cluster"))
+            }
+        }
+    })
+}
+
+/// A fresh directory on tmpfs, after sweeping away what ended runs left there.
+fn scratch() -> PathBuf {
+    let tmpfs = PathBuf::from("/dev/shm");
+    let root = if tmpfs.is_dir() { tmpfs } else { std::env::temp_dir() };
+    for entry in std::fs::read_dir(&root).into_iter().flatten().flatten() {
+        let ours = entry.file_name().to_string_lossy().starts_with("mendline-test-");
+        let lock = std::fs::File::open(entry.path().join("lock"));
+        if ours && lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+            std::fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+    root.join(format!("mendline-test-{}", std::process::id()))
+}
+
+/// The URL of `database` on the test server.
+fn url(database: &str) -> SecretString {
+    SecretString::from(match cluster() {
+        Cluster::Own(embedded) => embedded.url(database),
+        Cluster::Given(given) => {
+            let (base, query) = given.split_once('?').unwrap_or((given, ""));
+            let root = base.rsplit_once('/').map_or(base, |(root, _)| root);
+            let separator = if query.is_empty() { "" } else { "?" };
+            format!("{root}/{database}{separator}{query}")
+        }
+    })
+}
+
+/// The maintenance database of the test server.
+pub fn admin_url() -> SecretString {
+    url("postgres")
+}
+
+/// Creates an empty or copied database and returns its URL.
+pub async fn create_database(name: &str, template: Option<&str>) -> SecretString {
+    let mut conn = Connector::new(&admin_url(), None).unwrap().open().await.expect("the test server");
+    let sql = match template {
+        Some(template) => format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"),
+        None => format!("CREATE DATABASE {name} TEMPLATE template0"),
+    };
+    conn.batch_execute(&sql).await.expect("a new database");
+    url(name)
+}
+
+async fn template() -> &'static str {
+    TEMPLATE
+        .get_or_init(|| async {
+            let name = format!("template_{}", std::process::id());
+            let url = create_database(&name, None).await;
+            migrate(&url, None).await.expect("migrations");
+            let mut conn = Connector::new(&admin_url(), None).unwrap().open().await.expect("the test server");
+            conn.batch_execute(&format!("ALTER DATABASE {name} WITH is_template true allow_connections false"))
+                .await
+                .expect("a template");
+            name
+        })
+        .await
+}
+
+/// A migrated database of one test's own.
+#[derive(Debug, Clone)]
+pub struct TestDatabase {
+    pub url: SecretString,
+}
+
+impl TestDatabase {
+    pub async fn create() -> Self {
+        let template = template().await;
+        let name = format!("t_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        Self { url: create_database(&name, Some(template)).await }
+    }
+
+    /// How many alerts are left `sending`: asked by every test when it ends, on a thread of its own.
+    pub fn left_sending(&self) -> i64 {
+        let url = self.url.expose_secret().to_owned();
+        let ask = async move {
+            use diesel::prelude::*;
+            use diesel_async::RunQueryDsl;
+            use mendline::schema::alerts;
+            let mut conn = Connector::new(&SecretString::from(url), None)?.open().await?;
+            let left = alerts::table.filter(alerts::state.eq("sending")).count().get_result(&mut conn).await?;
+            anyhow::Ok(left)
+        };
+        std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(ask)
+        })
+        .join()
+        .expect("the asking thread")
+        .unwrap_or(0)
+    }
+}

@@ -1,0 +1,7 @@
+//! What every test stands on: a throw-away Postgres cluster, a database per test, the app over real HTTP.
+
+mod app;
+mod cluster;
+
+pub use app::{Answer, TestApp};
+pub use cluster::{TestDatabase, admin_url, create_database};
