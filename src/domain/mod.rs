@@ -4,4 +4,7 @@
 pub mod alert;
 pub mod backoff;
 pub mod ids;
+pub mod protocol;
 pub mod role;
+pub mod symptoms;
+mod words;
