@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::item::{Relation, Spread};
+use super::units::IsoDuration;
 use crate::domain::words::word_enum;
 
 word_enum! {
@@ -36,6 +38,26 @@ pub struct Citation {
     pub at: String,
 }
 
+/// When something is said to happen, in the source's own way of counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FactWindow {
+    /// Elapsed time from T0.
+    Elapsed {
+        /// Start.
+        from: IsoDuration,
+        /// End.
+        to: IsoDuration,
+    },
+    /// Local days, 0 being the day of the treatment, both included.
+    Days {
+        /// First day index.
+        first_day: i32,
+        /// Last day index.
+        last_day: i32,
+    },
+}
+
 /// One thing that one or several sources say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
@@ -43,9 +65,41 @@ pub struct Fact {
     pub value: String,
     /// Where they say it.
     pub cited: Vec<Citation>,
+    /// The figures behind it, where there are any.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// For a disagreement: what each source says, by its key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub positions: BTreeMap<String, String>,
+    /// For a disagreement: what the default protocol does about it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub decision: Option<String>,
     /// A reservation, such as hearsay.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub note: Option<String>,
+}
+
+/// The figures of a fact.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figures {
+    /// When it is said to happen.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub window: Option<FactWindow>,
+    /// What the window means.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub relation: Option<Relation>,
+    /// How long to hold off, from the shortest figure given to the longest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wait: Option<Spread>,
+    /// How often.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub frequency: Option<String>,
+    /// The source gives words, not figures: the window is our reading.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub vague: bool,
+    /// `unverified` where a source hands the claim on in somebody else's name without a reference to check.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub attributed: Option<String>,
 }
 
 /// All facts with their sources.
@@ -66,6 +120,9 @@ pub struct Evidence {
     pub value: String,
     /// By whom and where.
     pub cited: Vec<EvidenceSource>,
+    /// The figures, where there are any.
+    #[serde(flatten)]
+    pub figures: Figures,
     /// A reservation, such as hearsay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -104,6 +161,7 @@ impl Facts {
             id: id.to_owned(),
             value: fact.value.clone(),
             cited: fact.cited.iter().filter_map(voice).collect(),
+            figures: fact.figures.clone(),
             note: fact.note.clone(),
         }
     }

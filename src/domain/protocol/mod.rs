@@ -149,9 +149,19 @@
 //! [facts.R03]
 //! value = "No make-up for at least 24-48 h; elsewhere 48-72 h"
 //! cited = [{ source = "S1", at = "L117" }, { source = "S1", at = "L188" }]
-//! note = "..."                    # optional, e.g. "attributed, unverified"
+//! # All optional: the figures, a reservation, and for a disagreement who says what and what the default does.
+//! window = { from = "PT0S", to = "P1D" }       # or { first_day = 1, last_day = 2 }
+//! relation = "in"
+//! wait = { min = "PT24H", max = "PT72H" }
+//! frequency = "twice a day"
+//! vague = true
+//! attributed = "unverified"
+//! positions = { S1 = "24 to 48 hours" }
+//! decision = "..."
+//! note = "..."
 //! ```
 
+mod builtin;
 mod facts;
 mod item;
 mod load;
@@ -166,7 +176,8 @@ mod validate_rules;
 mod validate_texts;
 mod version;
 
-pub use facts::{Citation, Evidence, EvidenceSource, Fact, Facts, Grade, Source};
+pub use builtin::{BuiltIn, builtin, builtin_files};
+pub use facts::{Citation, Evidence, EvidenceSource, Fact, FactWindow, Facts, Figures, Grade, Source};
 pub use item::{Actor, Item, Kind, Recurrence, Relation, Reminder, ReminderAt, Slot, Soft, Spread, Window};
 pub use load::{Files, MOST_BYTES, load};
 pub use read::{Fault, File};

@@ -10,7 +10,7 @@ use super::version::{AppliesTo, NotCarried, Phase, PhaseStart, Series, Structure
 use crate::domain::symptoms::{Answer, Field, centi};
 
 /// Day indexes lie within two years after the treatment.
-const LAST_DAY: i64 = 730;
+pub(super) const LAST_DAY: i64 = 730;
 const MODES: [&str; 1] = ["outdoors"];
 
 /// What could be read, and the keys of everything that was named, readable or not: a reference to something broken is
@@ -188,10 +188,12 @@ fn item(table: Table<'_, '_>) -> Option<Item> {
 fn window(table: Table<'_, '_>) -> Option<Window> {
     let basis = table.need("basis", table.string("basis"));
     let window = match basis.as_deref() {
-        Some("elapsed") => Some(Window::Elapsed {
-            from: duration(&table, "from").unwrap_or_default(),
-            to: duration(&table, "to"),
-        }),
+        Some("elapsed") => {
+            let from = duration(&table, "from").unwrap_or_default();
+            let to = duration(&table, "to");
+            // An end that is there but could not be read is not the same as no end.
+            (to.is_some() || !table.has("to")).then_some(Window::Elapsed { from, to })
+        }
         Some("local_day") => {
             let from_day = table.need("from_day", table.integer("from_day", 0, LAST_DAY));
             let to_day = table.integer("to_day", 0, LAST_DAY);
@@ -228,7 +230,7 @@ fn soft(table: Table<'_, '_>) -> Option<Soft> {
     soft
 }
 
-fn spread(table: Table<'_, '_>) -> Option<Spread> {
+pub(super) fn spread(table: Table<'_, '_>) -> Option<Spread> {
     let min = needed_duration(&table, "min");
     let max = needed_duration(&table, "max");
     table.finish();

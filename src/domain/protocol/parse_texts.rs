@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{Citation, Fact, Facts, Source};
+use super::facts::{Citation, Fact, FactWindow, Facts, Figures, Source};
+use super::parse::{LAST_DAY, spread};
 use super::read::Table;
 use super::texts::{AlertText, FieldText, ItemText, PlainText, Texts};
 
@@ -21,9 +22,9 @@ pub(super) fn texts(root: Table<'_, '_>) -> Option<Texts> {
 pub(super) fn facts(root: Table<'_, '_>) -> Facts {
     let facts = Facts { sources: by_key(&root, "sources", source), facts: by_key(&root, "facts", fact) };
     for (id, fact) in &facts.facts {
-        for citation in &fact.cited {
-            if !facts.sources.contains_key(&citation.source) {
-                root.fault_in(&format!("facts.{id}"), format!("fact {id} cites unknown source `{}`", citation.source));
+        for source in fact.cited.iter().map(|citation| &citation.source).chain(fact.positions.keys()) {
+            if !facts.sources.contains_key(source) {
+                root.fault_in(&format!("facts.{id}"), format!("fact {id} cites unknown source `{source}`"));
             }
         }
     }
@@ -102,7 +103,45 @@ fn fact(table: Table<'_, '_>) -> Option<Fact> {
     if cited.is_empty() {
         table.fault("a fact needs at least one entry in `cited`");
     }
+    let figures = Figures {
+        window: table.table("window").and_then(fact_window),
+        relation: table.parsed("relation"),
+        wait: table.table("wait").and_then(spread),
+        frequency: table.string("frequency"),
+        vague: table.boolean("vague").unwrap_or(false),
+        attributed: table.string("attributed"),
+    };
+    let positions = table.table("positions").map(positions).unwrap_or_default();
+    let decision = table.string("decision");
     let note = table.string("note");
     table.finish();
-    Some(Fact { value: value?, cited, note })
+    Some(Fact { value: value?, cited, figures, positions, decision, note })
+}
+
+fn fact_window(table: Table<'_, '_>) -> Option<FactWindow> {
+    let window = if table.has("first_day") {
+        let first_day = table.integer("first_day", 0, LAST_DAY);
+        let last_day = table.need("last_day", table.integer("last_day", 0, LAST_DAY));
+        first_day.zip(last_day).map(|(first_day, last_day)| FactWindow::Days { first_day, last_day })
+    } else {
+        let from = table.need("from", table.parsed("from"));
+        let to = table.need("to", table.parsed("to"));
+        from.zip(to).map(|(from, to)| FactWindow::Elapsed { from, to })
+    };
+    let backwards = match window {
+        Some(FactWindow::Elapsed { from, to }) => to < from,
+        Some(FactWindow::Days { first_day, last_day }) => last_day < first_day,
+        None => false,
+    };
+    if backwards {
+        table.fault("the window ends before it starts");
+    }
+    table.finish();
+    window
+}
+
+fn positions(table: Table<'_, '_>) -> BTreeMap<String, String> {
+    let positions = table.keys().into_iter().filter_map(|key| table.string(&key).map(|said| (key, said))).collect();
+    table.finish();
+    positions
 }

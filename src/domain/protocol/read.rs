@@ -64,7 +64,7 @@ impl<'s> Doc<'s> {
     }
 
     fn line(&self, offset: usize) -> usize {
-        let head = self.file.text.as_bytes().get(..offset).unwrap_or_else(|| self.file.text.as_bytes());
+        let head = self.file.text.as_bytes().get(..offset).unwrap_or(self.file.text.as_bytes());
         1 + head.iter().filter(|byte| **byte == b'\n').count()
     }
 

@@ -218,7 +218,8 @@ mod tests {
 
     #[test]
     fn months_and_malformed_durations_are_refused() {
-        for text in ["P1M", "P1Y", "P", "PT", "P1DT", "7D", "PT1.5H", "P-1D", "PT1H1H", "PT1M1H", "P9999W", "", "P١D"] {
+        for text in ["P1M", "P1Y", "P", "PT", "P1DT", "7D", "PT1.5H", "P-1D", "PT1H1H", "PT1M1H", "P9999W", "", "P١D"]
+        {
             assert!(text.parse::<IsoDuration>().is_err(), "{text}");
         }
     }

@@ -203,7 +203,9 @@ impl Check<'_> {
                 }
             }
             Recurrence::Every { hours, from, to, .. } => {
-                if to <= from || !in_day(*from, *to) || u32::from(*hours) * 60 > u32::from(to.minutes() - from.minutes())
+                if to <= from
+                    || !in_day(*from, *to)
+                    || u32::from(*hours) * 60 > u32::from(to.minutes() - from.minutes())
                 {
                     self.fault("recurrence", "longer than its window: not one task fits between `from` and `to`");
                 }
@@ -225,7 +227,7 @@ impl Check<'_> {
         let between = |from: DayTime, to: DayTime| i64::from(to.minutes()) - i64::from(from.minutes());
         let minutes = |minutes: i64| IsoDuration::minutes(minutes.max(0));
         match (self.item.window.as_ref()?, &self.item.recurrence) {
-            (Window::Elapsed { from, to }, _) => to.map(|to| to - *from),
+            (Window::Elapsed { from, to }, _) => to.filter(|to| to > from).map(|to| to - *from),
             (Window::Condition { from, minimum, .. }, _) => Some(*minimum - *from),
             (_, Some(Recurrence::Times { times, .. })) => {
                 times.iter().map(|slot| minutes(between(slot.from, slot.to))).min()
@@ -281,10 +283,9 @@ impl Check<'_> {
             Window::Elapsed { from, .. } | Window::Condition { from, .. } => Some(*from),
             Window::LocalDay { from_day, from_time, .. } => {
                 let (day, time) = match &self.item.recurrence {
-                    Some(Recurrence::Times { times, days }) => (
-                        days.first().copied().unwrap_or(*from_day),
-                        times.first().map_or(*from_time, |slot| slot.from),
-                    ),
+                    Some(Recurrence::Times { times, days }) => {
+                        (days.first().copied().unwrap_or(*from_day), times.first().map_or(*from_time, |slot| slot.from))
+                    }
                     _ => (*from_day, *from_time),
                 };
                 let minutes = i64::from(day - 1) * 24 * 60 + i64::from(time.minutes()) - 60;

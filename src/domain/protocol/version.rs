@@ -129,9 +129,7 @@ impl ProtocolVersion {
     /// `de-CH` falls back to `de`. `unreviewed` accepts translations nobody has reviewed.
     pub fn texts_for<'a>(&'a self, wanted: &[&str], unreviewed: bool) -> &'a Texts {
         let served = |tag: &str| {
-            self.texts
-                .values()
-                .find(|texts| texts.locale.eq_ignore_ascii_case(tag) && (texts.reviewed || unreviewed))
+            self.texts.values().find(|texts| texts.locale.eq_ignore_ascii_case(tag) && (texts.reviewed || unreviewed))
         };
         wanted
             .iter()
