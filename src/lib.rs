@@ -10,5 +10,6 @@ pub mod db;
 pub mod domain;
 pub mod embedded;
 pub mod error;
+pub mod push;
 pub mod schema;
 pub mod telemetry;

@@ -3,7 +3,10 @@
 
 pub mod alert;
 pub mod backoff;
+pub mod device;
+pub mod endpoint;
 pub mod ids;
+pub mod neutral_text;
 pub mod protocol;
 pub mod role;
 pub mod symptoms;

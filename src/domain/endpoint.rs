@@ -1,0 +1,333 @@
+//! Where a push may go: which URLs are acceptable as Web Push endpoints and which addresses a connection may reach.
+//! Endpoints are user input, so this is the wall against using mendline to reach machines that only it can see.
+//!
+//! Pure: resolving names is `push/http/guard.rs`. `url` is allowed here although `domain` otherwise keeps to the
+//! standard library: it parses and does nothing else, and a second, home-made URL parser beside the one that the HTTP
+//! client uses is how such walls are climbed (`0x7f.1`, `[::ffff:127.0.0.1]`, `user@host`).
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+/// The longest endpoint that is accepted. Real ones are 150 to 600 characters long.
+pub const MAX_ENDPOINT_CHARS: usize = 2048;
+
+/// Why a URL is not acceptable as an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointError {
+    /// Longer than [`MAX_ENDPOINT_CHARS`].
+    TooLong,
+    /// Not an absolute URL with a host.
+    NotAUrl,
+    /// Plain http to a host that the operator did not list, or another scheme altogether.
+    NotHttps,
+    /// A user name or password in front of the host.
+    Credentials,
+    /// A `#fragment`, which is never sent.
+    Fragment,
+    /// An address that is not on the public internet.
+    PrivateAddress,
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLong => "is longer than 2048 characters",
+            Self::NotAUrl => "is not an absolute URL",
+            Self::NotHttps => "must start with https://",
+            Self::Credentials => "must not hold a user name or password",
+            Self::Fragment => "must not hold a fragment",
+            Self::PrivateAddress => "must not lead to a private address",
+        })
+    }
+}
+
+impl std::error::Error for EndpointError {}
+
+/// How far an endpoint is trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// Anybody may have chosen it: every address it resolves to must be public.
+    Public,
+    /// The operator listed this host and port: it may be private, and may speak plain http.
+    Listed,
+}
+
+/// The operator's list of hosts that are exempt from the address guard (`MENDLINE_PUSH_ALLOWED_HOSTS`).
+/// Entries are whole hosts with a port, never patterns: `push.example.org:443, 127.0.0.1:8099, [::1]:8099`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AllowedHosts(BTreeSet<(String, u16)>);
+
+/// An entry of the list that is not `host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotHostAndPort(pub String);
+
+impl fmt::Display for NotHostAndPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not host:port", self.0)
+    }
+}
+
+impl std::error::Error for NotHostAndPort {}
+
+impl AllowedHosts {
+    /// Reads a comma-separated list; blanks around entries and empty entries are ignored.
+    pub fn parse(list: &str) -> Result<Self, NotHostAndPort> {
+        let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        entries.map(|entry| host_and_port(entry).ok_or_else(|| NotHostAndPort(entry.to_owned()))).collect()
+    }
+
+    /// Whether exactly this host and port are listed.
+    pub fn contains(&self, url: &Url) -> bool {
+        let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else { return false };
+        self.0.contains(&(canonical(&host), port))
+    }
+}
+
+impl FromIterator<(String, u16)> for AllowedHosts {
+    fn from_iter<I: IntoIterator<Item = (String, u16)>>(entries: I) -> Self {
+        Self(entries.into_iter().collect())
+    }
+}
+
+fn host_and_port(entry: &str) -> Option<(String, u16)> {
+    let (host, port) = entry.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|port| *port != 0)?;
+    Some((canonical(&Host::parse(host).ok()?), port))
+}
+
+/// One spelling per host: `example.org.` and `example.org` are the same machine.
+fn canonical<S: AsRef<str>>(host: &Host<S>) -> String {
+    match host {
+        Host::Domain(name) => name.as_ref().trim_end_matches('.').to_ascii_lowercase(),
+        Host::Ipv4(ip) => ip.to_string(),
+        Host::Ipv6(ip) => ip.to_string(),
+    }
+}
+
+/// Parses an endpoint and says how far it is trusted. A public name may still resolve to a private address: the
+/// connection checks that again.
+pub fn parse_endpoint(text: &str, allowed: &AllowedHosts) -> Result<(Url, Trust), EndpointError> {
+    if text.len() > MAX_ENDPOINT_CHARS {
+        return Err(EndpointError::TooLong);
+    }
+    // The URL standard drops blanks and control characters silently; an app that sends them has a bug worth telling.
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(EndpointError::NotAUrl);
+    }
+    let Ok(url) = Url::parse(text) else { return Err(EndpointError::NotAUrl) };
+    let trust = admit(&url, allowed)?;
+    Ok((url, trust))
+}
+
+/// The checks of [`parse_endpoint`] for a URL that is already parsed.
+pub fn admit(url: &Url, allowed: &AllowedHosts) -> Result<Trust, EndpointError> {
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(EndpointError::NotHttps);
+    }
+    let Some(host) = url.host() else { return Err(EndpointError::NotAUrl) };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(EndpointError::Credentials);
+    }
+    if url.fragment().is_some() {
+        return Err(EndpointError::Fragment);
+    }
+    if allowed.contains(url) {
+        return Ok(Trust::Listed);
+    }
+    if url.scheme() != "https" {
+        return Err(EndpointError::NotHttps);
+    }
+    let public = match host {
+        Host::Domain(name) => !is_local_name(name),
+        Host::Ipv4(ip) => is_public(IpAddr::V4(ip)),
+        Host::Ipv6(ip) => is_public(IpAddr::V6(ip)),
+    };
+    if public { Ok(Trust::Public) } else { Err(EndpointError::PrivateAddress) }
+}
+
+/// Names that never mean a machine on the public internet (RFC 6761, RFC 6762, and the usual private zones).
+fn is_local_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    let last = name.rsplit('.').next().unwrap_or(name);
+    !name.contains('.') || matches!(last, "localhost" | "local" | "internal" | "localdomain")
+}
+
+/// Whether an address is an ordinary one on the public internet. What is not known to be public is refused.
+pub fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_public_v4(ip),
+        IpAddr::V6(ip) => is_public_v6(ip),
+    }
+}
+
+/// Everything but the special-purpose blocks of the IANA IPv4 registry (RFC 6890 and successors).
+fn is_public_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, c, _] = ip.octets();
+    let special = match a {
+        0 | 10 | 127 | 224..=255 => true,
+        100 => (64..128).contains(&b),
+        169 => b == 254,
+        172 => (16..32).contains(&b),
+        192 => b == 168 || (b == 0 && matches!(c, 0 | 2)) || (b == 88 && c == 99),
+        198 => matches!(b, 18 | 19) || (b == 51 && c == 100),
+        203 => b == 0 && c == 113,
+        // The host agent of a large cloud listens on this one address of an otherwise public block.
+        168 => ip == Ipv4Addr::new(168, 63, 129, 16),
+        _ => false,
+    };
+    !special
+}
+
+/// Global unicast (2000::/3) without its special-purpose blocks, and NAT64 of public IPv4 addresses.
+fn is_public_v6(ip: Ipv6Addr) -> bool {
+    let segments = ip.segments();
+    if segments[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
+        let [.., a, b, c, d] = ip.octets();
+        return is_public_v4(Ipv4Addr::new(a, b, c, d));
+    }
+    let special = match segments[0] {
+        0x2001 => segments[1] < 0x0200 || segments[1] == 0x0db8,
+        0x2002 => true,
+        0x3fff => segments[1] < 0x1000,
+        first => !(0x2000..0x4000).contains(&first),
+    };
+    !special
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn admitted(text: &str) -> Result<Trust, EndpointError> {
+        parse_endpoint(text, &AllowedHosts::default()).map(|(_, trust)| trust)
+    }
+
+    #[test]
+    fn endpoints_of_the_known_push_services_are_accepted() {
+        for endpoint in [
+            "https://fcm.googleapis.com/fcm/send/cQ1:APA91b",
+            "https://updates.push.services.mozilla.com/wpush/v2/gAAAA",
+            "https://web.push.apple.com/QGuQyavXutnMH",
+            "https://ntfy.example.com:8443/upABCDEFGHIJKL?up=1",
+            "https://1.1.1.1/x",
+            "https://[2606:4700:4700::1111]/x",
+        ] {
+            assert_eq!(admitted(endpoint), Ok(Trust::Public), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_a_private_address_is_refused() {
+        for endpoint in [
+            "https://10.0.0.1/x.google.com/",
+            "https://127.0.0.1/",
+            "https://127.0.0.1./",
+            "https://127.1/",
+            "https://2130706433/",
+            "https://0x7f000001/",
+            "https://0x7f.0.0.1/",
+            "https://0177.0.0.1/",
+            "https://%31%32%37.0.0.1/",
+            "https://１２７.０.０.１/",
+            "https://0/",
+            "https://169.254.169.254/latest/meta-data/",
+            "https://100.100.100.200/",
+            "https://168.63.129.16/",
+            "https://172.31.0.1/",
+            "https://192.168.1.1/",
+            "https://198.18.0.1/",
+            "https://224.0.0.1/",
+            "https://255.255.255.255/",
+            "https://[::1]/",
+            "https://[::]/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://[::ffff:7f00:1]/",
+            "https://[::ffff:8.8.8.8]/",
+            "https://[::127.0.0.1]/",
+            "https://[64:ff9b::10.0.0.1]/",
+            "https://[2002:7f00:1::]/",
+            "https://[2001:0:1::1]/",
+            "https://[2001:db8::1]/",
+            "https://[fe80::1]/",
+            "https://[fd00:ec2::254]/",
+            "https://[ff02::1]/",
+            "https://localhost/",
+            "https://LOCALHOST./",
+            "https://a.localhost/",
+            "https://postgres/",
+            "https://metadata.google.internal/",
+            "https://printer.local/",
+        ] {
+            assert_eq!(admitted(endpoint), Err(EndpointError::PrivateAddress), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_says_one_host_and_means_another_is_refused() {
+        assert_eq!(admitted("https://fcm.googleapis.com@10.0.0.1/"), Err(EndpointError::Credentials));
+        assert_eq!(admitted("https://a:b@fcm.googleapis.com/"), Err(EndpointError::Credentials));
+        assert_eq!(admitted("https://fcm.googleapis.com\\@10.0.0.1/"), Ok(Trust::Public), "the path starts at \\");
+        assert_eq!(admitted("https://push.example.com/#x"), Err(EndpointError::Fragment));
+        assert_eq!(admitted("https://push.exa\nmple.com/"), Err(EndpointError::NotAUrl));
+        assert_eq!(admitted(" https://push.example.com/"), Err(EndpointError::NotAUrl));
+    }
+
+    #[test]
+    fn only_absolute_https_urls_of_a_sane_length_are_endpoints() {
+        assert_eq!(admitted("http://push.example.com/"), Err(EndpointError::NotHttps));
+        assert_eq!(admitted("file:///etc/passwd"), Err(EndpointError::NotHttps));
+        assert_eq!(admitted("gopher://push.example.com/"), Err(EndpointError::NotHttps));
+        assert_eq!(admitted("/wpush/v2/x"), Err(EndpointError::NotAUrl));
+        assert_eq!(admitted("https://"), Err(EndpointError::NotAUrl));
+        assert_eq!(admitted(""), Err(EndpointError::NotAUrl));
+        let long = format!("https://push.example.com/{}", "x".repeat(MAX_ENDPOINT_CHARS));
+        assert_eq!(admitted(&long), Err(EndpointError::TooLong));
+    }
+
+    #[test]
+    fn the_list_lifts_the_guard_for_exactly_one_host_and_port() {
+        let allowed = AllowedHosts::parse("127.0.0.1:8099, NTFY.lan.:80 ,[::1]:8443,").unwrap();
+        let trust = |text| parse_endpoint(text, &allowed).map(|(_, trust)| trust);
+        assert_eq!(trust("http://127.0.0.1:8099/x"), Ok(Trust::Listed));
+        assert_eq!(trust("http://2130706433:8099/x"), Ok(Trust::Listed), "the same machine, spelt otherwise");
+        assert_eq!(trust("http://ntfy.lan/up1"), Ok(Trust::Listed));
+        assert_eq!(trust("https://[::1]:8443/x"), Ok(Trust::Listed));
+        assert_eq!(trust("https://127.0.0.1:8098/x"), Err(EndpointError::PrivateAddress));
+        assert_eq!(trust("http://127.0.0.1:8099.example.com/"), Err(EndpointError::NotAUrl));
+        assert_eq!(trust("http://ntfy.lan.example.com/"), Err(EndpointError::NotHttps));
+        assert_eq!(trust("http://127.0.0.1:8099@10.0.0.1/"), Err(EndpointError::Credentials));
+    }
+
+    #[test]
+    fn a_list_entry_without_host_or_port_is_named() {
+        for entry in
+            ["example.org", "example.org:", ":80", "example.org:0", "http://example.org:80", "*.example.org:80 x"]
+        {
+            let list = format!("127.0.0.1:1,{entry}");
+            assert_eq!(AllowedHosts::parse(&list), Err(NotHostAndPort(entry.to_owned())), "{entry}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_ipv4_address_hidden_in_an_ipv6_address_is_never_more_public_than_itself(bits in any::<u32>()) {
+            let v4 = Ipv4Addr::from_bits(bits);
+            let nat64 = Ipv6Addr::from_bits((0x64_ff9b_u128 << 96) | u128::from(bits));
+            prop_assert_eq!(is_public(IpAddr::V6(nat64)), is_public(IpAddr::V4(v4)));
+            prop_assert!(!is_public(IpAddr::V6(v4.to_ipv6_mapped())));
+            let standard = v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_multicast()
+                || v4.is_broadcast() || v4.is_documentation() || v4.is_unspecified();
+            prop_assert!(!(standard && is_public(IpAddr::V4(v4))));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_fall_over(text in "\\PC{0,80}") {
+            let _ = admitted(&text);
+            let _ = admitted(&format!("https://{text}"));
+        }
+    }
+}

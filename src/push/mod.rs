@@ -1,0 +1,102 @@
+//! Handing a message to a device's provider: the trait, what goes in, and who is configured.
+//! A provider classifies what happened into a [`PushOutcome`] value and decides nothing: what becomes of the alert is
+//! `domain/alert.rs`, what is written is `alerts/queue.rs`. Nothing here knows a database, a slice or a patient.
+
+pub mod http;
+pub mod message;
+pub mod recording;
+pub mod web_push;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
+use url::Url;
+use uuid::Uuid;
+
+use crate::domain::alert::PushOutcome;
+use crate::domain::device::{Address, AddressKind, Environment, ProviderKind, WebPushKeys};
+
+pub use message::{Collapse, Payload, PushMessage, Urgency, VisibleText};
+
+/// One device's address, as a provider needs it.
+#[derive(Debug, Clone)]
+pub struct PushTarget {
+    /// The device.
+    pub device_id: Uuid,
+    /// Who carries its messages.
+    pub provider: ProviderKind,
+    /// What kind of address it is.
+    pub address_kind: AddressKind,
+    /// The app the address belongs to, where the device told us.
+    pub app_id: Option<String>,
+    /// Which of the provider's worlds it belongs to.
+    pub environment: Environment,
+    /// Where to send.
+    pub address: Address,
+    /// What to encrypt with (Web Push).
+    pub keys: Option<WebPushKeys>,
+    /// When the app last registered this address.
+    pub registered_at: DateTime<Utc>,
+}
+
+impl PushTarget {
+    /// For whom an answer about the whole provider speaks: the key of pauses and of "many at once".
+    ///
+    /// A Web Push endpoint is the device's own choice and anybody can run such a service, so a 401 or a 429 from one
+    /// of them must not silence the others: there it is the endpoint's origin. Elsewhere it is the provider.
+    pub fn realm(&self) -> String {
+        match self.provider {
+            ProviderKind::WebPush => {
+                let origin = Url::parse(self.address.expose()).map(|url| url.origin().ascii_serialization());
+                format!("web_push {}", origin.as_deref().unwrap_or("?"))
+            }
+            ProviderKind::Apns => format!("apns {}", self.environment),
+            ProviderKind::Fcm | ProviderKind::Expo => self.provider.as_str().to_owned(),
+        }
+    }
+}
+
+/// Somebody who carries messages.
+pub trait PushProvider: Send + Sync {
+    /// Which of the providers this is.
+    fn kind(&self) -> ProviderKind;
+
+    /// Hands over one message and says what came of it. It never fails: every fault is an outcome, and it takes no
+    /// longer than the HTTP client's total timeout (twice that when credentials had to be renewed).
+    fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome>;
+}
+
+/// The providers of this installation.
+#[derive(Clone, Default)]
+pub struct Registry(BTreeMap<ProviderKind, Arc<dyn PushProvider>>);
+
+impl Registry {
+    /// Adds a provider, in place of another one of its kind.
+    #[must_use]
+    pub fn with(mut self, provider: Arc<dyn PushProvider>) -> Self {
+        self.0.insert(provider.kind(), provider);
+        self
+    }
+
+    /// Who is configured.
+    pub fn kinds(&self) -> impl Iterator<Item = ProviderKind> {
+        self.0.keys().copied()
+    }
+
+    /// Hands the message to the target's provider. One that is not configured is a matter of our credentials: no
+    /// device is to blame, and alerts wait until they expire.
+    pub async fn send(&self, target: &PushTarget, message: &PushMessage) -> PushOutcome {
+        match self.0.get(&target.provider) {
+            Some(provider) => provider.send(target, message).await,
+            None => PushOutcome::Unauthorized { reason: "not_configured".into() },
+        }
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

@@ -1,0 +1,108 @@
+//! Web Push: one sender for browsers, UnifiedPush distributors and Safari (RFC 8030, 8188, 8291, 8292).
+//! The endpoint is the device's own choice, so nothing that comes back from it is trusted beyond that endpoint.
+
+mod classify;
+mod encryption;
+mod receiver;
+mod vapid;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
+use url::Url;
+
+use super::http::{HttpClient, HttpClientError, HttpSettings};
+use super::{Payload, PushMessage, PushProvider, PushTarget, VisibleText};
+use crate::clock::Clock;
+use crate::domain::alert::PushOutcome;
+use crate::domain::device::ProviderKind;
+use crate::domain::endpoint::AllowedHosts;
+
+pub use encryption::{EncryptionError, MAX_PLAINTEXT_BYTES};
+pub use receiver::Receiver;
+pub use vapid::{InvalidVapidKey, InvalidVapidSubject, VapidKey, VapidSubject};
+
+/// How Web Push is set up.
+#[derive(Debug, Clone)]
+pub struct WebPushSettings {
+    /// Our key: browsers tie every subscription to it, so it is kept for good.
+    pub key: VapidKey,
+    /// Whom a push service may write to when our requests trouble it.
+    pub subject: VapidSubject,
+    /// Hosts that are exempt from the address guard.
+    pub allowed_hosts: AllowedHosts,
+    /// Timeouts and certificates.
+    pub http: HttpSettings,
+}
+
+/// The sender.
+#[derive(Debug)]
+pub struct WebPush {
+    http: HttpClient,
+    vapid: vapid::Vapid,
+    wall: Clock,
+}
+
+/// What is encrypted: the payload that every provider carries, and the neutral text, since here it is the app that
+/// shows it.
+#[derive(Serialize)]
+struct Plaintext<'a> {
+    #[serde(flatten)]
+    payload: &'a Payload,
+    #[serde(flatten)]
+    text: &'a VisibleText,
+}
+
+impl WebPush {
+    /// Sets the sender up; `wall` is the time machines agree on.
+    pub fn new(settings: WebPushSettings, wall: Clock) -> Result<Self, HttpClientError> {
+        let http = HttpClient::for_endpoints(&settings.http, settings.allowed_hosts)?;
+        Ok(Self { http, vapid: vapid::Vapid::new(settings.key, settings.subject), wall })
+    }
+
+    async fn deliver(&self, target: &PushTarget, message: &PushMessage) -> PushOutcome {
+        let (url, headers, body) = match self.request(target, message) {
+            Ok(request) => request,
+            Err(outcome) => return outcome,
+        };
+        match self.http.post(url, headers, body).await {
+            Ok(reply) => classify::outcome(&reply, self.wall.now()),
+            Err(failure) => failure.into(),
+        }
+    }
+
+    fn request(&self, target: &PushTarget, message: &PushMessage) -> Result<(Url, HeaderMap, Vec<u8>), PushOutcome> {
+        let suspect = |reason: &'static str| PushOutcome::AddressSuspect { reason: reason.into() };
+        let rejected = |reason: &'static str| PushOutcome::Rejected { reason: reason.into() };
+        let Ok(url) = Url::parse(target.address.expose()) else { return Err(suspect("not_a_url")) };
+        let Some(keys) = &target.keys else { return Err(suspect("no_keys")) };
+        let plaintext = Plaintext { payload: &message.payload, text: &message.text };
+        let Ok(plaintext) = serde_json::to_vec(&plaintext) else { return Err(rejected("payload")) };
+        let body = encryption::encrypt(keys, &plaintext).map_err(|error| match error {
+            EncryptionError::Keys => suspect("bad_keys"),
+            EncryptionError::TooLong => rejected("too_long"),
+            EncryptionError::Crypto => rejected("crypto"),
+        })?;
+        let Ok(authorization) = self.vapid.authorization(&url, self.wall.now()) else { return Err(rejected("vapid")) };
+        let Ok(topic) = HeaderValue::from_str(message.collapse.as_str()) else { return Err(rejected("topic")) };
+        let headers = HeaderMap::from_iter([
+            (HeaderName::from_static("ttl"), HeaderValue::from(message.ttl_seconds)),
+            (HeaderName::from_static("urgency"), HeaderValue::from_static(message.urgency.as_str())),
+            (HeaderName::from_static("topic"), topic),
+            (CONTENT_ENCODING, HeaderValue::from_static("aes128gcm")),
+            (CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
+            (AUTHORIZATION, authorization),
+        ]);
+        Ok((url, headers, body))
+    }
+}
+
+impl PushProvider for WebPush {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::WebPush
+    }
+
+    fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome> {
+        self.deliver(target, message).boxed()
+    }
+}

@@ -1,0 +1,86 @@
+//! The wires of push providers, spoken to servers on loopback: what exactly is sent, and what every answer means.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should fall over")]
+
+mod faults;
+mod http_guard;
+mod web_push;
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use mendline::clock::Clock;
+use mendline::domain::device::{Address, AddressKind, Environment, ProviderKind};
+use mendline::domain::endpoint::AllowedHosts;
+use mendline::domain::neutral_text::NeutralKind;
+use mendline::push::http::HttpSettings;
+use mendline::push::web_push::{Receiver, VapidKey, VapidSubject, WebPush, WebPushSettings};
+use mendline::push::{Collapse, Payload, PushMessage, PushTarget, Urgency, VisibleText};
+use uuid::Uuid;
+
+/// What the wall clock shows in these tests.
+pub fn now() -> DateTime<Utc> {
+    "2026-03-01T09:00:00Z".parse().unwrap()
+}
+
+pub fn wall() -> Clock {
+    Clock::manual(now())
+}
+
+/// Timeouts that a test can wait for.
+pub fn quick() -> HttpSettings {
+    HttpSettings {
+        total_timeout: Duration::from_millis(400),
+        connect_timeout: Duration::from_millis(400),
+        ..HttpSettings::default()
+    }
+}
+
+pub fn message() -> PushMessage {
+    let alert = Uuid::from_u128(0xa1);
+    PushMessage::new(
+        Uuid::from_u128(0xd1),
+        Collapse::of(b"a key of the test's own", alert),
+        Payload::new(alert, "r7", NeutralKind::Reminder),
+        VisibleText::neutral(NeutralKind::Reminder, "en"),
+        Urgency::Normal,
+        // The story's clock is not the wall's: what is left of the alert's time is what counts.
+        now() - TimeDelta::days(30) + TimeDelta::hours(2),
+        now() - TimeDelta::days(30),
+    )
+}
+
+pub fn target(provider: ProviderKind, address: &str) -> PushTarget {
+    PushTarget {
+        device_id: Uuid::from_u128(0xde),
+        provider,
+        address_kind: AddressKind::Token,
+        app_id: None,
+        environment: Environment::Production,
+        address: Address::new(address),
+        keys: None,
+        registered_at: now() - TimeDelta::days(1),
+    }
+}
+
+/// A subscription at `endpoint` and the phone that holds its private half.
+pub fn subscription(endpoint: &str) -> (PushTarget, Receiver) {
+    let phone = Receiver::generate().unwrap();
+    let target = PushTarget { keys: Some(phone.keys()), ..target(ProviderKind::WebPush, endpoint) };
+    (target, phone)
+}
+
+pub fn vapid_key() -> VapidKey {
+    VapidKey::from_pem(&VapidKey::generate_pem().unwrap()).unwrap()
+}
+
+/// A Web Push sender that may reach `hosts` on this machine.
+pub fn web_push(hosts: &str, http: HttpSettings) -> WebPush {
+    let settings = WebPushSettings {
+        key: vapid_key(),
+        subject: VapidSubject::parse("mailto:ops@example.org").unwrap(),
+        allowed_hosts: AllowedHosts::parse(hosts).unwrap(),
+        http,
+    };
+    WebPush::new(settings, wall()).unwrap()
+}
