@@ -5,3 +5,4 @@ mod support;
 mod health;
 mod migrations;
 mod providers;
+mod protocol_facts;
