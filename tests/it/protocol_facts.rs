@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mendline::domain::protocol::{
     Actor, Condition, FactWindow, Facts, File, Files, IsoDuration, Item, Kind, Level, ProtocolVersion, Recurrence,
-    Relation, ReminderAt, Soft, Window, builtin, builtin_files, load,
+    Relation, ReminderAt, Soft, Test, When, Window, builtin, builtin_files, load,
 };
 
 fn conservative() -> &'static ProtocolVersion {
@@ -381,55 +381,70 @@ fn sessions_are_three_of_up_to_twelve_four_to_six_weeks_apart() {
     }
 }
 
+/// A rule's conditions on one line: `|` is any, `&` all, `+1` a rise of one step since the check-in before.
+fn spelt(when: &When) -> String {
+    let parts = |parts: &[When], by: &str| format!("({})", parts.iter().map(spelt).collect::<Vec<_>>().join(by));
+    match when {
+        When::All { all } => parts(all, " & "),
+        When::Any { any } => parts(any, " | "),
+        When::Test(Test::AtLeast { field, at_least }) => format!("{field} {at_least}"),
+        When::Test(Test::Warm { field, at_least }) => format!("{field} {at_least}"),
+        When::Test(Test::Is { field, is }) => format!("{}{field}", if *is { "" } else { "no " }),
+        When::Test(Test::Word { field, is }) => format!("{field} {is}"),
+        When::Test(Test::Rising { field, rising }) => format!("{field} +{rising}"),
+    }
+}
+
 #[test]
-fn every_triage_rule_has_the_level_and_the_time_that_were_decided() {
+fn every_triage_rule_has_the_level_the_time_and_the_signs_that_were_decided() {
     use Level::{Emergency, Routine, Soon, Urgent};
-    // key, level, from, until
-    const DECIDED: [(&str, Level, &str, &str); 30] = [
-        ("breathing_or_face_swelling", Emergency, "", ""),
-        ("coloured_pus", Urgent, "", ""),
-        ("clear_fluid", Soon, "", ""),
-        ("fever", Urgent, "", ""),
-        ("swollen_glands", Urgent, "", ""),
-        ("spreading", Urgent, "", ""),
-        ("severe_pain", Urgent, "", ""),
-        ("severe_swelling", Urgent, "", ""),
-        ("product_reaction_strong", Urgent, "", ""),
-        ("product_reaction_mild", Soon, "", ""),
-        ("blisters", Soon, "", ""),
-        ("colour_change", Soon, "", ""),
-        ("texture_change", Soon, "", ""),
-        ("breakouts", Routine, "", ""),
-        ("hot_redness_first_day", Soon, "", "PT24H"),
-        ("hot_redness_first_day_not_alone", Urgent, "", "PT24H"),
-        ("severe_redness", Urgent, "PT24H", ""),
-        ("redness_rising", Soon, "PT24H", ""),
-        ("redness_rising_not_alone", Urgent, "PT24H", ""),
-        ("lasting_pain", Soon, "PT24H", ""),
-        ("bleeding_or_bruising", Routine, "PT24H", ""),
-        ("lasting_itching", Soon, "PT48H", ""),
-        ("lasting_inflammation", Soon, "PT72H", ""),
-        ("peeling_worse_after_its_peak", Soon, "P5D", ""),
-        ("redness_after_a_week", Routine, "P7D", ""),
-        ("peeling_after_a_week", Routine, "P7D", ""),
-        ("peeling_after_ten_days", Soon, "P10D", ""),
-        ("dryness_after_a_week", Routine, "P7D", ""),
-        ("dryness_after_ten_days", Routine, "P10D", ""),
-        ("breakouts_persist", Routine, "P10D", ""),
+    // key, level, from, until, signs (0-3; temperature in hundredths of a degree Celsius)
+    const DECIDED: [(&str, Level, &str, &str, &str); 30] = [
+        ("breathing_or_face_swelling", Emergency, "", "", "(breathing_trouble | lip_or_eye_swelling)"),
+        ("coloured_pus", Urgent, "", "", "pus coloured"),
+        ("clear_fluid", Soon, "", "", "pus clear"),
+        ("fever", Urgent, "", "", "(temperature 3800 | feels_feverish)"),
+        ("swollen_glands", Urgent, "", "", "swollen_glands"),
+        ("spreading", Urgent, "", "", "spreading"),
+        ("severe_pain", Urgent, "", "", "(pain 3 | burning 3)"),
+        ("severe_swelling", Urgent, "", "", "swelling 3"),
+        ("product_reaction_strong", Urgent, "", "", "product_reaction 2"),
+        ("product_reaction_mild", Soon, "", "", "product_reaction 1"),
+        ("blisters", Soon, "", "", "blisters"),
+        ("colour_change", Soon, "", "", "(colour_change darker | colour_change lighter)"),
+        ("texture_change", Soon, "", "", "texture_change"),
+        ("breakouts", Routine, "", "", "breakouts 3"),
+        ("hot_redness_first_day", Soon, "", "PT24H", "(redness 3 | warmth 3)"),
+        ("hot_redness_first_day_not_alone", Urgent, "", "PT24H", "((redness 3 | warmth 3) & (pain 2 | swelling 2))"),
+        ("severe_redness", Urgent, "PT24H", "", "(redness 3 | warmth 3)"),
+        ("redness_rising", Soon, "PT24H", "", "(redness +1 | warmth +1)"),
+        (
+            "redness_rising_not_alone",
+            Urgent,
+            "PT24H",
+            "",
+            "((redness +1 | warmth +1) & (pain 1 | swelling 2 | swelling +1 | pus clear | pus coloured))",
+        ),
+        ("lasting_pain", Soon, "PT24H", "", "(pain 2 | burning 2 | sensitivity 3)"),
+        ("bleeding_or_bruising", Routine, "PT24H", "", "bleeding_or_bruising"),
+        ("lasting_itching", Soon, "PT48H", "", "itching 3"),
+        ("lasting_inflammation", Soon, "PT72H", "", "(redness 2 | warmth 2 | swelling 2)"),
+        ("peeling_worse_after_its_peak", Soon, "P5D", "", "(flaking +1 | flaking 3)"),
+        ("redness_after_a_week", Routine, "P7D", "", "(redness 1 | warmth 1 | swelling 1)"),
+        ("peeling_after_a_week", Routine, "P7D", "", "flaking 1"),
+        ("peeling_after_ten_days", Soon, "P10D", "", "flaking 1"),
+        ("dryness_after_a_week", Routine, "P7D", "", "(dryness 2 | tightness 2)"),
+        ("dryness_after_ten_days", Routine, "P10D", "", "(dryness 1 | tightness 1)"),
+        ("breakouts_persist", Routine, "P10D", "", "breakouts 1"),
     ];
     let version = conservative();
     let said = |bound: Option<IsoDuration>| bound.map(|bound| bound.to_string()).unwrap_or_default();
-    let found: Vec<(&str, Level, String, String)> = version
-        .structure
-        .triage
-        .iter()
-        .map(|rule| (rule.key.as_str(), rule.level, said(rule.after), said(rule.before)))
-        .collect();
-    let decided: Vec<_> = DECIDED
-        .into_iter()
-        .map(|(key, level, after, before)| (key, level, after.to_owned(), before.to_owned()))
-        .collect();
-    assert_eq!(found, decided);
+    for (rule, (key, level, after, before, signs)) in version.structure.triage.iter().zip(DECIDED) {
+        assert_eq!((rule.key.as_str(), rule.level), (key, level));
+        assert_eq!((said(rule.after).as_str(), said(rule.before).as_str()), (after, before), "{key}");
+        assert_eq!(spelt(&rule.when), signs, "{key}");
+    }
+    assert_eq!(version.structure.triage.len(), DECIDED.len(), "a rule that nobody decided");
     let recheck: Vec<_> = version.structure.triage.iter().filter_map(|rule| Some((&rule.key, rule.recheck?))).collect();
     assert_eq!(recheck, [(&"hot_redness_first_day".to_owned(), IsoDuration::hours(4))]);
 }
