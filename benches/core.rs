@@ -1,0 +1,43 @@
+//! What the pure core costs. Run with `cargo bench --bench core`; orders of magnitude count, not digits.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "criterion's macros declare undocumented items; a bench may panic"
+)]
+
+use std::hint::black_box;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Europe;
+use criterion::{Criterion, criterion_group, criterion_main};
+use mendline::domain::local_time::ZoneHistory;
+use mendline::domain::protocol::{builtin, builtin_files, load};
+use mendline::domain::timeline::{Conditions, Overrides, Plan, timeline};
+use uuid::Uuid;
+
+fn core(criterion: &mut Criterion) {
+    let version = builtin().unwrap()[0].version.as_ref();
+    let performed_at: DateTime<Utc> = "2026-06-01T13:20:00Z".parse().unwrap();
+    let zones = ZoneHistory::fixed(Europe::Berlin);
+    let (overrides, conditions) = (Overrides::default(), Conditions::default());
+    let plan = Plan {
+        treatment: Uuid::from_u128(7),
+        version,
+        performed_at,
+        anchor_on: zones.date(performed_at),
+        zones: &zones,
+        overrides: &overrides,
+        conditions: &conditions,
+    };
+
+    criterion.bench_function("lay out the conservative timeline (target: < 200 us)", |bencher| {
+        bencher.iter(|| timeline(black_box(&plan)));
+    });
+    criterion.bench_function("load the conservative protocol", |bencher| {
+        let files = builtin_files().remove(0);
+        bencher.iter(|| load(black_box(&files)).unwrap());
+    });
+}
+
+criterion_group!(benches, core);
+criterion_main!(benches);
