@@ -1,5 +1,6 @@
 //! The built-in aftercare data held against what was decided about it: every fact is carried or listed with a reason,
 //! the figures stand, the words stay kind and short, and the alerts stay few. Pure: no database, no HTTP.
+#![expect(clippy::expect_used, clippy::panic, reason = "helpers of a test fail it, like the test itself")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
