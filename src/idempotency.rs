@@ -1,0 +1,233 @@
+//! Request keys: a create that is sent twice makes one thing and gets the same answer, rendered anew from what is
+//! stored. Only that a request succeeded, and what it made, is remembered; a refused one may be corrected and sent again
+//! under its key. What the operations do is the slices' business.
+//!
+//! ```ignore
+//! let request = key.of(&caller, "create_treatment", &body.raw);
+//! let treatment = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+//!     let ticket = match request.begin(conn).await? {
+//!         Begun::Before(id) => return Ok(find_treatment(conn, caller.clinic_id, id).await?),
+//!         Begun::Now(ticket) => ticket,
+//!     };
+//!     let treatment = plan::create(conn, ..).await?;
+//!     ticket.record(conn, treatment.id, wall_now).await?;
+//!     Ok::<_, ApiError>(treatment)
+//! })
+//! ```
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use aws_lc_rs::digest::{Context, SHA256, digest};
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use std::future::{Ready, ready};
+use uuid::Uuid;
+
+use crate::auth::extract::Caller;
+use crate::error::{ApiError, Conflict, FieldError};
+use crate::schema::idempotency_keys;
+
+/// The request header.
+const HEADER: &str = "Idempotency-Key";
+
+/// How long an answered request is remembered at least.
+pub const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
+
+diesel::define_sql_function! {
+    /// Takes a lock that lasts as long as the transaction, unless somebody else holds it.
+    fn pg_try_advisory_xact_lock(key: BigInt) -> diesel::sql_types::Bool;
+}
+
+/// The `Idempotency-Key` header of a request, if it has one: 1 to 255 visible ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(Option<String>);
+
+impl FromRequest for IdempotencyKey {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let mut values = request.headers().get_all(HEADER);
+        let (first, second) = (values.next(), values.next());
+        ready(match (first, second) {
+            (None, _) => Ok(Self(None)),
+            (Some(value), None) => match value.to_str().map(str::trim) {
+                Ok(key) if is_key(key) => Ok(Self(Some(key.to_owned()))),
+                _ => Err(malformed("must be 1 to 255 visible ASCII characters")),
+            },
+            (Some(_), Some(_)) => Err(malformed("must be sent once")),
+        })
+    }
+}
+
+fn is_key(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn malformed(detail: &str) -> ApiError {
+    let error = FieldError { pointer: HEADER.to_owned(), detail: detail.to_owned() };
+    ApiError::Malformed { detail: format!("{HEADER} {detail}"), errors: vec![error] }
+}
+
+impl IdempotencyKey {
+    /// Binds the key to who asks for what: `operation` is the handler's name, `body` the bytes as they came.
+    pub fn of(&self, caller: &Caller, operation: &'static str, body: &[u8]) -> KeyedRequest {
+        let Some(key) = self.0.clone() else { return KeyedRequest(None) };
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(digest(&SHA256, body).as_ref());
+        KeyedRequest(Some(Keyed { clinic_id: caller.clinic_id, user_id: caller.user_id, key, operation, fingerprint }))
+    }
+}
+
+/// A request that may carry a key. Without one it is simply carried out, at no cost.
+#[derive(Debug)]
+pub struct KeyedRequest(Option<Keyed>);
+
+#[derive(Debug, Clone)]
+struct Keyed {
+    clinic_id: Uuid,
+    user_id: Uuid,
+    key: String,
+    operation: &'static str,
+    fingerprint: [u8; 32],
+}
+
+/// Whether a request is carried out now or was carried out before.
+#[derive(Debug)]
+#[must_use]
+pub enum Begun {
+    /// It was answered before, and made this: render it again.
+    Before(Uuid),
+    /// Carry it out and hand what it made to the ticket, in the same transaction.
+    Now(Ticket),
+}
+
+/// A request that is being carried out. Nothing is remembered before [`Ticket::record`].
+#[derive(Debug)]
+#[must_use = "a request that is not recorded is carried out again when it is repeated"]
+pub struct Ticket(Option<Keyed>);
+
+/// Why a request with a key is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum IdempotencyError {
+    /// The key was used for another body or another operation.
+    #[error("the key was used for another request")]
+    Mismatch,
+    /// The same request is being carried out by somebody else.
+    #[error("the same request is being carried out")]
+    InFlight,
+    /// The database refused a statement.
+    #[error(transparent)]
+    Query(#[from] diesel::result::Error),
+}
+
+impl From<IdempotencyError> for ApiError {
+    fn from(error: IdempotencyError) -> Self {
+        match error {
+            IdempotencyError::Mismatch => Self::IdempotencyMismatch,
+            IdempotencyError::InFlight => {
+                Self::conflict(Conflict::InFlight, "The first request with this key has not been answered yet.")
+            }
+            IdempotencyError::Query(error) => error.into(),
+        }
+    }
+}
+
+impl KeyedRequest {
+    /// Looks the key up and holds it until the transaction ends. One statement.
+    ///
+    /// The lookup may see less than the lock suggests (the first request can commit between the two), so it is
+    /// [`Ticket::record`] that has the last word.
+    pub async fn begin(self, conn: &mut AsyncPgConnection) -> Result<Begun, IdempotencyError> {
+        let Some(keyed) = self.0 else { return Ok(Begun::Now(Ticket(None))) };
+        let row = || idempotency_keys::table.find((keyed.clinic_id, keyed.user_id, keyed.key.as_str()));
+        let (free, operation, fingerprint, resource_id) = diesel::select((
+            pg_try_advisory_xact_lock(keyed.lock()),
+            row().select(idempotency_keys::operation).single_value(),
+            row().select(idempotency_keys::fingerprint).single_value(),
+            row().select(idempotency_keys::resource_id).single_value(),
+        ))
+        .get_result::<(bool, Option<String>, Option<Vec<u8>>, Option<Uuid>)>(conn)
+        .await?;
+        match (operation, fingerprint, resource_id) {
+            (Some(operation), Some(fingerprint), Some(resource_id)) => {
+                if operation == keyed.operation && fingerprint == keyed.fingerprint {
+                    Ok(Begun::Before(resource_id))
+                } else {
+                    Err(IdempotencyError::Mismatch)
+                }
+            }
+            _ if free => Ok(Begun::Now(Ticket(Some(keyed)))),
+            _ => Err(IdempotencyError::InFlight),
+        }
+    }
+}
+
+impl Ticket {
+    /// Remembers what the request made. One statement, none without a key. If somebody else has just recorded the key,
+    /// the error undoes this transaction, and the client will find the first answer when it asks again.
+    pub async fn record(
+        self,
+        conn: &mut AsyncPgConnection,
+        resource_id: Uuid,
+        wall_now: DateTime<Utc>,
+    ) -> Result<(), IdempotencyError> {
+        let Some(keyed) = self.0 else { return Ok(()) };
+        let recorded = diesel::insert_into(idempotency_keys::table)
+            .values((
+                idempotency_keys::clinic_id.eq(keyed.clinic_id),
+                idempotency_keys::user_id.eq(keyed.user_id),
+                idempotency_keys::key.eq(&keyed.key),
+                idempotency_keys::operation.eq(keyed.operation),
+                idempotency_keys::fingerprint.eq(keyed.fingerprint.as_slice()),
+                idempotency_keys::resource_id.eq(resource_id),
+                idempotency_keys::created_at.eq(wall_now),
+            ))
+            .on_conflict_do_nothing()
+            .execute(conn)
+            .await?;
+        if recorded == 1 { Ok(()) } else { Err(IdempotencyError::InFlight) }
+    }
+}
+
+impl Keyed {
+    /// The advisory lock that stands for this key.
+    fn lock(&self) -> i64 {
+        let mut hash = Context::new(&SHA256);
+        hash.update(self.clinic_id.as_bytes());
+        hash.update(self.user_id.as_bytes());
+        hash.update(self.key.as_bytes());
+        let mut first = [0; 8];
+        first.copy_from_slice(&hash.finish().as_ref()[..8]);
+        i64::from_be_bytes(first)
+    }
+}
+
+/// Forgets requests answered more than [`KEPT_FOR`] ago; returns how many.
+pub async fn prune(conn: &mut AsyncPgConnection, wall_now: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::delete(idempotency_keys::table.filter(idempotency_keys::created_at.lt(wall_now - KEPT_FOR)))
+        .execute(conn)
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    async fn read(values: &[&str]) -> Result<IdempotencyKey, ApiError> {
+        let request = values.iter().fold(TestRequest::default(), |r, value| r.append_header((HEADER, *value)));
+        IdempotencyKey::extract(&request.to_http_request()).await
+    }
+
+    #[tokio::test]
+    async fn a_key_is_read_once_or_not_at_all() {
+        assert_eq!(read(&[]).await.unwrap(), IdempotencyKey(None));
+        assert_eq!(read(&["abc-1"]).await.unwrap(), IdempotencyKey(Some("abc-1".to_owned())));
+        for bad in [&["a", "b"][..], &[""], &["a b"], &["\u{fc}"], &["x".repeat(256).as_str()]] {
+            assert!(matches!(read(bad).await, Err(ApiError::Malformed { .. })), "{bad:?}");
+        }
+    }
+}
