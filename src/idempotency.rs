@@ -15,6 +15,9 @@
 //! })
 //! ```
 
+use std::future::{Ready, ready};
+use std::str::FromStr;
+
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use aws_lc_rs::digest::{Context, SHA256, digest};
@@ -22,7 +25,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use std::future::{Ready, ready};
 use uuid::Uuid;
 
 use crate::auth::extract::Caller;
@@ -53,17 +55,22 @@ impl FromRequest for IdempotencyKey {
         let (first, second) = (values.next(), values.next());
         ready(match (first, second) {
             (None, _) => Ok(Self(None)),
-            (Some(value), None) => match value.to_str().map(str::trim) {
-                Ok(key) if is_key(key) => Ok(Self(Some(key.to_owned()))),
-                _ => Err(malformed("must be 1 to 255 visible ASCII characters")),
-            },
+            (Some(value), None) => value.to_str().unwrap_or_default().trim().parse(),
             (Some(_), Some(_)) => Err(malformed("must be sent once")),
         })
     }
 }
 
-fn is_key(text: &str) -> bool {
-    (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+impl FromStr for IdempotencyKey {
+    type Err = ApiError;
+
+    fn from_str(text: &str) -> Result<Self, ApiError> {
+        if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(Some(text.to_owned())))
+        } else {
+            Err(malformed("must be 1 to 255 visible ASCII characters"))
+        }
+    }
 }
 
 fn malformed(detail: &str) -> ApiError {

@@ -55,7 +55,7 @@ impl Tags {
     }
 }
 
-fn tags<'a>(entries: &mut dyn Iterator<Item = &'a str>) -> Vec<EntityTag> {
+fn tags(entries: &mut dyn Iterator<Item = &str>) -> Vec<EntityTag> {
     entries.filter_map(|entry| entry.parse().ok()).collect()
 }
 

@@ -3,6 +3,7 @@
 mod support;
 
 mod health;
+mod idempotency;
 mod migrations;
-mod providers;
 mod protocol_facts;
+mod providers;

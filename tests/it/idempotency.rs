@@ -1,0 +1,158 @@
+//! Request keys on a real database: the same answer again, another request refused, one of two carried out.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use mendline::auth::extract::Caller;
+use mendline::db::Connector;
+use mendline::domain::role::Role;
+use mendline::error::ApiError;
+use mendline::idempotency::{Begun, IdempotencyError, IdempotencyKey, KeyedRequest, Ticket, prune};
+use uuid::Uuid;
+
+use crate::support::TestDatabase;
+
+const CLINIC: Uuid = Uuid::from_u128(1);
+
+fn caller(user: u128) -> Caller {
+    Caller {
+        user_id: Uuid::from_u128(user),
+        clinic_id: CLINIC,
+        membership_id: Uuid::from_u128(user),
+        role: Role::Clinician,
+        patient_id: None,
+        session_id: Uuid::nil(),
+    }
+}
+
+fn at() -> DateTime<Utc> {
+    "2026-02-02T12:00:00Z".parse().unwrap()
+}
+
+/// A database with one clinic and the users 7 and 8.
+async fn database() -> TestDatabase {
+    let database = TestDatabase::create().await;
+    let mut sql = format!(
+        "INSERT INTO clinics VALUES ('{CLINIC}', 'C', 'UTC', 'en', 'conservative', '21:00', '08:00', 7000, true, NULL,
+         NULL, false, 1, now());"
+    );
+    for user in [7, 8] {
+        let id = Uuid::from_u128(user);
+        sql +=
+            &format!("INSERT INTO users VALUES ('{id}', 'u{user}@x.example', '', 'U', 'UTC', 'en', now(), 1, now());");
+    }
+    open(&database).await.batch_execute(&sql).await.unwrap();
+    database
+}
+
+async fn open(database: &TestDatabase) -> AsyncPgConnection {
+    Connector::new(&database.url, None).unwrap().open().await.unwrap()
+}
+
+async fn begun(database: &TestDatabase) -> AsyncPgConnection {
+    let mut conn = open(database).await;
+    conn.batch_execute("BEGIN").await.unwrap();
+    conn
+}
+
+fn request(user: u128, key: &str, operation: &'static str, body: &str) -> KeyedRequest {
+    key.parse::<IdempotencyKey>().unwrap().of(&caller(user), operation, body.as_bytes())
+}
+
+async fn ticket(conn: &mut AsyncPgConnection, request: KeyedRequest) -> Ticket {
+    match request.begin(conn).await.unwrap() {
+        Begun::Now(ticket) => ticket,
+        Begun::Before(id) => panic!("carried out before: {id}"),
+    }
+}
+
+/// Carries a request out and commits it.
+async fn carried_out(database: &TestDatabase, request: KeyedRequest, made: Uuid) {
+    let mut conn = begun(database).await;
+    let ticket = ticket(&mut conn, request).await;
+    ticket.record(&mut conn, made, at()).await.unwrap();
+    conn.batch_execute("COMMIT").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_repeated_request_finds_what_the_first_one_made() {
+    let database = database().await;
+    let made = Uuid::from_u128(99);
+    carried_out(&database, request(7, "k", "create_treatment", "{}"), made).await;
+    let mut conn = begun(&database).await;
+    let again = request(7, "k", "create_treatment", "{}").begin(&mut conn).await.unwrap();
+    assert!(matches!(again, Begun::Before(id) if id == made));
+}
+
+#[tokio::test]
+async fn a_key_serves_one_body_of_one_operation_and_one_user() {
+    let database = database().await;
+    carried_out(&database, request(7, "k", "create_treatment", "{}"), Uuid::from_u128(99)).await;
+    let mut conn = begun(&database).await;
+    for other in [request(7, "k", "create_treatment", "{ }"), request(7, "k", "create_invitation", "{}")] {
+        let error = ApiError::from(other.begin(&mut conn).await.unwrap_err());
+        assert!(matches!(error, ApiError::IdempotencyMismatch), "{error}");
+    }
+    let _ = ticket(&mut conn, request(8, "k", "create_treatment", "{}")).await;
+    let _ = ticket(&mut conn, request(7, "k2", "create_treatment", "{}")).await;
+}
+
+#[tokio::test]
+async fn of_two_at_once_one_is_carried_out_and_the_other_is_told_to_come_again() {
+    let database = database().await;
+    let (mut first, mut second) = (begun(&database).await, begun(&database).await);
+    let held = ticket(&mut first, request(7, "k", "create_treatment", "{}")).await;
+    let refused = request(7, "k", "create_treatment", "{}").begin(&mut second).await;
+    assert!(matches!(refused, Err(IdempotencyError::InFlight)));
+    held.record(&mut first, Uuid::from_u128(99), at()).await.unwrap();
+    first.batch_execute("COMMIT").await.unwrap();
+    let again = request(7, "k", "create_treatment", "{}").begin(&mut second).await.unwrap();
+    assert!(matches!(again, Begun::Before(id) if id == Uuid::from_u128(99)));
+}
+
+#[tokio::test]
+async fn a_request_that_failed_may_be_sent_again_under_its_key() {
+    let database = database().await;
+    let mut conn = begun(&database).await;
+    drop(ticket(&mut conn, request(7, "k", "create_treatment", "{}")).await);
+    conn.batch_execute("ROLLBACK").await.unwrap();
+    carried_out(&database, request(7, "k", "create_treatment", "{\"corrected\":true}"), Uuid::from_u128(99)).await;
+}
+
+/// The first request may commit between the lookup's view of the data and its taking of the lock; the record decides.
+#[tokio::test]
+async fn a_key_recorded_behind_the_lookups_back_undoes_the_second_request() {
+    let database = database().await;
+    let mut late = begun(&database).await;
+    let stale = ticket(&mut late, request(7, "k", "create_treatment", "{}")).await;
+    let mut first = open(&database).await;
+    let row = format!(
+        "INSERT INTO idempotency_keys SELECT '{CLINIC}', id, 'k', 'create_treatment', sha256('{{}}'), id, now()
+           FROM users WHERE id = '{}'",
+        Uuid::from_u128(7)
+    );
+    first.batch_execute(&row).await.unwrap();
+    let refused = stale.record(&mut late, Uuid::from_u128(100), at()).await;
+    assert!(matches!(refused, Err(IdempotencyError::InFlight)));
+}
+
+#[tokio::test]
+async fn keys_are_kept_for_a_day() {
+    let database = database().await;
+    carried_out(&database, request(7, "k", "create_treatment", "{}"), Uuid::from_u128(99)).await;
+    let mut conn = open(&database).await;
+    assert_eq!(prune(&mut conn, at() + TimeDelta::hours(24)).await.unwrap(), 0);
+    assert_eq!(prune(&mut conn, at() + TimeDelta::hours(24) + TimeDelta::seconds(1)).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_fingerprint_is_the_bodys_hash_and_not_the_body() {
+    use diesel::prelude::*;
+    use diesel_async::RunQueryDsl;
+    use mendline::schema::idempotency_keys;
+    let database = database().await;
+    carried_out(&database, request(7, "k", "create_treatment", "{\"note\":\"x\"}"), Uuid::from_u128(99)).await;
+    let mut conn = open(&database).await;
+    let stored: Vec<u8> = idempotency_keys::table.select(idempotency_keys::fingerprint).first(&mut conn).await.unwrap();
+    assert_eq!(stored, digest(&SHA256, b"{\"note\":\"x\"}").as_ref());
+}
