@@ -78,6 +78,11 @@ impl Payload {
     pub fn new(alert_id: Uuid, recipient: impl Into<String>, category: NeutralKind) -> Self {
         Self { v: Self::VERSION, alert_id, recipient: recipient.into(), category }
     }
+
+    /// The version it is in.
+    pub fn version(&self) -> u8 {
+        self.v
+    }
 }
 
 /// What a lock screen shows.

@@ -2,6 +2,7 @@
 //! A provider classifies what happened into a [`PushOutcome`] value and decides nothing: what becomes of the alert is
 //! `domain/alert.rs`, what is written is `alerts/queue.rs`. Nothing here knows a database, a slice or a patient.
 
+pub mod fcm;
 pub mod http;
 pub mod message;
 pub mod recording;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should fall over")]
 
 mod faults;
+mod fcm;
 mod http_guard;
 mod web_push;
 

@@ -1,0 +1,149 @@
+//! The JSON of one message. FCM speaks for three platforms, and each has its own block.
+//! No `collapse_key` anywhere: a device may have four at a time, and alerts would push each other out.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::domain::device::AddressKind;
+use crate::push::{PushMessage, PushTarget, Urgency, VisibleText};
+
+#[derive(Serialize)]
+pub(super) struct Request<'a> {
+    message: Message<'a>,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fid: Option<&'a str>,
+    notification: &'a VisibleText,
+    data: Data<'a>,
+    android: Android<'a>,
+    apns: Apns<'a>,
+    webpush: WebPush<'a>,
+}
+
+/// The payload; FCM takes strings only.
+#[derive(Serialize)]
+struct Data<'a> {
+    v: String,
+    alert_id: Uuid,
+    recipient: &'a str,
+    category: &'static str,
+}
+
+#[derive(Serialize)]
+struct Android<'a> {
+    priority: &'static str,
+    ttl: String,
+    notification: AndroidNotification<'a>,
+}
+
+#[derive(Serialize)]
+struct AndroidNotification<'a> {
+    /// A message with the same tag takes the place of the earlier one in the drawer.
+    tag: &'a str,
+    /// By kind, so that people can mute kinds; where an app has no such channel, its default one is used.
+    channel_id: &'static str,
+    visibility: &'static str,
+}
+
+#[derive(Serialize)]
+struct Apns<'a> {
+    headers: ApnsHeaders<'a>,
+    payload: ApnsPayload<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ApnsHeaders<'a> {
+    apns_collapse_id: &'a str,
+    apns_expiration: String,
+    apns_priority: &'static str,
+    apns_push_type: &'static str,
+}
+
+#[derive(Serialize)]
+struct ApnsPayload<'a> {
+    aps: Aps<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Aps<'a> {
+    alert: &'a VisibleText,
+    sound: &'static str,
+    /// The app's extension may fetch the real text and put it in place of the neutral one.
+    mutable_content: u8,
+}
+
+#[derive(Serialize)]
+struct WebPush<'a> {
+    headers: WebPushHeaders<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct WebPushHeaders<'a> {
+    #[serde(rename = "TTL")]
+    ttl: String,
+    urgency: &'static str,
+    topic: &'a str,
+}
+
+impl<'a> Request<'a> {
+    /// `now` is the wall's: Apple's expiry is a moment, not a duration, and the story's clock is not Apple's.
+    pub(super) fn new(target: &'a PushTarget, message: &'a PushMessage, now: DateTime<Utc>) -> Self {
+        let address = target.address.expose();
+        let (token, fid) = match target.address_kind {
+            AddressKind::Token => (Some(address), None),
+            AddressKind::Fid => (None, Some(address)),
+        };
+        let collapse = message.collapse.as_str();
+        let category = message.payload.category.as_str();
+        let ttl = message.ttl_seconds;
+        let expires = now + TimeDelta::seconds(i64::from(ttl));
+        // What somebody is meant to see at its time must wake a dozing phone; only what may wait saves the battery.
+        let (priority, apns_priority) = match message.urgency {
+            Urgency::Low => ("normal", "5"),
+            Urgency::Normal | Urgency::High => ("high", "10"),
+        };
+        Self {
+            message: Message {
+                token,
+                fid,
+                notification: &message.text,
+                data: Data {
+                    v: message.payload.version().to_string(),
+                    alert_id: message.payload.alert_id,
+                    recipient: &message.payload.recipient,
+                    category,
+                },
+                android: Android {
+                    priority,
+                    ttl: format!("{ttl}s"),
+                    notification: AndroidNotification { tag: collapse, channel_id: category, visibility: "PRIVATE" },
+                },
+                apns: Apns {
+                    headers: ApnsHeaders {
+                        apns_collapse_id: collapse,
+                        apns_expiration: expires.timestamp().to_string(),
+                        apns_priority,
+                        apns_push_type: "alert",
+                    },
+                    payload: ApnsPayload { aps: Aps { alert: &message.text, sound: "default", mutable_content: 1 } },
+                },
+                webpush: WebPush {
+                    headers: WebPushHeaders {
+                        ttl: ttl.to_string(),
+                        urgency: message.urgency.as_str(),
+                        topic: collapse,
+                    },
+                },
+            },
+        }
+    }
+}
