@@ -1,6 +1,7 @@
 //! Servers that misbehave below HTTP's level: silence, closed connections, floods, refused streams.
 //! They are spoken to through Web Push; the client is the same for every provider.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mendline::domain::alert::PushOutcome;
@@ -32,7 +33,7 @@ async fn against(scheme: &str, http: HttpSettings, treat: impl AsyncFn(&mut TcpS
 }
 
 /// Reads a whole HTTP/1.1 request.
-async fn read_request(socket: &mut TcpStream) {
+pub(super) async fn read_request(socket: &mut TcpStream) {
     let mut seen = Vec::new();
     loop {
         let mut part = [0; 4096];
@@ -48,7 +49,7 @@ async fn read_request(socket: &mut TcpStream) {
     }
 }
 
-async fn answer_and_hang_up(socket: &mut TcpStream, answer: &[u8]) {
+pub(super) async fn answer_and_hang_up(socket: &mut TcpStream, answer: &[u8]) {
     read_request(socket).await;
     socket.write_all(answer).await.unwrap();
     socket.shutdown().await.unwrap();
@@ -121,6 +122,30 @@ async fn a_service_that_does_not_speak_tls_is_down() {
     })
     .await;
     assert_eq!(outcome, unavailable("tls"));
+}
+
+/// A certificate for this machine, signed by nobody but itself; and its PEM.
+fn certificate() -> (tokio_rustls::TlsAcceptor, String) {
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = builder.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    (tokio_rustls::TlsAcceptor::from(Arc::new(config)), cert.pem())
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_refused_until_the_operator_does() {
+    let (acceptor, pem) = certificate();
+    let treat = async |socket: &mut TcpStream| {
+        let Ok(mut tls) = acceptor.accept(socket).await else { return };
+        assert_ne!(tls.read(&mut [0; 4096]).await.unwrap(), 0);
+        tls.write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    };
+    assert_eq!(against("https", quick(), treat).await, unavailable("tls"));
+    let trusting = HttpSettings { extra_ca: Some(pem), ..quick() };
+    assert_eq!(against("https", trusting, treat).await, PushOutcome::Accepted { provider_id: None });
 }
 
 #[tokio::test]

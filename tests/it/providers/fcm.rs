@@ -17,9 +17,11 @@ use mendline::push::fcm::{Fcm, FcmSettings, ServiceAccount};
 use mendline::push::http::HttpSettings;
 use mendline::push::{PushMessage, PushProvider as _, PushTarget, Registry, Urgency};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
+use super::faults::answer_and_hang_up;
 use super::{message, now, quick, target, wall};
 
 /// The key of all tests' service account, drawn when the first one needs it.
@@ -402,6 +404,38 @@ async fn an_fcm_that_never_answers_may_have_delivered() {
     let google = Google::with(quick()).await.granting(3599).await.answering(SEND, slow).await;
     let expected = PushOutcome::Unavailable { retry_after: None, reason: "timeout".into() };
     assert_eq!(google.send().await, expected);
+}
+
+/// What becomes of a message when FCM's answer breaks off.
+async fn broken_off(answer: &'static [u8]) -> PushOutcome {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let google = Google::new().await.granting(3599).await;
+    let settings = FcmSettings {
+        account: account(&format!("{}/token", google.server.uri())),
+        base_url: format!("http://{}", listener.local_addr().unwrap()).parse().unwrap(),
+        http: quick(),
+    };
+    let fcm = Fcm::new(settings, wall()).unwrap();
+    let (target, message) = (target(ProviderKind::Fcm, "x"), message());
+    let serve = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        answer_and_hang_up(&mut socket, answer).await;
+    };
+    tokio::join!(fcm.send(&target, &message), serve).0
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_decides_nothing() {
+    let down = |reason: &'static str| PushOutcome::Unavailable { retry_after: None, reason: reason.into() };
+    for (answer, expected) in [
+        (&b""[..], down("connection_closed")),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n{\"name\": \"proj", down("unreadable_answer")),
+        (b"HTTP/1.1 404 Not Found\r\ncontent-length: 90\r\n\r\n{\"error\"", down("broken_answer")),
+        (b"HTTP/1.1 400 Bad Request\r\ncontent-length: 90\r\n\r\n", down("broken_answer")),
+        (b"HTTP/1.1 503 Busy\r\ncontent-length: 90\r\n\r\n{", down("http_503")),
+    ] {
+        assert_eq!(broken_off(answer).await, expected, "{}", String::from_utf8_lossy(answer));
+    }
 }
 
 #[tokio::test]
