@@ -15,6 +15,8 @@ use anyhow::Context;
 pub use ops::ops_server;
 pub use routes::{ROUTES, Route};
 
+use crate::auth::Auth;
+use crate::auth::keys::Keys;
 use crate::clock::Clocks;
 use crate::config::{Config, Http};
 use crate::db::Db;
@@ -29,6 +31,10 @@ pub struct State {
     pub clocks: Clocks,
     /// Counters.
     pub metrics: Metrics,
+    /// Signing and sealing keys.
+    pub keys: Keys,
+    /// What authenticates callers.
+    pub auth: Auth,
     /// Where the API is reached from outside.
     pub public_url: String,
 }
@@ -36,7 +42,15 @@ pub struct State {
 impl State {
     /// Puts the parts together.
     pub fn build(config: &Config, db: Db, clocks: Clocks) -> anyhow::Result<Self> {
-        Ok(Self { db, clocks, metrics: Metrics::default(), public_url: config.http.public_url.clone() })
+        let public_url = config.http.public_url.clone();
+        let keys = Keys::load(config)?;
+        let auth = Auth::new(&keys, &public_url);
+        Ok(Self { db, clocks, metrics: Metrics::default(), keys, auth, public_url })
+    }
+
+    /// What must run beside the servers for as long as they do.
+    pub async fn background(self) {
+        self.auth.revocations.run(self.db, self.clocks).await;
     }
 }
 

@@ -66,8 +66,9 @@ impl Clock {
             }
             Source::Manual(current) => {
                 let mut changes = current.subscribe();
-                let reached = changes.wait_for(|now| *now >= instant).await;
-                if reached.is_err() {
+                // Only whether it was reached is kept: the value borrows the clock, which must not outlive an await.
+                let reached = changes.wait_for(|now| *now >= instant).await.is_ok();
+                if !reached {
                     std::future::pending::<()>().await;
                 }
             }

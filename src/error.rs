@@ -8,6 +8,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
+use crate::auth::keys::KeyError;
 use crate::db::DbError;
 use crate::telemetry;
 
@@ -295,6 +296,12 @@ fn is_passing(message: &str) -> bool {
     ]
     .iter()
     .any(|passing| message.contains(passing))
+}
+
+impl From<KeyError> for ApiError {
+    fn from(error: KeyError) -> Self {
+        Self::Internal(error.into())
+    }
 }
 
 impl From<anyhow::Error> for ApiError {

@@ -1,6 +1,7 @@
 //! The module map of mendline; nothing else lives here.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod cli;

@@ -1,8 +1,15 @@
-//! Extractors that authenticate, authorise and load. A handler that takes none of them is public.
+//! Extractors that authenticate and authorise by role. A handler that takes none of them is public.
+//! Which object a caller may touch is decided where it is loaded: by the scope that every query starts with.
 
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, web};
+use futures_util::future::LocalBoxFuture;
 use uuid::Uuid;
 
+use crate::app::State;
 use crate::domain::role::Role;
+use crate::error::ApiError;
 
 /// An authenticated user with the active membership of its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,4 +26,105 @@ pub struct Caller {
     pub patient_id: Option<Uuid>,
     /// The login session, which owns the device.
     pub session_id: Uuid,
+}
+
+/// A clinician or an administrator.
+#[derive(Debug, Clone, Copy)]
+pub struct Staff(pub Caller);
+
+/// An administrator.
+#[derive(Debug, Clone, Copy)]
+pub struct Administrator(pub Caller);
+
+/// A patient; `patient_id` is always there.
+#[derive(Debug, Clone, Copy)]
+pub struct PatientCaller(pub Caller);
+
+type Extraction<T> = LocalBoxFuture<'static, Result<T, ApiError>>;
+
+impl FromRequest for Caller {
+    type Error = ApiError;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { authenticate(&request).await })
+    }
+}
+
+impl FromRequest for Staff {
+    type Error = ApiError;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let caller = authenticate(&request).await?;
+            if caller.role.is_staff() {
+                Ok(Self(caller))
+            } else {
+                Err(ApiError::Forbidden("Only staff may do this.".into()))
+            }
+        })
+    }
+}
+
+impl FromRequest for Administrator {
+    type Error = ApiError;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let caller = authenticate(&request).await?;
+            if caller.role == Role::Administrator {
+                Ok(Self(caller))
+            } else {
+                Err(ApiError::Forbidden("Only administrators may do this.".into()))
+            }
+        })
+    }
+}
+
+impl FromRequest for PatientCaller {
+    type Error = ApiError;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let caller = authenticate(&request).await?;
+            if caller.role == Role::Patient && caller.patient_id.is_some() {
+                Ok(Self(caller))
+            } else {
+                Err(ApiError::Forbidden("Only patients may do this.".into()))
+            }
+        })
+    }
+}
+
+/// The bearer of the request's token.
+async fn authenticate(request: &HttpRequest) -> Result<Caller, ApiError> {
+    let state = request
+        .app_data::<web::Data<State>>()
+        .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the app has no state")))?;
+    let token = bearer(request).ok_or(ApiError::Unauthenticated("Send an access token as a bearer token.".into()))?;
+    let verified = state.auth.tokens.verify(token, state.clocks.wall.now()).map_err(|error| {
+        tracing::debug!(reason = %error, "access token refused");
+        refused()
+    })?;
+    if state.auth.revocations.stands(&state.db, &verified).await? { Ok(verified.caller) } else { Err(refused()) }
+}
+
+/// One answer for every unacceptable token: which check it failed is nobody's business but the log's.
+fn refused() -> ApiError {
+    ApiError::Unauthenticated("The access token is not valid, or no longer: refresh it.".into())
+}
+
+/// The one bearer token in the request's one `Authorization` header.
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    let mut headers = request.headers().get_all(header::AUTHORIZATION);
+    let value = headers.next().filter(|_| headers.next().is_none())?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

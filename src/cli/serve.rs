@@ -49,6 +49,12 @@ async fn serve(config: &Config, parts: Parts, database: &Database) -> anyhow::Re
         running.push(Box::pin(async { api.await.context("the API") }));
     }
 
+    let background = state.clone().background();
+    running.push(Box::pin(async {
+        background.await;
+        Ok(())
+    }));
+
     let stop = async {
         wait_for_signal().await?;
         tracing::info!("stopping");

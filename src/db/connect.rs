@@ -31,8 +31,9 @@ impl Connector {
     /// `extra_ca`: encryption to whoever answers is not worth having. `disable` and Unix sockets use none.
     pub fn new(url: &SecretString, extra_ca: Option<&str>) -> anyhow::Result<Self> {
         let url = url.expose_secret().replace("sslmode=verify-full", "sslmode=require");
-        let mut config: tokio_postgres::Config =
-            url.parse().map_err(|_: tokio_postgres::Error| anyhow::anyhow!("DATABASE_URL: is not a Postgres URL"))?;
+        let mut config: tokio_postgres::Config = url
+            .parse()
+            .map_err(|_hidden: tokio_postgres::Error| anyhow::anyhow!("DATABASE_URL: is not a Postgres URL"))?;
         config.connect_timeout(CONNECT_TIMEOUT);
         config.tcp_user_timeout(Duration::from_secs(15));
         config.keepalives_idle(Duration::from_secs(30));

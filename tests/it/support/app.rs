@@ -59,6 +59,7 @@ impl TestApp {
         {
             tokio::spawn(api_server);
             tokio::spawn(ops_server);
+            tokio::spawn(state.clone().background());
         }
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { state, care, database, api, ops, client, servers, _data_dir: data_dir }
