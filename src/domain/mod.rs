@@ -9,6 +9,7 @@ pub mod ids;
 pub mod local_time;
 pub mod neutral_text;
 pub mod protocol;
+pub mod reminders;
 pub mod role;
 pub mod symptoms;
 pub mod timeline;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::busy::busiest;
 use super::facts::Facts;
 use super::read::{Doc, Fault, File};
 use super::texts::Texts;
@@ -73,7 +74,8 @@ pub fn load(files: &Files<'_>) -> Result<ProtocolVersion, Vec<Fault>> {
         (Some(structure), Some(facts)) if faults.is_empty() => {
             let texts: BTreeMap<String, Texts> =
                 texts.into_iter().flatten().map(|texts| (texts.locale.clone(), texts)).collect();
-            Ok(ProtocolVersion { structure, texts, facts })
+            let version = ProtocolVersion { structure, texts, facts };
+            too_busy(files.structure.name, &version).map_or(Ok(version), |fault| Err(vec![fault]))
         }
         _ => {
             faults.sort();
@@ -81,4 +83,15 @@ pub fn load(files: &Files<'_>) -> Result<ProtocolVersion, Vec<Fault>> {
             Err(faults)
         }
     }
+}
+
+/// Only a sound version can be planned, so this is the one fault that is found after all others.
+fn too_busy(file: &str, version: &ProtocolVersion) -> Option<Fault> {
+    let cap = version.structure.alerts_a_day;
+    let day = busiest(version).filter(|day| day.alerts > usize::from(cap))?;
+    let reason = format!(
+        "{} alerts on day {} (for a treatment that ends at {:02}:00) are more than `alerts_a_day`, {cap}",
+        day.alerts, day.day_index, day.hour
+    );
+    Some(Fault { file: file.to_owned(), line: 1, reason })
 }

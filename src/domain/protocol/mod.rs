@@ -162,6 +162,7 @@
 //! ```
 
 mod builtin;
+mod busy;
 mod facts;
 mod item;
 mod load;
@@ -177,6 +178,7 @@ mod validate_texts;
 mod version;
 
 pub use builtin::{BuiltIn, builtin, builtin_files};
+pub use busy::{Busiest, busiest};
 pub use facts::{Citation, Evidence, EvidenceSource, Fact, FactWindow, Facts, Figures, Grade, Source};
 pub use item::{Actor, Item, Kind, Recurrence, Relation, Reminder, ReminderAt, Slot, Soft, Spread, Window};
 pub use load::{Files, MOST_BYTES, load};

@@ -65,6 +65,8 @@ fn each_rule_of_validation_has_its_fault() {
         ("kind = \"as_needed\" }", "kind = \"as_needed\" }\ncounts = true", "cannot count"),
         ("kind = \"daily\"", "kind = \"weekly\"", "`weekly` is none of"),
         ("while = \"outdoors\"", "while = \"asleep\"", "no mode a patient can switch on"),
+        ("kind = \"follow_up\"", "kind = \"product_advice\"", "entries of this kind send no alerts"),
+        ("base_locale = \"en\"", "base_locale = \"en\"\nalerts_a_day = 2", "3 alerts on day 3"),
         ("interval_max = \"P6W\"", "interval_max = \"P3W\"", "`interval_max` is before `interval_min`"),
     ];
     let mut missed = Vec::new();

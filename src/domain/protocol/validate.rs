@@ -8,6 +8,7 @@ use super::parse::Parsed;
 use super::read::Doc;
 use super::units::{DayTime, IsoDuration};
 use super::version::{PhaseStart, Structure};
+use crate::domain::reminders::Category;
 
 /// The most items a protocol may have.
 pub const MOST_ITEMS: usize = 500;
@@ -254,6 +255,9 @@ impl Check<'_> {
         if item.actor == Actor::Clinic {
             self.fault("counts", "what the clinic does never counts");
         }
+        if matches!(item.window, Some(Window::Condition { .. })) {
+            self.fault("counts", "tasks whose end waits for a condition cannot count");
+        }
         if matches!(item.recurrence, Some(Recurrence::AsNeeded | Recurrence::Every { .. })) {
             self.fault("counts", "tasks that are only done as needed or asked for cannot count");
         }
@@ -311,6 +315,9 @@ impl Check<'_> {
             _ => None,
         };
         let recurs = item.recurrence.as_ref().is_some_and(|recurrence| !matches!(recurrence, Recurrence::Once { .. }));
+        if Category::of(item.kind).is_none() {
+            return Some("entries of this kind send no alerts");
+        }
         if item.window.is_none() || matches!(item.recurrence, Some(Recurrence::AsNeeded)) {
             return Some("a reminder needs a window or tasks to remind of");
         }

@@ -1,0 +1,351 @@
+//! Tests of what a person is owed.
+
+use super::*;
+use crate::domain::protocol::{ProtocolVersion, builtin, sample};
+use crate::domain::timeline::{Excuse, Overrides};
+use chrono_tz::{Africa, America, Asia, Australia, Europe, Pacific, Tz};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+fn utc(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+const PATIENT: Uuid = Uuid::from_u128(0);
+
+/// One treatment with everything that is borrowed while planning.
+#[derive(Clone)]
+struct Case {
+    treatment: Uuid,
+    version: Arc<ProtocolVersion>,
+    performed_at: DateTime<Utc>,
+    registered_at: DateTime<Utc>,
+    zones: ZoneHistory,
+    overrides: Overrides,
+    conditions: Conditions,
+    settled: BTreeSet<Uuid>,
+    checked_in_on: BTreeSet<NaiveDate>,
+    course_continued: bool,
+}
+
+impl std::fmt::Debug for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?} {:?}", self.performed_at, self.zones, self.conditions)
+    }
+}
+
+impl Case {
+    fn new(zone: Tz, performed_at: &str) -> Self {
+        let performed_at = utc(performed_at);
+        Self {
+            treatment: Uuid::from_u128(9),
+            version: Arc::new(sample::version()),
+            performed_at,
+            registered_at: performed_at,
+            zones: ZoneHistory::fixed(zone),
+            overrides: Overrides::default(),
+            conditions: Conditions::default(),
+            settled: BTreeSet::new(),
+            checked_in_on: BTreeSet::new(),
+            course_continued: false,
+        }
+    }
+
+    fn running(&self) -> RunningTreatment<'_> {
+        RunningTreatment {
+            plan: Plan {
+                treatment: self.treatment,
+                version: &self.version,
+                performed_at: self.performed_at,
+                anchor_on: self.zones.date(self.performed_at),
+                zones: &self.zones,
+                overrides: &self.overrides,
+                conditions: &self.conditions,
+            },
+            registered_at: self.registered_at,
+            settled: &self.settled,
+            checked_in_on: &self.checked_in_on,
+            course_continued: self.course_continued,
+        }
+    }
+
+    fn owed_with(&self, preferences: &Preferences, now: DateTime<Utc>) -> Vec<Owed> {
+        owed(PATIENT, &[self.running()], preferences, now)
+    }
+
+    fn owed(&self) -> Vec<Owed> {
+        self.owed_with(&Preferences::default(), self.registered_at)
+    }
+}
+
+fn of<'a>(owed: &'a [Owed], key: &str) -> Vec<&'a Owed> {
+    owed.iter().filter(|owed| owed.item_key == key).collect()
+}
+
+#[track_caller]
+fn only<'a>(owed: &'a [Owed], key: &str) -> &'a Owed {
+    let found = of(owed, key);
+    assert_eq!(found.len(), 1, "{key}: {found:#?}");
+    found[0]
+}
+
+fn berlin() -> Case {
+    Case::new(Europe::Berlin, "2026-06-01T10:00:00Z") // noon
+}
+
+#[test]
+fn the_spread_is_stable_within_ten_minutes_and_not_the_same_for_everybody() {
+    let spreads: BTreeSet<TimeDelta> = (0..1000).map(|n| spread(Uuid::from_u128(n * 0x1_0001))).collect();
+    assert!(spreads.len() > 300, "{}", spreads.len());
+    assert!(spreads.iter().all(|spread| (TimeDelta::zero()..SPREAD).contains(spread)));
+    assert_eq!(spread(PATIENT), TimeDelta::zero());
+}
+
+#[test]
+fn milestones_come_at_the_preferred_time_and_expire_with_their_day() {
+    let owed = berlin().owed();
+    let flaking = only(&owed, "flaking_may_start");
+    assert_eq!(flaking.due_at, utc("2026-06-02T07:00:00Z"));
+    assert_eq!(flaking.expires_at, utc("2026-06-02T22:00:00Z"));
+    assert_eq!(flaking.dedupe_key, "m:2026-06-02");
+    let evening = only(&owed, "first_evening");
+    assert_eq!((evening.due_at, evening.dedupe_key.as_str()), (utc("2026-06-01T11:00:00Z"), "m:2026-06-01"));
+}
+
+#[test]
+fn local_times_are_spread_and_elapsed_moments_are_not() {
+    let case = berlin();
+    let patient = Uuid::from_u128(0xdead_beef);
+    let late = spread(patient);
+    assert!(late > TimeDelta::zero());
+    let owed = owed(patient, &[case.running()], &Preferences::default(), case.registered_at);
+    assert_eq!(only(&owed, "flaking_may_start").due_at, utc("2026-06-02T07:00:00Z") + late);
+    assert_eq!(only(&owed, "make_up").due_at, utc("2026-06-04T10:00:00Z"));
+    assert_eq!(only(&owed, "first_evening").due_at, utc("2026-06-01T11:00:00Z"));
+}
+
+#[test]
+fn a_lifted_restriction_is_told_at_its_hard_bound_for_a_day() {
+    let wash = berlin().owed();
+    let wash = only(&wash, "first_wash");
+    assert_eq!((wash.due_at, wash.expires_at), (utc("2026-06-01T14:00:00Z"), utc("2026-06-02T14:00:00Z")));
+    assert_eq!(wash.dedupe_key, format!("t:{}:first_wash:0:0", Uuid::from_u128(9)));
+}
+
+#[test]
+fn quiet_hours_defer_to_their_end_and_suppress_what_does_not_last() {
+    let case = Case::new(Europe::Berlin, "2026-06-01T18:30:00Z"); // 20:30
+    let owed = case.owed();
+    let wash = only(&owed, "first_wash"); // 00:30
+    assert_eq!((wash.due_at, wash.fate), (utc("2026-06-02T06:00:00Z"), Fate::Due));
+    let evening = only(&owed, "first_evening"); // 21:30, worth nothing the next morning
+    assert_eq!((evening.due_at, evening.fate), (utc("2026-06-01T19:30:00Z"), Fate::Suppressed));
+}
+
+#[test]
+fn a_preferred_time_within_quiet_hours_moves_to_their_end_on_the_same_day() {
+    let hour = |hour: u16| DayTime::from_minutes(hour * 60).unwrap();
+    let mut preferences = Preferences { preferred_time: hour(22), ..Preferences::default() };
+    let owed = berlin().owed_with(&preferences, utc("2026-06-01T10:00:00Z"));
+    assert_eq!(only(&owed, "flaking_may_start").due_at, utc("2026-06-02T06:00:00Z"));
+    preferences.quiet = Some(QuietHours { from: hour(9), to: hour(9) });
+    let owed = berlin().owed_with(&preferences, utc("2026-06-01T10:00:00Z"));
+    assert_eq!(only(&owed, "flaking_may_start").due_at, utc("2026-06-02T20:00:00Z"), "an empty stretch is no quiet");
+}
+
+#[test]
+fn one_milestone_a_day_per_person_goes_to_the_higher_priority_then_the_newer_treatment() {
+    let first = berlin();
+    let mut second = Case::new(Europe::Berlin, "2026-05-12T10:00:00Z"); // its day 21 is 2 June
+    second.treatment = Uuid::from_u128(10);
+    let both = [first.running(), second.running()];
+    let owed = owed(PATIENT, &both, &Preferences::default(), first.registered_at);
+    let on_day: Vec<_> = owed.iter().filter(|owed| owed.dedupe_key == "m:2026-06-02").collect();
+    assert_eq!(on_day.len(), 1);
+    assert_eq!(on_day[0].item_key, "flaking_may_start");
+    assert!(of(&owed, "tone").iter().all(|owed| owed.treatment_id != second.treatment));
+}
+
+#[test]
+fn reminders_of_tasks_come_only_while_they_are_undone() {
+    let mut case = berlin();
+    let owed = case.owed();
+    let cleanse = of(&owed, "cleanse");
+    assert_eq!(cleanse.len(), 4, "days 3 to 6, mornings only");
+    assert_eq!(cleanse[0].due_at, utc("2026-06-04T06:00:00Z"));
+    assert_eq!(cleanse[0].expires_at, utc("2026-06-04T11:00:00Z"), "close at 11:00 and two hours of grace");
+    case.settled.insert(super::super::ids::task_id(case.treatment, "cleanse", 3, 0));
+    assert_eq!(of(&case.owed(), "cleanse").len(), 3);
+    let date = NaiveDate::from_ymd_opt(2026, 6, 5).unwrap();
+    case.overrides.excused = vec![Excuse { item_key: None, from: date, to: date }];
+    assert_eq!(of(&case.owed(), "cleanse").len(), 2);
+}
+
+#[test]
+fn a_check_in_is_not_asked_for_on_a_day_that_has_one() {
+    let mut case = berlin();
+    let due: Vec<_> = of(&case.owed(), "how_is_it").iter().map(|owed| (owed.day_index, owed.due_at)).collect();
+    assert_eq!(due[0], (1, utc("2026-06-02T15:00:00Z")));
+    assert_eq!(due.len(), 4);
+    case.checked_in_on.insert(NaiveDate::from_ymd_opt(2026, 6, 2).unwrap());
+    assert_eq!(of(&case.owed(), "how_is_it").len(), 3);
+}
+
+#[test]
+fn session_prompts_and_results_wait_for_open_flags() {
+    let mut case = berlin();
+    let next = |case: &Case| only(&case.owed(), "next_session").clone();
+    assert_eq!(next(&case).due_at, utc("2026-06-29T07:00:00Z"));
+    assert_eq!(next(&case).expires_at, utc("2026-07-06T07:00:00Z"));
+
+    case.conditions.holds = vec![Hold { from: utc("2026-06-20T00:00:00Z"), to: None }];
+    for key in ["next_session", "overdue_session", "tone"] {
+        assert!(of(&case.owed(), key).is_empty(), "{key}");
+    }
+    assert!(!of(&case.owed(), "cleanse").is_empty());
+
+    case.conditions.holds[0].to = Some(utc("2026-07-01T12:00:00Z"));
+    assert_eq!(next(&case).due_at, utc("2026-07-02T07:00:00Z"), "the preferred time after it was resolved");
+    case.course_continued = true;
+    assert!(of(&case.owed(), "next_session").is_empty());
+}
+
+#[test]
+fn a_flag_on_one_treatment_holds_the_prompts_of_the_others() {
+    let case = berlin();
+    let mut flagged = Case::new(Europe::Berlin, "2026-05-20T10:00:00Z");
+    flagged.treatment = Uuid::from_u128(10);
+    flagged.conditions.holds = vec![Hold { from: utc("2026-05-25T00:00:00Z"), to: None }];
+    let owed = owed(PATIENT, &[case.running(), flagged.running()], &Preferences::default(), case.registered_at);
+    assert!(of(&owed, "next_session").is_empty());
+}
+
+#[test]
+fn an_open_flag_at_the_cap_keeps_the_restriction_and_its_alert_back() {
+    let mut case = berlin();
+    assert_eq!(only(&case.owed(), "retinoids").due_at, utc("2026-06-15T10:00:00Z"));
+    case.conditions.holds = vec![Hold { from: utc("2026-06-10T00:00:00Z"), to: None }];
+    assert!(of(&case.owed(), "retinoids").is_empty());
+    case.conditions.ended.insert("flaking_ended".to_owned(), utc("2026-06-10T10:00:00Z"));
+    assert_eq!(only(&case.owed(), "retinoids").due_at, utc("2026-06-10T10:00:00Z"));
+}
+
+#[test]
+fn a_back_dated_treatment_owes_nothing_of_the_past() {
+    let mut case = berlin();
+    case.registered_at = utc("2026-06-05T12:00:00Z");
+    let owed = case.owed();
+    assert!(owed.iter().all(|owed| owed.due_at >= case.registered_at));
+    assert!(of(&owed, "make_up").is_empty(), "it ended the day before");
+    assert!(!of(&owed, "cleanse").is_empty());
+}
+
+#[test]
+fn what_has_expired_is_never_planned_and_what_is_merely_late_still_is() {
+    let case = berlin();
+    let late = |now: &str| case.owed_with(&Preferences::default(), utc(now));
+    assert_eq!(of(&late("2026-06-05T09:59:50Z"), "make_up").len(), 1, "lifted 24 h ago, ten seconds left");
+    assert!(of(&late("2026-06-05T09:59:56Z"), "make_up").is_empty(), "four seconds are as good as none");
+}
+
+#[test]
+fn categories_can_be_switched_off_and_everything_paused() {
+    let mut preferences = Preferences::default();
+    preferences.off.insert(Category::Milestone);
+    let owed = berlin().owed_with(&preferences, utc("2026-06-01T10:00:00Z"));
+    assert!(!owed.is_empty() && owed.iter().all(|owed| owed.category != Category::Milestone));
+    preferences.paused = true;
+    assert!(berlin().owed_with(&preferences, utc("2026-06-01T10:00:00Z")).is_empty());
+}
+
+#[test]
+fn a_seq_leads_back_to_its_reminder() {
+    let mut item = sample::version().item("cleanse").unwrap().clone();
+    item.reminders.push(Reminder { text: Some("evening".to_owned()), ..item.reminders[0].clone() });
+    assert_eq!(item.alert_seq(3, 1), 7);
+    assert_eq!(item.reminder_of(7).unwrap().text.as_deref(), Some("evening"));
+    assert_eq!(item.reminder_of(6).unwrap().text, None);
+    item.reminders.clear();
+    assert!(item.reminder_of(0).is_none());
+}
+
+#[test]
+fn the_careful_protocol_owes_a_sane_number_of_alerts() {
+    let mut case = berlin();
+    case.version = Arc::clone(&builtin().unwrap()[0].version);
+    let owed = case.owed();
+    assert!((40..=60).contains(&owed.len()), "{}", owed.len());
+}
+
+const ZONES: [Tz; 6] =
+    [Europe::Berlin, America::New_York, Australia::Lord_Howe, Pacific::Apia, Africa::Casablanca, Asia::Kathmandu];
+
+fn any_case() -> impl Strategy<Value = Case> {
+    let moves = proptest::collection::vec((0usize..ZONES.len(), 0i64..60 * 24 * 45), 0..3);
+    let hold = proptest::option::of((0i64..60 * 24 * 45, proptest::option::of(0i64..60 * 24 * 20)));
+    (1_300_000_000i64..1_900_000_000, 0usize..ZONES.len(), moves, hold).prop_map(|(start, zone, mut moves, hold)| {
+        let performed_at = DateTime::from_timestamp(start, 0).unwrap();
+        let mut zones = ZoneHistory::fixed(ZONES[zone]);
+        moves.sort_by_key(|(_, minutes)| *minutes);
+        for (zone, minutes) in moves {
+            zones.change(ZONES[zone], performed_at + TimeDelta::minutes(minutes));
+        }
+        let mut case = Case::new(Europe::Berlin, "2026-06-01T10:00:00Z");
+        case.version = Arc::clone(&builtin().unwrap()[0].version);
+        (case.performed_at, case.registered_at, case.zones) = (performed_at, performed_at, zones);
+        case.conditions.holds = hold
+            .map(|(from, length)| {
+                let from = performed_at + TimeDelta::minutes(from);
+                Hold { from, to: length.map(|length| from + TimeDelta::minutes(length)) }
+            })
+            .into_iter()
+            .collect();
+        case
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(120))]
+
+    #[test]
+    fn every_alert_is_owed_once_in_time_and_outside_quiet_hours(case in any_case(), seed in any::<u128>()) {
+        let preferences = Preferences::default();
+        let patient = Uuid::from_u128(seed);
+        let owed = owed(patient, &[case.running()], &preferences, case.registered_at);
+        let keys: BTreeSet<&str> = owed.iter().map(|owed| owed.dedupe_key.as_str()).collect();
+        prop_assert_eq!(keys.len(), owed.len());
+        for alert in &owed {
+            prop_assert!(alert.expires_at > alert.due_at, "{:?}", alert);
+            if alert.fate == Fate::Due {
+                prop_assert!(!is_expired(alert.due_at, alert.expires_at));
+                let quiet = preferences.quiet.unwrap();
+                prop_assert!(!quiet.contains(time_of_day(&case.zones, alert.due_at)), "{:?}", alert);
+            }
+        }
+        prop_assert_eq!(&owed, &super::owed(patient, &[case.running()], &preferences, case.registered_at));
+    }
+
+    #[test]
+    fn planning_later_owes_the_same_less_what_has_expired(case in any_case(), later in 0i64..60 * 24 * 60) {
+        let now = case.registered_at + TimeDelta::minutes(later);
+        let preferences = Preferences { off: BTreeSet::from([Category::Milestone]), ..Preferences::default() };
+        let first = case.owed_with(&preferences, case.registered_at);
+        let kept: Vec<Owed> = first.into_iter().filter(|owed| !is_expired(now, owed.expires_at)).collect();
+        prop_assert_eq!(case.owed_with(&preferences, now), kept);
+    }
+
+    #[test]
+    fn no_day_gets_two_milestones(case in any_case(), apart in 0i64..60 * 24 * 30) {
+        let mut other = case.clone();
+        other.treatment = Uuid::from_u128(10);
+        other.performed_at += TimeDelta::minutes(apart);
+        other.registered_at = other.performed_at;
+        let owed = owed(PATIENT, &[case.running(), other.running()], &Preferences::default(), case.registered_at);
+        let days: Vec<NaiveDate> = owed
+            .iter()
+            .filter(|owed| owed.category == Category::Milestone && owed.fate == Fate::Due)
+            .map(|owed| case.zones.date(owed.due_at))
+            .collect();
+        prop_assert_eq!(days.iter().collect::<BTreeSet<_>>().len(), days.len());
+    }
+}
