@@ -207,12 +207,14 @@ struct Candidate {
 
 struct Contender {
     date: NaiveDate,
-    /// Ordered so that the greatest wins.
-    rank: (bool, u8, DateTime<Utc>),
+    rank: Rank,
 }
 
+/// Whether it can be sent at all, its priority, how new its treatment is: the greatest wins.
+type Rank = (bool, u8, DateTime<Utc>);
+
 fn one_milestone_a_day(candidates: Vec<Candidate>) -> Vec<Owed> {
-    let mut winners: BTreeMap<NaiveDate, ((bool, u8, DateTime<Utc>), Owed)> = BTreeMap::new();
+    let mut winners: BTreeMap<NaiveDate, (Rank, Owed)> = BTreeMap::new();
     let mut owed = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         let Some(Contender { date, rank }) = candidate.milestone else {
