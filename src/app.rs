@@ -20,6 +20,7 @@ use crate::auth::keys::Keys;
 use crate::clock::Clocks;
 use crate::config::{Config, Http};
 use crate::db::Db;
+use crate::protocols::Catalogue;
 use crate::telemetry::{self, Metrics};
 
 /// What every handler may ask for. Cheap to clone.
@@ -35,6 +36,8 @@ pub struct State {
     pub keys: Keys,
     /// What authenticates callers.
     pub auth: Auth,
+    /// Published protocol versions.
+    pub protocols: Catalogue,
     /// Where the API is reached from outside.
     pub public_url: String,
 }
@@ -45,7 +48,8 @@ impl State {
         let public_url = config.http.public_url.clone();
         let keys = Keys::load(config)?;
         let auth = Auth::new(&keys, &public_url);
-        Ok(Self { db, clocks, metrics: Metrics::default(), keys, auth, public_url })
+        let protocols = Catalogue::new()?;
+        Ok(Self { db, clocks, metrics: Metrics::default(), keys, auth, protocols, public_url })
     }
 
     /// What must run beside the servers for as long as they do.

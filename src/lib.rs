@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod language;
 pub mod paging;
 pub mod preconditions;
+pub mod protocols;
 pub mod push;
 pub mod schema;
 pub mod telemetry;

@@ -3,9 +3,11 @@
 use anyhow::Context;
 use secrecy::SecretString;
 
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::db::{Db, MigrationState, Scope, migrate, migration_state};
+use crate::db::{Connector, Db, MigrationState, Scope, migrate, migration_state};
 use crate::embedded::{self, DATABASE, Durability, Embedded, EmbeddedError};
+use crate::protocols::{check_registered, register_built_ins};
 
 /// A database to work on, and the private cluster behind it if we started one.
 #[derive(Debug)]
@@ -46,12 +48,16 @@ impl Database {
         self.joined
     }
 
-    /// Runs the migrations that have not run yet and returns their names.
+    /// Runs the migrations that have not run yet, registers the built-in protocols, and names what was new.
     pub async fn migrate(&self, config: &Config) -> anyhow::Result<Vec<String>> {
         if self.joined {
             return Ok(Vec::new());
         }
-        migrate(&self.migrate_url, config.database.extra_ca.as_deref()).await
+        let extra_ca = config.database.extra_ca.as_deref();
+        let mut ran = migrate(&self.migrate_url, extra_ca).await?;
+        let mut conn = Connector::new(&self.migrate_url, extra_ca)?.open().await.context("registering protocols")?;
+        ran.extend(register_built_ins(&mut conn, Clock::system().now()).await?);
+        Ok(ran)
     }
 
     /// A pool of connections to it.
@@ -72,7 +78,12 @@ impl Database {
             .await
             .map_err(|error| error.0.context("reading the schema's state"))?;
         match state {
-            MigrationState::Current => Ok(db),
+            MigrationState::Current => {
+                db.scoped(Scope::System, async |conn| check_registered(conn).await.map_err(|e| Unready(e.into())))
+                    .await
+                    .map_err(|error| error.0.context("DATABASE_URL"))?;
+                Ok(db)
+            }
             MigrationState::Behind { missing } => anyhow::bail!(
                 "DATABASE_URL: the schema is behind this binary ({} missing): run `mendline migrate`",
                 missing.join(", ")

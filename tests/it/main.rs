@@ -6,4 +6,5 @@ mod health;
 mod idempotency;
 mod migrations;
 mod protocol_facts;
+mod protocols;
 mod providers;

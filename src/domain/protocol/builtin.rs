@@ -9,6 +9,11 @@ use super::version::ProtocolVersion;
 /// The facts that all built-in protocols refer to.
 const FACTS: File<'static> = File { name: "protocols/facts.toml", text: include_str!("../../../protocols/facts.toml") };
 
+/// The facts that come with the program: what every protocol's evidence ids refer to.
+pub fn builtin_facts() -> File<'static> {
+    FACTS
+}
+
 /// A built-in protocol version with the text of its files.
 #[derive(Debug, Clone)]
 pub struct BuiltIn {

@@ -177,7 +177,7 @@ mod validate_rules;
 mod validate_texts;
 mod version;
 
-pub use builtin::{BuiltIn, builtin, builtin_files};
+pub use builtin::{BuiltIn, builtin, builtin_facts, builtin_files};
 pub use busy::{Busiest, busiest};
 pub use facts::{Citation, Evidence, EvidenceSource, Fact, FactWindow, Facts, Figures, Grade, Source};
 pub use item::{Actor, Item, Kind, Recurrence, Relation, Reminder, ReminderAt, Slot, Soft, Spread, Window};

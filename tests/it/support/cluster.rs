@@ -5,8 +5,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use diesel_async::SimpleAsyncConnection;
+use mendline::clock::Clock;
 use mendline::db::{Connector, migrate};
 use mendline::embedded::{Durability, Embedded};
+use mendline::protocols::register_built_ins;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
@@ -85,6 +87,9 @@ async fn template() -> &'static str {
             let name = format!("template_{}", std::process::id());
             let url = create_database(&name, None).await;
             migrate(&url, None).await.expect("migrations");
+            let mut conn = Connector::new(&url, None).unwrap().open().await.expect("the template");
+            register_built_ins(&mut conn, Clock::system().now()).await.expect("protocols");
+            drop(conn);
             let mut conn = Connector::new(&admin_url(), None).unwrap().open().await.expect("the test server");
             conn.batch_execute(&format!("ALTER DATABASE {name} WITH is_template true allow_connections false"))
                 .await
