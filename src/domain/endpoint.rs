@@ -7,9 +7,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use url::{Host, Url};
+
+use super::public_address::is_public;
 
 /// The longest endpoint that is accepted. Real ones are 150 to 600 characters long.
 pub const MAX_ENDPOINT_CHARS: usize = 2048;
@@ -155,48 +157,6 @@ fn is_local_name(name: &str) -> bool {
     !name.contains('.') || matches!(last, "localhost" | "local" | "internal" | "localdomain")
 }
 
-/// Whether an address is an ordinary one on the public internet. What is not known to be public is refused.
-pub fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => is_public_v4(ip),
-        IpAddr::V6(ip) => is_public_v6(ip),
-    }
-}
-
-/// Everything but the special-purpose blocks of the IANA IPv4 registry (RFC 6890 and successors).
-fn is_public_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, c, _] = ip.octets();
-    let special = match a {
-        0 | 10 | 127 | 224..=255 => true,
-        100 => (64..128).contains(&b),
-        169 => b == 254,
-        172 => (16..32).contains(&b),
-        192 => b == 168 || (b == 0 && matches!(c, 0 | 2)) || (b == 88 && c == 99),
-        198 => matches!(b, 18 | 19) || (b == 51 && c == 100),
-        203 => b == 0 && c == 113,
-        // The host agent of a large cloud listens on this one address of an otherwise public block.
-        168 => ip == Ipv4Addr::new(168, 63, 129, 16),
-        _ => false,
-    };
-    !special
-}
-
-/// Global unicast (2000::/3) without its special-purpose blocks, and NAT64 of public IPv4 addresses.
-fn is_public_v6(ip: Ipv6Addr) -> bool {
-    let segments = ip.segments();
-    if segments[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
-        let [.., a, b, c, d] = ip.octets();
-        return is_public_v4(Ipv4Addr::new(a, b, c, d));
-    }
-    let special = match segments[0] {
-        0x2001 => segments[1] < 0x0200 || segments[1] == 0x0db8,
-        0x2002 => true,
-        0x3fff => segments[1] < 0x1000,
-        first => !(0x2000..0x4000).contains(&first),
-    };
-    !special
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,17 +273,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn an_ipv4_address_hidden_in_an_ipv6_address_is_never_more_public_than_itself(bits in any::<u32>()) {
-            let v4 = Ipv4Addr::from_bits(bits);
-            let nat64 = Ipv6Addr::from_bits((0x64_ff9b_u128 << 96) | u128::from(bits));
-            prop_assert_eq!(is_public(IpAddr::V6(nat64)), is_public(IpAddr::V4(v4)));
-            prop_assert!(!is_public(IpAddr::V6(v4.to_ipv6_mapped())));
-            let standard = v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_multicast()
-                || v4.is_broadcast() || v4.is_documentation() || v4.is_unspecified();
-            prop_assert!(!(standard && is_public(IpAddr::V4(v4))));
-        }
-
         #[test]
         fn no_text_makes_the_parser_fall_over(text in "\\PC{0,80}") {
             let _ = admitted(&text);

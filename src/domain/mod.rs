@@ -1,6 +1,7 @@
 //! The pure core: what recovery means, with no async, database, web framework, provider or clock.
 //! Everything here is a function of its arguments, so that it can be property-tested.
 
+pub mod address;
 pub mod alert;
 pub mod backoff;
 pub mod device;
@@ -9,6 +10,7 @@ pub mod ids;
 pub mod local_time;
 pub mod neutral_text;
 pub mod protocol;
+pub mod public_address;
 pub mod reminders;
 pub mod role;
 pub mod symptoms;

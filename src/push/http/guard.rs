@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::domain::endpoint::is_public;
+use crate::domain::public_address::is_public;
 
 /// All addresses of a name were private.
 #[derive(Debug, thiserror::Error)]

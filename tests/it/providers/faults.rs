@@ -86,8 +86,7 @@ async fn a_status_counts_although_the_body_after_it_breaks_off() {
 
 #[tokio::test]
 async fn an_endless_body_is_read_up_to_a_limit_and_left() {
-    let patient = HttpSettings { total_timeout: Duration::from_secs(15), ..HttpSettings::default() };
-    let outcome = against("http", patient, async |socket| {
+    let outcome = against("http", quick(), async |socket| {
         read_request(socket).await;
         socket.write_all(b"HTTP/1.1 503 Busy\r\n\r\n").await.unwrap();
         // Ends when the client has had enough and closes the connection.

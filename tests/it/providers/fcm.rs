@@ -17,11 +17,12 @@ use mendline::push::fcm::{Fcm, FcmSettings, ServiceAccount};
 use mendline::push::http::HttpSettings;
 use mendline::push::{PushMessage, PushProvider as _, PushTarget, Registry, Urgency};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::faults::answer_and_hang_up;
+use super::faults::{answer_and_hang_up, read_request};
 use super::{message, now, quick, target, wall};
 
 /// The key of all tests' service account, drawn when the first one needs it.
@@ -406,8 +407,8 @@ async fn an_fcm_that_never_answers_may_have_delivered() {
     assert_eq!(google.send().await, expected);
 }
 
-/// What becomes of a message when FCM's answer breaks off.
-async fn broken_off(answer: &'static [u8]) -> PushOutcome {
+/// What becomes of a message when FCM is a raw socket that is treated like this.
+async fn against(treat: impl AsyncFnOnce(&mut TcpStream)) -> PushOutcome {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let google = Google::new().await.granting(3599).await;
     let settings = FcmSettings {
@@ -419,9 +420,20 @@ async fn broken_off(answer: &'static [u8]) -> PushOutcome {
     let (target, message) = (target(ProviderKind::Fcm, "x"), message());
     let serve = async {
         let (mut socket, _) = listener.accept().await.unwrap();
-        answer_and_hang_up(&mut socket, answer).await;
+        treat(&mut socket).await;
     };
     tokio::join!(fcm.send(&target, &message), serve).0
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut_off_and_judged_by_what_was_read_of_it() {
+    let outcome = against(async |socket| {
+        read_request(socket).await;
+        socket.write_all(b"HTTP/1.1 404 Not Found\r\n\r\n<html>").await.unwrap();
+        // Ends when the client has had enough. Were that the timeout, the answer would count as broken off.
+        while socket.write_all(&[b'x'; 65_536]).await.is_ok() {}
+    });
+    assert_eq!(outcome.await, PushOutcome::Unauthorized { reason: "http_404".into() });
 }
 
 #[tokio::test]
@@ -434,7 +446,8 @@ async fn an_answer_that_breaks_off_decides_nothing() {
         (b"HTTP/1.1 400 Bad Request\r\ncontent-length: 90\r\n\r\n", down("broken_answer")),
         (b"HTTP/1.1 503 Busy\r\ncontent-length: 90\r\n\r\n{", down("http_503")),
     ] {
-        assert_eq!(broken_off(answer).await, expected, "{}", String::from_utf8_lossy(answer));
+        let outcome = against(async |socket| answer_and_hang_up(socket, answer).await).await;
+        assert_eq!(outcome, expected, "{}", String::from_utf8_lossy(answer));
     }
 }
 
