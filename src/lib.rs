@@ -14,6 +14,7 @@ pub mod error;
 pub mod idempotency;
 pub mod language;
 pub mod paging;
+pub mod patients;
 pub mod preconditions;
 pub mod protocols;
 pub mod push;

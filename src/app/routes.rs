@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, Responder};
 
 use crate::app::ops;
 use crate::error::ApiError;
+use crate::patients::routes as patients;
 
 /// One operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,8 @@ macro_rules! method_name {
 table! {
     "/healthz" => { get ops::find_health }
     "/readyz" => { get ops::find_readiness }
+    "/v1/patients" => { post patients::create_patient }
+    "/v1/patients/{id}" => { get patients::find_patient, patch patients::update_patient }
 }
 
 async fn not_found() -> Result<&'static str, ApiError> {

@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod ids;
 pub mod local_time;
 pub mod neutral_text;
+pub mod preferences;
 pub mod protocol;
 pub mod public_address;
 pub mod reminders;

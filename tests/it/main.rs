@@ -5,6 +5,7 @@ mod support;
 mod health;
 mod idempotency;
 mod migrations;
+mod patients;
 mod protocol_facts;
 mod protocols;
 mod providers;

@@ -2,6 +2,8 @@
 
 mod app;
 mod cluster;
+mod staged;
 
-pub use app::{Answer, TestApp};
+pub use app::{Answer, TestApp, send};
 pub use cluster::{TestDatabase, admin_url, create_database};
+pub use staged::Staged;
