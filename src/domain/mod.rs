@@ -4,8 +4,11 @@
 pub mod address;
 pub mod alert;
 pub mod backoff;
+pub mod closing;
+pub mod compliance;
 pub mod device;
 pub mod endpoint;
+pub mod guidance;
 pub mod ids;
 pub mod local_time;
 pub mod neutral_text;
@@ -16,4 +19,5 @@ pub mod reminders;
 pub mod role;
 pub mod symptoms;
 pub mod timeline;
+pub mod triage;
 mod words;

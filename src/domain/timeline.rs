@@ -191,8 +191,6 @@ word_enum! {
         Excused = "excused",
         /// It was over before counting started.
         BeforeStart = "before_start",
-        /// It was over before the treatment was moved, and nobody had asked for it.
-        Rescheduled = "rescheduled",
     }
 }
 

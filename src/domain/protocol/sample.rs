@@ -1,5 +1,7 @@
 //! A small protocol with one item of every sort, for the core's own tests only.
 
+use std::sync::LazyLock;
+
 use super::{File, Files, ProtocolVersion, load};
 
 pub(crate) const STRUCTURE: &str = include_str!("sample/protocol.toml");
@@ -15,7 +17,8 @@ pub(crate) fn files(structure: &str) -> Files<'_> {
     }
 }
 
-/// The sample, loaded.
+/// The sample, loaded once.
 pub(crate) fn version() -> ProtocolVersion {
-    load(&files(STRUCTURE)).unwrap()
+    static SAMPLE: LazyLock<ProtocolVersion> = LazyLock::new(|| load(&files(STRUCTURE)).unwrap());
+    SAMPLE.clone()
 }
