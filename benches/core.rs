@@ -5,13 +5,17 @@
     reason = "criterion's macros declare undocumented items; a bench may panic"
 )]
 
+use std::collections::BTreeSet;
 use std::hint::black_box;
 
+use chrono::TimeDelta;
 use chrono::{DateTime, Utc};
 use chrono_tz::Europe;
 use criterion::{Criterion, criterion_group, criterion_main};
+use mendline::domain::closing::{ClosingWeights, DoneWeights, shares};
 use mendline::domain::local_time::ZoneHistory;
 use mendline::domain::protocol::{builtin, builtin_files, load};
+use mendline::domain::reminders::{Preferences, RunningTreatment, owed};
 use mendline::domain::timeline::{Conditions, Overrides, Plan, timeline};
 use uuid::Uuid;
 
@@ -32,6 +36,30 @@ fn core(criterion: &mut Criterion) {
 
     criterion.bench_function("lay out the conservative timeline (target: < 200 us)", |bencher| {
         bencher.iter(|| timeline(black_box(&plan)));
+    });
+    criterion.bench_function("plan every alert of a treatment", |bencher| {
+        let (settled, checked_in_on) = (BTreeSet::new(), BTreeSet::new());
+        let running = RunningTreatment {
+            plan,
+            registered_at: performed_at,
+            settled: &settled,
+            checked_in_on: &checked_in_on,
+            course_continued: false,
+        };
+        let preferences = Preferences::default();
+        bencher.iter(|| owed(Uuid::from_u128(8), black_box(&[running]), &preferences, performed_at));
+    });
+
+    let weights = ClosingWeights::of(version);
+    let done = DoneWeights { done_w: 40, on_time_w: 30, early_w: 0 };
+    let at = performed_at + TimeDelta::days(9);
+    criterion.bench_function("a treatment's compliance, version cached (target: <= 2 us)", |bencher| {
+        bencher.iter(|| shares(weights.ended(black_box(&plan), performed_at, at), done));
+    });
+    let spring: DateTime<Utc> = "2026-03-25T13:20:00Z".parse().unwrap();
+    let jumping = Plan { performed_at: spring, anchor_on: zones.date(spring), ..plan };
+    criterion.bench_function("the same across a change of clocks", |bencher| {
+        bencher.iter(|| shares(weights.ended(black_box(&jumping), spring, spring + TimeDelta::days(9)), done));
     });
     criterion.bench_function("load the conservative protocol", |bencher| {
         let files = builtin_files().remove(0);

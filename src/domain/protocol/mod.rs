@@ -170,6 +170,7 @@ mod parse;
 mod parse_texts;
 mod read;
 mod rule;
+mod show;
 mod texts;
 mod units;
 mod validate;
@@ -184,6 +185,7 @@ pub use item::{Actor, Item, Kind, Recurrence, Relation, Reminder, ReminderAt, Sl
 pub use load::{Files, MOST_BYTES, load};
 pub use read::{Fault, File};
 pub use rule::{Condition, Level, Rule, Test, When};
+pub use show::show;
 pub use texts::{AlertText, FieldText, ItemText, PlainText, Texts};
 pub use units::{DayTime, IsoDuration};
 pub use validate::MOST_ITEMS;
