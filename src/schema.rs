@@ -511,8 +511,8 @@ diesel::table! {
         user_id -> Uuid,
         /// The clinic that issued it.
         clinic_id -> Uuid,
-        /// The administrator who issued it.
-        issued_by -> Uuid,
+        /// The administrator who issued it; absent where the server's operator did.
+        issued_by -> Nullable<Uuid>,
         /// When (wall clock).
         issued_at -> Timestamptz,
         /// Useless from then on.

@@ -82,7 +82,7 @@ CREATE TABLE sessions (
     idle_expires_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     revoked_at timestamptz,
-    revoked_because text CHECK (revoked_because IN ('logout', 'reuse', 'reset', 'removed', 'switched')),
+    revoked_because text CHECK (revoked_because IN ('logout', 'reuse', 'reset', 'removed')),
     CHECK ((revoked_at IS NULL) = (revoked_because IS NULL))
 );
 CREATE INDEX sessions_by_user ON sessions (user_id);
@@ -117,7 +117,7 @@ CREATE TABLE reset_codes (
     code_hash bytea PRIMARY KEY CHECK (octet_length(code_hash) = 32),
     user_id uuid NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     clinic_id uuid NOT NULL REFERENCES clinics (id),
-    issued_by uuid NOT NULL REFERENCES users (id),
+    issued_by uuid REFERENCES users (id),
     issued_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     used_at timestamptz
@@ -127,7 +127,7 @@ COMMENT ON TABLE reset_codes IS 'One-time codes that a clinic hands out for a fo
 COMMENT ON COLUMN reset_codes.code_hash IS 'SHA-256 of the code.';
 COMMENT ON COLUMN reset_codes.user_id IS 'Whose password may be set.';
 COMMENT ON COLUMN reset_codes.clinic_id IS 'The clinic that issued it.';
-COMMENT ON COLUMN reset_codes.issued_by IS 'The administrator who issued it.';
+COMMENT ON COLUMN reset_codes.issued_by IS 'The administrator who issued it; absent where the server''s operator did.';
 COMMENT ON COLUMN reset_codes.issued_at IS 'When (wall clock).';
 COMMENT ON COLUMN reset_codes.expires_at IS 'Useless from then on.';
 COMMENT ON COLUMN reset_codes.used_at IS 'When it was used.';

@@ -4,6 +4,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, Responder};
 
 use crate::app::ops;
+use crate::auth::{me, routes as auth};
 use crate::error::ApiError;
 use crate::patients::routes as patients;
 
@@ -72,6 +73,15 @@ table! {
     "/readyz" => { get ops::find_readiness }
     "/v1/patients" => { post patients::create_patient }
     "/v1/patients/{id}" => { get patients::find_patient, patch patients::update_patient }
+    "/.well-known/jwks.json" => { get auth::list_keys }
+    "/v1/auth/register" => { post auth::register_user }
+    "/v1/auth/login" => { post auth::create_session }
+    "/v1/auth/refresh" => { post auth::refresh_session }
+    "/v1/auth/logout" => { post auth::delete_session }
+    "/v1/auth/reset" => { post auth::reset_password }
+    "/v1/auth/switch" => { post auth::switch_clinic }
+    "/v1/me" => { get me::find_me }
+    "/v1/invitations/accept" => { post auth::accept_invitation }
 }
 
 async fn not_found() -> Result<&'static str, ApiError> {

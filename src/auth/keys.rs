@@ -52,7 +52,6 @@ struct Inner {
     refresh: hmac::Key,
     collapse: hmac::Key,
     recipient: hmac::Key,
-    cursor: hmac::Key,
     codes: hmac::Key,
 }
 
@@ -88,7 +87,6 @@ impl Keys {
             refresh: mac("refresh successor")?,
             collapse: mac("push collapse")?,
             recipient: mac("recipient tag")?,
-            cursor: mac("list cursor")?,
             codes: mac("invitation code")?,
         })))
     }
@@ -147,28 +145,6 @@ impl Keys {
     /// The opaque tag by which an app knows whose alert arrived, where several people use one phone.
     pub fn recipient_tag(&self, recipient_id: Uuid) -> String {
         short_tag(&self.0.recipient, recipient_id.as_bytes())
-    }
-
-    /// A list position, signed so that it comes back only as it was given out, and only to the list `operation`.
-    pub fn cursor(&self, operation: &str, position: &str) -> String {
-        let tag = self.cursor_tag(operation, position);
-        URL_SAFE_NO_PAD.encode([tag.as_slice(), position.as_bytes()].concat())
-    }
-
-    /// The list position in a cursor of the same operation, unless it was not made here.
-    pub fn read_cursor(&self, operation: &str, cursor: &str) -> Option<String> {
-        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let (tag, position) = bytes.split_first_chunk::<SHORT_TAG>()?;
-        let position = std::str::from_utf8(position).ok()?;
-        let expected = self.cursor_tag(operation, position);
-        bool::from(subtle::ConstantTimeEq::ct_eq(tag.as_slice(), expected.as_slice())).then(|| position.to_owned())
-    }
-
-    fn cursor_tag(&self, operation: &str, position: &str) -> [u8; SHORT_TAG] {
-        let tag = hmac::sign(&self.0.cursor, format!("{operation}\u{1f}{position}").as_bytes());
-        let mut short = [0; SHORT_TAG];
-        short.copy_from_slice(&tag.as_ref()[..SHORT_TAG]);
-        short
     }
 
     /// The code of an invitation or a password reset: computed, so that a repeated request can be answered again
@@ -230,16 +206,6 @@ mod tests {
         assert_ne!(one.collapse(id), one.recipient_tag(id));
         assert_eq!(one.refresh_successor(b"a"), same.refresh_successor(b"a"));
         assert_ne!(one.refresh_successor(b"a"), one.refresh_successor(b"b"));
-    }
-
-    #[test]
-    fn a_cursor_comes_back_only_as_it_was_given_and_only_to_its_list() {
-        let keys = keys(1);
-        let cursor = keys.cursor("list_patients", "2026-02-02|17");
-        assert_eq!(keys.read_cursor("list_patients", &cursor).as_deref(), Some("2026-02-02|17"));
-        assert_eq!(keys.read_cursor("list_members", &cursor), None);
-        assert_eq!(keys.read_cursor("list_patients", &cursor[..cursor.len() - 2]), None);
-        assert_eq!(keys.read_cursor("list_patients", "not a cursor"), None);
     }
 
     #[test]

@@ -1,27 +1,48 @@
 //! Who is asking: logins, sessions, tokens, and the extractors that handlers name in their arguments.
 
+pub mod codes;
+pub mod email;
+mod entry;
 pub mod extract;
 pub mod keys;
+pub mod me;
+mod password;
+mod profile;
+mod refusal;
 pub mod revocation;
+pub mod routes;
+mod sessions;
 pub mod store;
 pub mod token;
 
 use keys::Keys;
+use password::Passwords;
 use revocation::Revocations;
 use token::Tokens;
+
+pub use profile::{Me, MembershipView};
 
 /// What authenticates callers, put together once. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Auth {
+    /// All keys.
+    pub keys: Keys,
     /// Access tokens.
     pub tokens: Tokens,
     /// Access tokens called back before they expire.
     pub revocations: Revocations,
+    /// Password hashing.
+    pub passwords: Passwords,
 }
 
 impl Auth {
     /// For tokens issued in the name of `public_url`.
     pub fn new(keys: &Keys, public_url: &str) -> Self {
-        Self { tokens: Tokens::new(keys.clone(), public_url), revocations: Revocations::default() }
+        Self {
+            keys: keys.clone(),
+            tokens: Tokens::new(keys.clone(), public_url),
+            revocations: Revocations::default(),
+            passwords: Passwords::default(),
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 mod support;
 
+mod auth_sessions;
+mod auth_tokens;
 mod health;
 mod idempotency;
 mod migrations;

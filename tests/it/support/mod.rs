@@ -2,6 +2,7 @@
 
 mod app;
 mod cluster;
+pub mod people;
 mod staged;
 
 pub use app::{Answer, TestApp, send};

@@ -1,0 +1,212 @@
+//! Ways in: registering with an invitation, logging in, accepting an invitation, setting a forgotten password.
+//! Passwords are hashed between transactions, never inside one.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel_async::AsyncPgConnection;
+use uuid::Uuid;
+
+use super::profile::MembershipView;
+use super::refusal::Refusal;
+use super::sessions::{self, Opened};
+use super::store::{self, EndedBecause, OpenInvitation, User};
+use super::{Auth, codes};
+use crate::audit::{self, Entry};
+use crate::clock::Clocks;
+use crate::db::{Db, Scope};
+use crate::domain::role::Role;
+use crate::patients;
+
+/// Where an invitation code stands in a body.
+const INVITATION_CODE: &str = "/invitation_code";
+
+/// A new login, checked.
+#[derive(Debug)]
+pub struct Registration {
+    /// From the invitation.
+    pub invitation_code: String,
+    /// Lower-cased.
+    pub email: String,
+    /// Acceptable.
+    pub password: String,
+    /// As the person wants to be called.
+    pub display_name: String,
+    /// IANA zone of the phone.
+    pub time_zone: String,
+    /// Language tag.
+    pub locale: String,
+}
+
+/// Makes a login from an invitation and opens its first session.
+pub async fn register(db: &Db, clocks: &Clocks, auth: &Auth, form: Registration) -> Result<Opened, Refusal> {
+    let code = codes::hash(&form.invitation_code);
+    // Before the work of hashing: a stranger without an invitation costs us next to nothing.
+    db.scoped(Scope::Identity, async |conn| invited(conn, clocks, &code, &form.email).await).await?;
+    let password_hash = auth.passwords.hash(&form.password).await?;
+    db.scoped(Scope::Identity, async |conn| {
+        let invitation = invited(conn, clocks, &code, &form.email).await?;
+        let now = clocks.wall.now();
+        let user = User {
+            id: clocks.fresh_id(),
+            email: form.email,
+            password_hash,
+            display_name: form.display_name,
+            time_zone: form.time_zone,
+            locale: form.locale,
+            tokens_valid_after: now,
+            version: 1,
+            created_at: now,
+        };
+        store::insert_user(conn, &user).await.map_err(email_taken)?;
+        join(conn, clocks, &user, &invitation, &user.time_zone).await?;
+        sessions::open(conn, clocks, auth, user.id, Some(invitation.clinic_id)).await
+    })
+    .await
+}
+
+fn email_taken(error: DieselError) -> Refusal {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Refusal::EmailTaken,
+        other => other.into(),
+    }
+}
+
+/// The open invitation behind the code, if this address may accept it.
+async fn invited(
+    conn: &mut AsyncPgConnection,
+    clocks: &Clocks,
+    code: &store::CodeHash,
+    email: &str,
+) -> Result<OpenInvitation, Refusal> {
+    let found = store::lock_open_invitation(conn, code, clocks.wall.now()).await?;
+    let invitation = found.ok_or(Refusal::Code(INVITATION_CODE))?;
+    match &invitation.email {
+        Some(invited) if invited != email => Err(Refusal::OtherAddress("/email")),
+        _ => Ok(invitation),
+    }
+}
+
+/// Accepts the invitation for this login: membership, and for patients the link to their record.
+async fn join(
+    conn: &mut AsyncPgConnection,
+    clocks: &Clocks,
+    user: &User,
+    invitation: &OpenInvitation,
+    zone: &str,
+) -> Result<Uuid, Refusal> {
+    let (clinic_id, now) = (invitation.clinic_id, clocks.wall.now());
+    let fresh = clocks.fresh_id();
+    let membership = store::insert_membership(conn, clinic_id, fresh, user.id, invitation.role, now).await?;
+    let membership_id = membership.ok_or(Refusal::AlreadyMember)?;
+    if let Some(patient_id) = invitation.patient_id {
+        let care = clocks.care.now();
+        if !patients::store::update_link(conn, clinic_id, patient_id, user.id, care).await? {
+            return Err(Refusal::PatientLinked);
+        }
+        patients::store::insert_zone(conn, clinic_id, patient_id, zone, care).await?;
+    }
+    store::accept_invitation(conn, clinic_id, invitation.id, user.id, now).await?;
+    let entry = Entry {
+        clinic_id,
+        actor_id: Some(user.id),
+        actor_role: invitation.role.as_str(),
+        action: "invitation.accept",
+        subject_kind: "invitation",
+        subject_id: invitation.id,
+        patient_id: invitation.patient_id,
+    };
+    audit::record(conn, clocks, entry).await?;
+    Ok(membership_id)
+}
+
+/// Opens a session for whoever knows the password. A code accepts an invitation on the way in, for those who belong to
+/// no clinic any more and could not log in to accept one.
+pub async fn log_in(
+    db: &Db,
+    clocks: &Clocks,
+    auth: &Auth,
+    email: &str,
+    password: &str,
+    invitation_code: Option<&str>,
+) -> Result<Opened, Refusal> {
+    let find = async |conn: &mut AsyncPgConnection| Ok::<_, Refusal>(store::find_user_by_email(conn, email).await?);
+    let known = db.scoped(Scope::Identity, find).await?;
+    let fits = auth.passwords.verify(password, known.as_ref().map(|user| user.password_hash.as_str())).await?;
+    let user = known.filter(|_| fits).ok_or(Refusal::Credentials)?;
+    db.scoped(Scope::Identity, async |conn| {
+        let current = store::share_user(conn, user.id).await?;
+        if current.password_hash != user.password_hash {
+            return Err(Refusal::Credentials);
+        }
+        let mut clinic = None;
+        if let Some(code) = invitation_code {
+            let invitation = invited(conn, clocks, &codes::hash(code), email).await?;
+            join(conn, clocks, &current, &invitation, &current.time_zone).await?;
+            clinic = Some(invitation.clinic_id);
+        }
+        sessions::open(conn, clocks, auth, user.id, clinic).await
+    })
+    .await
+}
+
+/// Accepts an invitation for a login that exists; `zone` is that of the phone, where it says so.
+pub async fn accept(
+    db: &Db,
+    clocks: &Clocks,
+    user_id: Uuid,
+    code: &str,
+    zone: Option<&str>,
+) -> Result<MembershipView, Refusal> {
+    db.scoped(Scope::Identity, async |conn| {
+        let user = store::share_user(conn, user_id).await?;
+        let invitation = match invited(conn, clocks, &codes::hash(code), &user.email).await {
+            // The address is not in this request: the code is what does not fit.
+            Err(Refusal::OtherAddress(_)) => return Err(Refusal::OtherAddress(INVITATION_CODE)),
+            other => other?,
+        };
+        let zone = zone.unwrap_or(&user.time_zone);
+        let id = join(conn, clocks, &user, &invitation, zone).await?;
+        let memberships = store::list_memberships(conn, user_id).await?;
+        let joined = memberships.iter().find(|membership| membership.id == id).ok_or(DieselError::NotFound)?;
+        Ok(joined.into())
+    })
+    .await
+}
+
+/// Sets a new password by a code that the clinic handed out, and ends every session.
+pub async fn reset(db: &Db, clocks: &Clocks, auth: &Auth, code: &str, password: &str) -> Result<(), Refusal> {
+    let code = codes::hash(code);
+    let find = async |conn: &mut AsyncPgConnection| {
+        let found = store::find_reset_code(conn, &code, clocks.wall.now()).await?;
+        found.ok_or(Refusal::Code("/code"))
+    };
+    db.scoped(Scope::Identity, find).await?;
+    let password_hash = auth.passwords.hash(password).await?;
+    let (user_id, at) = db
+        .scoped(Scope::Identity, async |conn| {
+            let (user_id, clinic_id) = find(conn).await?;
+            store::lock_user(conn, user_id).await?;
+            let now = clocks.wall.now();
+            if !store::use_reset_code(conn, &code, now).await? {
+                return Err(Refusal::Code("/code"));
+            }
+            store::update_password(conn, user_id, &password_hash).await?;
+            store::end_sessions(conn, user_id, None, EndedBecause::Reset, now).await?;
+            store::call_back_tokens(conn, user_id, now).await?;
+            let memberships = store::list_memberships(conn, user_id).await?;
+            let role = memberships.iter().find(|membership| membership.clinic_id == clinic_id);
+            let entry = Entry {
+                clinic_id,
+                actor_id: Some(user_id),
+                actor_role: role.map_or(Role::Patient, |membership| membership.role).as_str(),
+                action: "password.reset",
+                subject_kind: "user",
+                subject_id: user_id,
+                patient_id: role.and_then(|membership| membership.patient_id),
+            };
+            audit::record(conn, clocks, entry).await?;
+            Ok::<_, Refusal>((user_id, now))
+        })
+        .await?;
+    auth.revocations.note(user_id, at);
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Why a login, registration or refresh did not happen, and what the client hears of it.
+
+use super::password::PasswordError;
+use crate::db::DbError;
+use crate::error::{ApiError, Conflict};
+
+/// Everything that can stand between a person and a session.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Address or password is wrong; which one is not told.
+    #[error("wrong credentials")]
+    Credentials,
+    /// The refresh token is unknown, expired, ended, or was used by somebody else.
+    #[error("the session has ended")]
+    SessionEnded,
+    /// The login belongs to no clinic any more.
+    #[error("no membership")]
+    NoClinic,
+    /// The code is unknown, used, taken back or expired; the pointer says which field held it.
+    #[error("useless code")]
+    Code(&'static str),
+    /// The invitation is for another address.
+    #[error("another address was invited")]
+    OtherAddress(&'static str),
+    /// A login with this address exists.
+    #[error("the address has a login")]
+    EmailTaken,
+    /// The login is a member of that clinic already.
+    #[error("already a member")]
+    AlreadyMember,
+    /// The record was linked to another login meanwhile.
+    #[error("the patient record has a login")]
+    PatientLinked,
+    /// No hash, no token.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// Our fault.
+    #[error(transparent)]
+    Internal(#[from] anyhow::Error),
+}
+
+impl From<diesel::result::Error> for Refusal {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Credentials => Self::Unauthenticated("The e-mail address or the password is wrong.".into()),
+            Refusal::SessionEnded => Self::Unauthenticated("The session has ended: log in again.".into()),
+            Refusal::NoClinic => Self::Forbidden("This login belongs to no clinic: accept an invitation.".into()),
+            Refusal::Code(pointer) => {
+                Self::invalid(pointer, "is unknown, used or expired: ask the clinic for a new one")
+            }
+            Refusal::OtherAddress(pointer) => Self::invalid(pointer, "is not the address that was invited"),
+            Refusal::EmailTaken => Self::conflict(Conflict::EmailTaken, "Log in and accept the invitation instead."),
+            Refusal::AlreadyMember => Self::conflict(Conflict::State, "You are a member of this clinic already."),
+            Refusal::PatientLinked => Self::conflict(Conflict::State, "This patient record has a login already."),
+            Refusal::Password(error @ PasswordError::Busy) => Self::Unavailable(error.to_string()),
+            Refusal::Password(error @ PasswordError::Broken(_)) => Self::Internal(error.into()),
+            Refusal::Db(error) => error.into(),
+            Refusal::Internal(error) => Self::Internal(error),
+        }
+    }
+}

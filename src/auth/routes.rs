@@ -1,0 +1,173 @@
+//! Registering, logging in and out, refreshing, resetting, switching, accepting invitations; the public keys.
+
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::entry::{self, Registration};
+use super::extract::Caller;
+use super::sessions::{self, Which};
+use super::{email, password};
+use crate::app::State;
+use crate::body::{Body, Faults};
+use crate::error::ApiError;
+
+/// A new login.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterBody {
+    invitation_code: String,
+    email: String,
+    password: String,
+    display_name: String,
+    time_zone: String,
+    locale: String,
+}
+
+/// Makes a login from an invitation.
+pub async fn register_user(state: web::Data<State>, body: Body<RegisterBody>) -> Result<HttpResponse, ApiError> {
+    let body = body.value;
+    let mut faults = Faults::default();
+    let email = email::check(&mut faults, "/email", &body.email);
+    password::check(&mut faults, "/password", &body.password, &email);
+    let form = Registration {
+        invitation_code: faults.text("/invitation_code", &body.invitation_code, 1..=100),
+        display_name: faults.text("/display_name", &body.display_name, 1..=200),
+        time_zone: faults.time_zone("/time_zone", &body.time_zone).name().to_owned(),
+        locale: faults.locale("/locale", &body.locale),
+        password: body.password,
+        email,
+    };
+    faults.finish()?;
+    let opened = entry::register(&state.db, &state.clocks, &state.auth, form).await?;
+    Ok(private(HttpResponse::Created(), &opened))
+}
+
+/// Address and password, and an invitation to accept on the way in.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginBody {
+    email: String,
+    password: String,
+    invitation_code: Option<String>,
+}
+
+/// Opens a session.
+pub async fn create_session(state: web::Data<State>, body: Body<LoginBody>) -> Result<HttpResponse, ApiError> {
+    let LoginBody { email, password, invitation_code } = body.value;
+    let email = email::normalised(&email);
+    let code = invitation_code.as_deref();
+    let opened = entry::log_in(&state.db, &state.clocks, &state.auth, &email, &password, code).await?;
+    Ok(private(HttpResponse::Ok(), &opened))
+}
+
+/// The refresh token to exchange.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshBody {
+    refresh_token: String,
+}
+
+/// Exchanges a refresh token for the next pair.
+pub async fn refresh_session(state: web::Data<State>, body: Body<RefreshBody>) -> Result<HttpResponse, ApiError> {
+    let opened = sessions::refresh(&state.db, &state.clocks, &state.auth, &body.value.refresh_token).await?;
+    Ok(private(HttpResponse::Ok(), &opened))
+}
+
+/// The refresh token whose session ends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogoutBody {
+    refresh_token: Option<String>,
+}
+
+/// Ends the session of the refresh token in the body or, where there is none, that of the access token.
+pub async fn delete_session(
+    request: HttpRequest,
+    state: web::Data<State>,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let mut payload = payload.into_inner();
+    let mut refresh_token = None;
+    if request.headers().contains_key(header::CONTENT_TYPE) {
+        refresh_token = Body::<LogoutBody>::from_request(&request, &mut payload).await?.value.refresh_token;
+    }
+    match refresh_token {
+        Some(token) => sessions::end(&state.db, &state.clocks, &state.auth, Which::Refresh(&token)).await?,
+        None => {
+            let caller = Caller::from_request(&request, &mut payload).await?;
+            sessions::end(&state.db, &state.clocks, &state.auth, Which::Caller(&caller)).await?;
+        }
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// A one-time code and the new password.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResetBody {
+    code: String,
+    password: String,
+}
+
+/// Sets a new password by a one-time code.
+pub async fn reset_password(state: web::Data<State>, body: Body<ResetBody>) -> Result<HttpResponse, ApiError> {
+    let mut faults = Faults::default();
+    let code = faults.text("/code", &body.value.code, 1..=100);
+    password::check(&mut faults, "/password", &body.value.password, "");
+    faults.finish()?;
+    entry::reset(&state.db, &state.clocks, &state.auth, &code, &body.value.password).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Where to act from now on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwitchBody {
+    clinic_id: Uuid,
+}
+
+/// Changes the clinic that the session acts at.
+pub async fn switch_clinic(
+    state: web::Data<State>,
+    caller: Caller,
+    body: Body<SwitchBody>,
+) -> Result<HttpResponse, ApiError> {
+    let clinic = body.value.clinic_id;
+    let opened = sessions::switch(&state.db, &state.clocks, &state.auth, &caller, clinic).await?;
+    Ok(private(HttpResponse::Ok(), &opened))
+}
+
+/// A code, and the zone of the phone.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptBody {
+    invitation_code: String,
+    time_zone: Option<String>,
+}
+
+/// Makes an existing login a member of another clinic.
+pub async fn accept_invitation(
+    state: web::Data<State>,
+    caller: Caller,
+    body: Body<AcceptBody>,
+) -> Result<HttpResponse, ApiError> {
+    let mut faults = Faults::default();
+    let code = faults.text("/invitation_code", &body.value.invitation_code, 1..=100);
+    let zone = body.value.time_zone.as_deref().map(|zone| faults.time_zone("/time_zone", zone).name());
+    faults.finish()?;
+    let joined = entry::accept(&state.db, &state.clocks, caller.user_id, &code, zone).await?;
+    Ok(private(HttpResponse::Created(), &joined))
+}
+
+/// The public keys that verify access tokens.
+pub async fn list_keys(state: web::Data<State>) -> HttpResponse {
+    // Short enough that a rotated key is known everywhere before it signs.
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(state.keys.jwks())
+}
+
+/// An answer that nobody but the person may keep.
+fn private(mut response: actix_web::HttpResponseBuilder, value: &impl Serialize) -> HttpResponse {
+    response.insert_header((header::CACHE_CONTROL, "no-store")).json(value)
+}

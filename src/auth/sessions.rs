@@ -1,0 +1,218 @@
+//! Sessions: opening one, refreshing its tokens, switching its clinic, ending it.
+//!
+//! Refresh tokens rotate. The successor is computed from the token presented, so a lost answer can be asked for again
+//! and brings the same successor, until that successor is used for the first time. A token that comes back after that
+//! is in two hands: the whole session ends (RFC 9700, 4.14).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::AsyncPgConnection;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::codes::sha256;
+use super::extract::Caller;
+use super::profile::Me;
+use super::refusal::Refusal;
+use super::store::{self, EndedBecause, Membership, Session, TokenHash};
+use super::{Auth, token};
+use crate::clock::Clocks;
+use crate::db::{Db, Scope};
+
+/// A session ends if it is not used for this long.
+const IDLE: TimeDelta = TimeDelta::days(180);
+/// A session ends after this long in any case.
+const LONGEST: TimeDelta = TimeDelta::days(365);
+
+/// What an app needs to act for its user.
+#[derive(Debug, Serialize)]
+pub struct TokenPair {
+    access_token: String,
+    refresh_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+}
+
+/// An open session.
+#[derive(Debug, Serialize)]
+pub struct Opened {
+    /// Whose.
+    pub user: Me,
+    /// How to use it.
+    pub tokens: TokenPair,
+}
+
+fn hash(token: &str) -> TokenHash {
+    sha256(token.as_bytes())
+}
+
+/// Opens a session at `clinic`, or where the person was last, or at the oldest membership.
+pub async fn open(
+    conn: &mut AsyncPgConnection,
+    clocks: &Clocks,
+    auth: &Auth,
+    user_id: Uuid,
+    clinic: Option<Uuid>,
+) -> Result<Opened, Refusal> {
+    let user = store::share_user(conn, user_id).await?;
+    let now = clocks.wall.now();
+    let memberships = store::list_memberships(conn, user_id).await?;
+    let wanted = match clinic {
+        Some(clinic) => Some(clinic),
+        None => store::find_last_clinic(conn, user_id).await?,
+    };
+    let at_wanted = memberships.iter().find(|membership| Some(membership.clinic_id) == wanted);
+    let active = at_wanted.or(memberships.first()).ok_or(Refusal::NoClinic)?;
+    let session = Session {
+        id: clocks.fresh_id(),
+        user_id,
+        clinic_id: active.clinic_id,
+        created_at: now,
+        last_used_at: now,
+        idle_expires_at: now + IDLE,
+        expires_at: now + LONGEST,
+        revoked_at: None,
+    };
+    store::insert_session(conn, &session).await?;
+    let refresh_token = fresh_token()?;
+    store::insert_token(conn, session.id, &hash(&refresh_token), None, now).await?;
+    answer(auth, user, active, &memberships, session.id, refresh_token, now)
+}
+
+/// 256 random bits.
+fn fresh_token() -> Result<String, Refusal> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(anyhow::Error::from)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn answer(
+    auth: &Auth,
+    user: store::User,
+    active: &Membership,
+    memberships: &[Membership],
+    session_id: Uuid,
+    refresh_token: String,
+    now: DateTime<Utc>,
+) -> Result<Opened, Refusal> {
+    let caller = Caller {
+        user_id: user.id,
+        clinic_id: active.clinic_id,
+        membership_id: active.id,
+        role: active.role,
+        patient_id: active.patient_id,
+        session_id,
+    };
+    let access_token = auth.tokens.issue(&caller, now)?;
+    let expires_in = token::LIFETIME.num_seconds();
+    let tokens = TokenPair { access_token, refresh_token, token_type: "Bearer", expires_in };
+    Ok(Opened { user: Me::new(user, active, memberships), tokens })
+}
+
+/// How a refresh ended. A reuse is no error to the transaction: what it ends must be committed.
+enum Refreshed {
+    Opened(Box<Opened>),
+    Ended { session_id: Uuid, at: DateTime<Utc> },
+}
+
+/// Exchanges a refresh token for the next pair.
+pub async fn refresh(db: &Db, clocks: &Clocks, auth: &Auth, presented: &str) -> Result<Opened, Refusal> {
+    let refreshed = db
+        .scoped(Scope::Identity, async |conn| {
+            let presented_hash = hash(presented);
+            let owner = store::find_token_owner(conn, &presented_hash).await?;
+            let (session_id, user_id) = owner.ok_or(Refusal::SessionEnded)?;
+            // The user first, then the session: whoever calls tokens back locks in this order too.
+            let user = store::share_user(conn, user_id).await?;
+            let session = store::lock_session(conn, session_id).await?;
+            let now = clocks.wall.now();
+            if session.revoked_at.is_some() || now >= session.expires_at || now >= session.idle_expires_at {
+                return Err(Refusal::SessionEnded);
+            }
+            let stored = store::find_token(conn, &presented_hash).await?;
+            if stored.rotated_at.is_some() && store::is_successor_used(conn, &presented_hash).await? {
+                store::end_session(conn, session_id, EndedBecause::Reuse, now).await?;
+                return Ok(Refreshed::Ended { session_id, at: now });
+            }
+            if stored.rotated_at.is_none() {
+                store::rotate_token(conn, &presented_hash, now).await?;
+                if let Some(parent) = stored.parent_hash {
+                    store::delete_siblings(conn, &presented_hash, &parent).await?;
+                }
+            }
+            let successor = URL_SAFE_NO_PAD.encode(auth.keys.refresh_successor(presented.as_bytes()));
+            store::insert_token(conn, session_id, &hash(&successor), Some(&presented_hash), now).await?;
+            store::update_session(conn, session_id, session.clinic_id, now, now + IDLE).await?;
+            let memberships = store::list_memberships(conn, user_id).await?;
+            let active = memberships.iter().find(|membership| membership.clinic_id == session.clinic_id);
+            let active = active.ok_or(Refusal::SessionEnded)?;
+            let opened = answer(auth, user, active, &memberships, session_id, successor, now)?;
+            Ok(Refreshed::Opened(Box::new(opened)))
+        })
+        .await?;
+    match refreshed {
+        Refreshed::Opened(opened) => Ok(*opened),
+        Refreshed::Ended { session_id, at } => {
+            auth.revocations.note(session_id, at);
+            tracing::warn!(session.id = %session_id, "a refresh token came back after its successor was used");
+            Err(Refusal::SessionEnded)
+        }
+    }
+}
+
+/// Changes the session's clinic. The app gets a new pair; until it uses the new refresh token, the one it had still
+/// works, so that a lost answer costs nothing.
+pub async fn switch(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, clinic: Uuid) -> Result<Opened, Refusal> {
+    db.scoped(Scope::Identity, async |conn| {
+        let user = store::share_user(conn, caller.user_id).await?;
+        let session = store::lock_session(conn, caller.session_id).await?;
+        let now = clocks.wall.now();
+        if session.revoked_at.is_some() || session.user_id != caller.user_id {
+            return Err(Refusal::SessionEnded);
+        }
+        let memberships = store::list_memberships(conn, caller.user_id).await?;
+        let active = memberships.iter().find(|membership| membership.clinic_id == clinic);
+        let active = active.ok_or(diesel::result::Error::NotFound)?;
+        let parent = store::find_newest_token(conn, session.id).await?;
+        let refresh_token = fresh_token()?;
+        if let Some(parent) = &parent {
+            store::rotate_token(conn, parent, now).await?;
+        }
+        store::insert_token(conn, session.id, &hash(&refresh_token), parent.as_deref(), now).await?;
+        store::update_session(conn, session.id, clinic, now, now + IDLE).await?;
+        answer(auth, user, active, &memberships, session.id, refresh_token, now)
+    })
+    .await
+}
+
+/// Which session to end.
+#[derive(Debug, Clone, Copy)]
+pub enum Which<'a> {
+    /// That of an access token.
+    Caller(&'a Caller),
+    /// That of a refresh token; an unknown one names none.
+    Refresh(&'a str),
+}
+
+/// Ends a session and removes the device addresses it owns. Ending it twice is no error.
+pub async fn end(db: &Db, clocks: &Clocks, auth: &Auth, which: Which<'_>) -> Result<(), Refusal> {
+    let ended = db
+        .scoped(Scope::Identity, async |conn| {
+            let session_id = match which {
+                Which::Caller(caller) => Some(caller.session_id),
+                Which::Refresh(presented) => {
+                    store::find_token_owner(conn, &hash(presented)).await?.map(|owner| owner.0)
+                }
+            };
+            let Some(session_id) = session_id else { return Ok::<_, Refusal>(None) };
+            let now = clocks.wall.now();
+            store::end_session(conn, session_id, EndedBecause::Logout, now).await?;
+            Ok(Some((session_id, now)))
+        })
+        .await?;
+    if let Some((session_id, at)) = ended {
+        auth.revocations.note(session_id, at);
+    }
+    Ok(())
+}

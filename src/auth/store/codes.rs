@@ -1,0 +1,134 @@
+//! One-time codes: invitations as they are accepted, and password resets.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::role;
+use crate::domain::role::Role;
+use crate::schema::{invitations, memberships, reset_codes};
+
+/// SHA-256 of a code.
+pub type CodeHash = [u8; 32];
+
+/// An invitation that may be accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenInvitation {
+    /// Its id.
+    pub id: Uuid,
+    /// Where it leads.
+    pub clinic_id: Uuid,
+    /// What the person becomes.
+    pub role: Role,
+    /// The record to link, for patients.
+    pub patient_id: Option<Uuid>,
+    /// The only address that may accept it.
+    pub email: Option<String>,
+}
+
+/// The invitation with this code if it can still be accepted, locked until the transaction ends.
+pub async fn lock_open_invitation(
+    conn: &mut AsyncPgConnection,
+    hash: &CodeHash,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<OpenInvitation>> {
+    type Row = (Uuid, Uuid, String, Option<Uuid>, Option<String>);
+    let row: Option<Row> = invitations::table
+        .filter(invitations::code_hash.eq(hash.as_slice()))
+        .filter(invitations::accepted_at.is_null())
+        .filter(invitations::revoked_at.is_null())
+        .filter(invitations::expires_at.gt(now))
+        .for_update()
+        .select((
+            invitations::id,
+            invitations::clinic_id,
+            invitations::role,
+            invitations::patient_id,
+            invitations::email,
+        ))
+        .first(conn)
+        .await
+        .optional()?;
+    row.map(|(id, clinic_id, text, patient_id, email)| {
+        Ok(OpenInvitation { id, clinic_id, role: role(&text)?, patient_id, email })
+    })
+    .transpose()
+}
+
+/// Marks an invitation accepted.
+pub async fn accept_invitation(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    id: Uuid,
+    user_id: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    diesel::update(invitations::table.find((clinic_id, id)))
+        .set((invitations::accepted_at.eq(now), invitations::accepted_by.eq(user_id)))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// A code with which a password may be set.
+#[derive(Debug, Clone, PartialEq, Eq, Insertable)]
+#[diesel(table_name = reset_codes)]
+pub struct NewResetCode {
+    /// SHA-256 of the code.
+    pub code_hash: Vec<u8>,
+    /// Whose password.
+    pub user_id: Uuid,
+    /// The clinic that hands it out.
+    pub clinic_id: Uuid,
+    /// The administrator; absent for the operator.
+    pub issued_by: Option<Uuid>,
+    /// When (wall clock).
+    pub issued_at: DateTime<Utc>,
+    /// Useless from then on.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Stores a reset code; earlier ones of the same person are void from now on.
+pub async fn insert_reset_code(conn: &mut AsyncPgConnection, code: &NewResetCode) -> QueryResult<()> {
+    diesel::delete(
+        reset_codes::table.filter(reset_codes::user_id.eq(code.user_id)).filter(reset_codes::used_at.is_null()),
+    )
+    .execute(conn)
+    .await?;
+    diesel::insert_into(reset_codes::table).values(code).execute(conn).await?;
+    Ok(())
+}
+
+/// Whose password an unused code may set, and the clinic that issued it.
+pub async fn find_reset_code(
+    conn: &mut AsyncPgConnection,
+    hash: &CodeHash,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<(Uuid, Uuid)>> {
+    reset_codes::table
+        .filter(reset_codes::code_hash.eq(hash.as_slice()))
+        .filter(reset_codes::used_at.is_null())
+        .filter(reset_codes::expires_at.gt(now))
+        .select((reset_codes::user_id, reset_codes::clinic_id))
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Uses a code up; false if somebody else just did.
+pub async fn use_reset_code(conn: &mut AsyncPgConnection, hash: &CodeHash, now: DateTime<Utc>) -> QueryResult<bool> {
+    let unused = reset_codes::table.find(hash.as_slice()).filter(reset_codes::used_at.is_null());
+    let used = diesel::update(unused).set(reset_codes::used_at.eq(now)).execute(conn).await?;
+    Ok(used == 1)
+}
+
+/// How many clinics the login belongs to.
+pub async fn count_clinics(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<i64> {
+    memberships::table
+        .filter(memberships::user_id.eq(user_id))
+        .filter(memberships::removed_at.is_null())
+        .count()
+        .get_result(conn)
+        .await
+}

@@ -1,0 +1,88 @@
+//! Memberships, as a login sees its own.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::domain::role::{Role, UnknownRole};
+use crate::schema::{clinics, memberships, patients};
+
+/// A role at one clinic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// Its id.
+    pub id: Uuid,
+    /// Where.
+    pub clinic_id: Uuid,
+    /// What the clinic calls itself.
+    pub clinic_name: String,
+    /// The role there.
+    pub role: Role,
+    /// The person's own patient record there, for patients.
+    pub patient_id: Option<Uuid>,
+}
+
+/// A role as the database writes it.
+pub fn role(text: &str) -> QueryResult<Role> {
+    text.parse().map_err(|error: UnknownRole| diesel::result::Error::DeserializationError(error.to_string().into()))
+}
+
+/// The login's memberships that have not ended, oldest first.
+pub async fn list_memberships(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Vec<Membership>> {
+    let of_patient =
+        patients::clinic_id.eq(memberships::clinic_id).and(patients::user_id.eq(memberships::user_id.nullable()));
+    let rows: Vec<(Uuid, Uuid, String, String, Option<Uuid>)> = memberships::table
+        .inner_join(clinics::table.on(clinics::id.eq(memberships::clinic_id)))
+        .left_join(patients::table.on(of_patient))
+        .filter(memberships::user_id.eq(user_id))
+        .filter(memberships::removed_at.is_null())
+        .order((memberships::created_at, memberships::id))
+        .select((memberships::id, memberships::clinic_id, clinics::name, memberships::role, patients::id.nullable()))
+        .load(conn)
+        .await?;
+    rows.into_iter()
+        .map(|(id, clinic_id, clinic_name, text, patient_id)| {
+            let role = role(&text)?;
+            let patient_id = patient_id.filter(|_| role == Role::Patient);
+            Ok(Membership { id, clinic_id, clinic_name, role, patient_id })
+        })
+        .collect()
+}
+
+/// Makes the login a member of the clinic, or one again; `None` if it is one already.
+pub async fn insert_membership(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    id: Uuid,
+    user_id: Uuid,
+    role: Role,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<Uuid>> {
+    let ended = memberships::table
+        .filter(memberships::clinic_id.eq(clinic_id))
+        .filter(memberships::user_id.eq(user_id))
+        .filter(memberships::removed_at.is_not_null());
+    let renewed: Option<Uuid> = diesel::update(ended)
+        .set((memberships::role.eq(role.as_str()), memberships::removed_at.eq(None::<DateTime<Utc>>)))
+        .returning(memberships::id)
+        .get_result(conn)
+        .await
+        .optional()?;
+    if renewed.is_some() {
+        return Ok(renewed);
+    }
+    diesel::insert_into(memberships::table)
+        .values((
+            memberships::clinic_id.eq(clinic_id),
+            memberships::id.eq(id),
+            memberships::user_id.eq(user_id),
+            memberships::role.eq(role.as_str()),
+            memberships::created_at.eq(now),
+        ))
+        .on_conflict_do_nothing()
+        .returning(memberships::id)
+        .get_result(conn)
+        .await
+        .optional()
+}

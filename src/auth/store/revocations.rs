@@ -1,0 +1,57 @@
+//! What calls access tokens back before they expire, and how every node hears of it.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::auth::token::Verified;
+use crate::schema::{sessions, users};
+
+/// Where revocations are told to every node; a payload is `<user or session id> <microseconds>`.
+pub const CHANNEL: &str = "mendline_tokens";
+
+/// Tells every node, when the transaction commits, that tokens of this user or session issued before are void.
+pub async fn announce(conn: &mut AsyncPgConnection, id: Uuid, valid_after: DateTime<Utc>) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_notify($1, $2)")
+        .bind::<Text, _>(CHANNEL)
+        .bind::<Text, _>(format!("{id} {}", valid_after.timestamp_micros()))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Users and sessions whose tokens were called back after `since`.
+pub async fn list_recent_revocations(
+    conn: &mut AsyncPgConnection,
+    since: DateTime<Utc>,
+) -> QueryResult<Vec<(Uuid, DateTime<Utc>)>> {
+    let mut recent: Vec<(Uuid, DateTime<Utc>)> = users::table
+        .filter(users::tokens_valid_after.gt(since))
+        .select((users::id, users::tokens_valid_after))
+        .load(conn)
+        .await?;
+    let ended: Vec<(Uuid, Option<DateTime<Utc>>)> = sessions::table
+        .filter(sessions::revoked_at.gt(since))
+        .select((sessions::id, sessions::revoked_at))
+        .load(conn)
+        .await?;
+    recent.extend(ended.into_iter().filter_map(|(id, at)| Some((id, at?))));
+    Ok(recent)
+}
+
+/// Whether the token's session still stands and its user's tokens were not called back since.
+pub async fn find_standing(conn: &mut AsyncPgConnection, token: &Verified) -> QueryResult<bool> {
+    let found: Option<Uuid> = sessions::table
+        .inner_join(users::table.on(users::id.eq(sessions::user_id)))
+        .filter(sessions::id.eq(token.caller.session_id))
+        .filter(users::id.eq(token.caller.user_id))
+        .filter(users::tokens_valid_after.le(token.issued_at))
+        .filter(sessions::revoked_at.is_null())
+        .select(sessions::id)
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(found.is_some())
+}

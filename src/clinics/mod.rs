@@ -1,0 +1,4 @@
+//! Clinics, the tenants: how one is set up, and the figures that an administrator chooses.
+
+pub mod create;
+pub mod store;

@@ -1,0 +1,53 @@
+//! The SQL of clinics.
+
+use chrono::{DateTime, NaiveTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::schema::clinics;
+
+/// A clinic.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = clinics)]
+pub struct Clinic {
+    /// Its id.
+    pub id: Uuid,
+    /// What it calls itself.
+    pub name: String,
+    /// IANA zone.
+    pub time_zone: String,
+    /// Language tag.
+    pub locale: String,
+    /// Key of the protocol that a treatment gets when nobody chooses one.
+    pub default_protocol: String,
+    /// Local time from which patients are left alone.
+    pub quiet_from: NaiveTime,
+    /// Local time until which patients are left alone.
+    pub quiet_to: NaiveTime,
+    /// Share of on-time tasks (basis points) below which a patient asks for attention.
+    pub low_compliance_bp: i32,
+    /// Whether check-ins are triaged.
+    pub triage_enabled: bool,
+    /// Whom patients call in an emergency.
+    pub emergency_line: Option<String>,
+    /// How patients reach the clinic.
+    pub contact_line: Option<String>,
+    /// Made by the demo.
+    pub demo: bool,
+    /// Counts edits; the strong ETag.
+    pub version: i32,
+    /// When it was set up (wall clock).
+    pub created_at: DateTime<Utc>,
+}
+
+/// Writes a new clinic.
+pub async fn insert_clinic(conn: &mut AsyncPgConnection, clinic: &Clinic) -> QueryResult<()> {
+    diesel::insert_into(clinics::table).values(clinic).execute(conn).await?;
+    Ok(())
+}
+
+/// One clinic.
+pub async fn find_clinic(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> QueryResult<Clinic> {
+    clinics::table.find(clinic_id).select(Clinic::as_select()).first(conn).await
+}
