@@ -41,7 +41,7 @@ diesel::table! {
         state -> Text,
         /// Why it ended as it did.
         reason -> Nullable<Text>,
-        /// The replan that last owed it.
+        /// The replan that last changed it.
         plan_revision -> Int4,
         /// It left the plan while being sent: do not try again.
         superseded -> Bool,

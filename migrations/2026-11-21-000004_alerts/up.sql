@@ -64,7 +64,7 @@ COMMENT ON COLUMN alerts.next_attempt_at IS 'The moment from which it may be cla
 COMMENT ON COLUMN alerts.expires_at IS 'The moment from which it is worth nothing.';
 COMMENT ON COLUMN alerts.state IS 'scheduled and sending are live, all others are final.';
 COMMENT ON COLUMN alerts.reason IS 'Why it ended as it did.';
-COMMENT ON COLUMN alerts.plan_revision IS 'The replan that last owed it.';
+COMMENT ON COLUMN alerts.plan_revision IS 'The replan that last changed it.';
 COMMENT ON COLUMN alerts.superseded IS 'It left the plan while being sent: do not try again.';
 COMMENT ON COLUMN alerts.claim_no IS 'Counts claims and never falls: the fence against late writers.';
 COMMENT ON COLUMN alerts.tries IS 'Tries that count against the limit.';
