@@ -2,6 +2,7 @@
 //! connection. A pooled connection is driven by the runtime that opened the pool, never by an HTTP worker thread.
 
 mod connect;
+pub(crate) mod hot;
 mod migrate;
 
 use std::time::Duration;

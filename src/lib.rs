@@ -1,5 +1,6 @@
 //! The module map of mendline; nothing else lives here.
 
+pub mod alerts;
 pub mod app;
 pub mod audit;
 pub mod auth;

@@ -1,0 +1,4 @@
+//! Alerts: one durable row per message owed to one person at one time. The queue writes their states, the store reads
+//! them, `message.rs` says what they say.
+
+pub mod queue;

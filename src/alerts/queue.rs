@@ -1,0 +1,20 @@
+//! The only writer of alert states. Every statement that moves an alert stands in this module, one file per verb:
+//! plan, claim, settle, rescue. Time is a parameter; leases alone use the database's clock.
+//!
+//! ```text
+//! scheduled -> sending -> sent | failed | expired | no_device | scheduled (retry)
+//! scheduled -> cancelled | suppressed | merged | expired
+//! ```
+
+mod claim;
+mod plan;
+mod rescue;
+mod settle;
+
+pub use claim::{Claim, Claimed, claim_due, next_due, queue_depth};
+pub use plan::{Owed, PlannedState, Recipient, RecipientKind, enqueue, replace_plan, revive_for_user};
+pub use rescue::{is_registered, register_worker, rescue};
+pub use settle::{AttemptRow, Settled, Settlement, release, settle};
+
+/// Channel on which a worker hears of alerts due before it would look by itself.
+pub const WAKE_CHANNEL: &str = "mendline_alerts";

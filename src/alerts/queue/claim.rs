@@ -1,0 +1,153 @@
+//! Claiming what is due: one short statement, no transaction while sending.
+
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::{QueryResult, Queryable};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::db::hot::hot_query;
+use crate::domain::alert::MIN_TIME_LEFT;
+use crate::domain::backoff::MAX_TRIES;
+
+/// An alert that this worker may send.
+#[derive(Debug, Clone, Queryable)]
+pub struct Claim {
+    /// The clinic.
+    pub clinic_id: Uuid,
+    /// The alert.
+    pub id: Uuid,
+    /// `patient` or `member`.
+    pub recipient_kind: String,
+    /// The patient record or membership.
+    pub recipient_id: Uuid,
+    /// What the person can switch off.
+    pub category: String,
+    /// Sent with high urgency.
+    pub urgent: bool,
+    /// The treatment it is about.
+    pub treatment_id: Option<Uuid>,
+    /// Only this device.
+    pub device_id: Option<Uuid>,
+    /// Where the text comes from.
+    pub protocol_version_id: Option<Uuid>,
+    /// Which item it announces.
+    pub item_key: Option<String>,
+    /// When it was owed.
+    pub due_at: DateTime<Utc>,
+    /// When it is worth nothing.
+    pub expires_at: DateTime<Utc>,
+    /// The fence.
+    pub claim_no: i32,
+    /// Tries, this one included.
+    pub tries: i32,
+    state: String,
+}
+
+/// What a claim brought.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// To be sent.
+    pub claims: Vec<Claim>,
+    /// Found too old.
+    pub expired: usize,
+    /// Tried too often: a worker died over each of the tries.
+    pub failed: usize,
+}
+
+impl Claimed {
+    /// Whether there was nothing due.
+    pub fn is_empty(&self) -> bool {
+        self.claims.is_empty() && self.expired == 0 && self.failed == 0
+    }
+
+    /// Rows that the claim took, whatever became of them.
+    pub fn len(&self) -> usize {
+        self.claims.len() + self.expired + self.failed
+    }
+}
+
+hot_query! {
+    /// The CTE is an optimisation fence: without it the planner may update more rows than the limit.
+    struct ClaimDue {
+        now: DateTime<Utc> as Timestamptz,
+        limit: i64 as Int8,
+        worker: i32 as Int4,
+        lease_seconds: i32 as Int4,
+        too_late: DateTime<Utc> as Timestamptz,
+        max_tries: i32 as Int4,
+    }
+    returns (
+        SqlUuid, SqlUuid, Text, SqlUuid, Text, Bool, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>,
+        Nullable<Text>, Timestamptz, Timestamptz, Int4, Int4, Text,
+    );
+    ", due AS (
+        SELECT clinic_id, id,
+               CASE WHEN expires_at < $5 THEN 'expired' WHEN tries >= $6 THEN 'failed' ELSE 'sending' END AS verdict
+          FROM alerts
+         WHERE state = 'scheduled' AND next_attempt_at <= $1
+         ORDER BY next_attempt_at, id LIMIT $2
+         FOR UPDATE SKIP LOCKED
+    )
+    UPDATE alerts AS a SET
+        state = due.verdict,
+        reason = CASE due.verdict WHEN 'expired' THEN 'too_late' WHEN 'failed' THEN 'tries_used_up' END,
+        claim_no = a.claim_no + 1,
+        tries = CASE due.verdict WHEN 'sending' THEN a.tries + 1 ELSE a.tries END,
+        claimed_by = CASE due.verdict WHEN 'sending' THEN $3 END,
+        lease_until = CASE due.verdict WHEN 'sending' THEN clock_timestamp() + make_interval(secs => $4) END,
+        finalized_at = CASE due.verdict WHEN 'sending' THEN NULL ELSE $1 END
+      FROM due
+     WHERE a.clinic_id = due.clinic_id AND a.id = due.id
+    RETURNING a.clinic_id, a.id, a.recipient_kind, a.recipient_id, a.category, a.urgent, a.treatment_id, a.device_id,
+        a.protocol_version_id, a.item_key, a.due_at, a.expires_at, a.claim_no, a.tries, a.state"
+}
+
+/// Claims at most `limit` alerts that are due at `now` for `worker`, whose claim holds for `lease_seconds` of the
+/// database's time. What is found too old or tried too often ends here instead of being sent.
+pub async fn claim_due(
+    conn: &mut AsyncPgConnection,
+    now: DateTime<Utc>,
+    limit: usize,
+    worker: i32,
+    lease_seconds: i32,
+) -> QueryResult<Claimed> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let too_late = now + MIN_TIME_LEFT;
+    let query = ClaimDue { now, limit, worker, lease_seconds, too_late, max_tries: MAX_TRIES };
+    let rows: Vec<Claim> = query.load(conn).await?;
+    let mut claimed = Claimed::default();
+    for row in rows {
+        match row.state.as_str() {
+            "expired" => claimed.expired += 1,
+            "failed" => claimed.failed += 1,
+            _ => claimed.claims.push(row),
+        }
+    }
+    Ok(claimed)
+}
+
+hot_query! {
+    struct NextDue { none: bool as Bool }
+    returns Nullable<Timestamptz>;
+    "SELECT min(next_attempt_at) FROM alerts WHERE state = 'scheduled'"
+}
+
+/// When the next alert is due, if there is one.
+pub async fn next_due(conn: &mut AsyncPgConnection) -> QueryResult<Option<DateTime<Utc>>> {
+    NextDue { none: true }.get_result(conn).await
+}
+
+hot_query! {
+    struct Depth { now: DateTime<Utc> as Timestamptz }
+    returns (Int8, Nullable<Timestamptz>);
+    "SELECT count(*), min(next_attempt_at) FROM alerts WHERE state = 'scheduled' AND next_attempt_at <= $1"
+}
+
+/// How many alerts are due at `now` and unsent, and since when the oldest of them is.
+pub async fn queue_depth(
+    conn: &mut AsyncPgConnection,
+    now: DateTime<Utc>,
+) -> QueryResult<(i64, Option<DateTime<Utc>>)> {
+    Depth { now }.get_result(conn).await
+}

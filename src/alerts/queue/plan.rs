@@ -1,0 +1,278 @@
+//! Planning and replanning are the same statement: what is owed is upserted, what left the plan is cancelled, what was
+//! sent stays sent. Whatever the order of reschedules, the end is what planning once would have given.
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::db::hot::hot_query;
+use crate::domain::ids;
+
+/// Whom an alert is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recipient {
+    /// The clinic.
+    pub clinic_id: Uuid,
+    /// A patient record or a staff membership.
+    pub kind: RecipientKind,
+    /// Which one.
+    pub id: Uuid,
+}
+
+/// Patient record or staff membership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecipientKind {
+    /// A patient record.
+    Patient,
+    /// A staff membership, or a patient's own for test pushes.
+    Member,
+}
+
+impl RecipientKind {
+    /// As stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Patient => "patient",
+            Self::Member => "member",
+        }
+    }
+}
+
+/// In which state a planned alert enters the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlannedState {
+    /// To be sent when due.
+    Scheduled,
+    /// Fell into quiet hours and would be stale after them: recorded, never sent.
+    Suppressed,
+}
+
+/// One alert that is owed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// What is owed, so that planning twice owes it once.
+    pub dedupe_key: String,
+    /// What the person can switch off.
+    pub category: &'static str,
+    /// Ignores quiet hours; sent with high urgency.
+    pub urgent: bool,
+    /// The treatment it is about.
+    pub treatment_id: Option<Uuid>,
+    /// The flag it is about.
+    pub flag_id: Option<Uuid>,
+    /// Only this device.
+    pub device_id: Option<Uuid>,
+    /// Where the text comes from.
+    pub protocol_version_id: Option<Uuid>,
+    /// Which item it announces.
+    pub item_key: Option<String>,
+    /// Zero-based local day.
+    pub day_index: Option<i32>,
+    /// Occurrence within the day.
+    pub seq: Option<i32>,
+    /// The moment from which it is owed.
+    pub due_at: DateTime<Utc>,
+    /// The moment from which it is worth nothing.
+    pub expires_at: DateTime<Utc>,
+    /// Scheduled, or suppressed from the start.
+    pub state: PlannedState,
+}
+
+/// One column of the batch each.
+#[derive(Default)]
+struct Columns {
+    ids: Vec<Uuid>,
+    keys: Vec<String>,
+    categories: Vec<&'static str>,
+    urgent: Vec<bool>,
+    treatments: Vec<Option<Uuid>>,
+    flags: Vec<Option<Uuid>>,
+    devices: Vec<Option<Uuid>>,
+    versions: Vec<Option<Uuid>>,
+    items: Vec<Option<String>>,
+    days: Vec<Option<i32>>,
+    seqs: Vec<Option<i32>>,
+    due: Vec<DateTime<Utc>>,
+    expires: Vec<DateTime<Utc>>,
+    suppressed: Vec<bool>,
+}
+
+impl Columns {
+    fn of(to: Recipient, owed: &[Owed]) -> Self {
+        let mut columns = Self::default();
+        for alert in owed {
+            columns.ids.push(ids::alert_id(to.clinic_id, to.id, &alert.dedupe_key));
+            columns.keys.push(alert.dedupe_key.clone());
+            columns.categories.push(alert.category);
+            columns.urgent.push(alert.urgent);
+            columns.treatments.push(alert.treatment_id);
+            columns.flags.push(alert.flag_id);
+            columns.devices.push(alert.device_id);
+            columns.versions.push(alert.protocol_version_id);
+            columns.items.push(alert.item_key.clone());
+            columns.days.push(alert.day_index);
+            columns.seqs.push(alert.seq);
+            columns.due.push(alert.due_at);
+            columns.expires.push(alert.expires_at);
+            columns.suppressed.push(alert.state == PlannedState::Suppressed);
+        }
+        columns
+    }
+}
+
+hot_query! {
+    /// `$20` says whether planned alerts that are no longer owed are cancelled (a replan) or left alone (one more alert).
+    struct Upsert {
+        clinic: Uuid as SqlUuid,
+        kind: &'static str as Text,
+        recipient: Uuid as SqlUuid,
+        now: DateTime<Utc> as Timestamptz,
+        wake_before: DateTime<Utc> as Timestamptz,
+        ids: Vec<Uuid> as Array<SqlUuid>,
+        keys: Vec<String> as Array<Text>,
+        categories: Vec<&'static str> as Array<Text>,
+        urgent: Vec<bool> as Array<Bool>,
+        treatments: Vec<Option<Uuid>> as Array<Nullable<SqlUuid>>,
+        flags: Vec<Option<Uuid>> as Array<Nullable<SqlUuid>>,
+        devices: Vec<Option<Uuid>> as Array<Nullable<SqlUuid>>,
+        versions: Vec<Option<Uuid>> as Array<Nullable<SqlUuid>>,
+        items: Vec<Option<String>> as Array<Nullable<Text>>,
+        days: Vec<Option<i32>> as Array<Nullable<Int4>>,
+        seqs: Vec<Option<i32>> as Array<Nullable<Int4>>,
+        due: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        expires: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        suppressed: Vec<bool> as Array<Bool>,
+        replan: bool as Bool,
+        revision: i32 as Int4,
+    }
+    returns Int8;
+    ", owed AS (
+        SELECT * FROM unnest($6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) AS o (id, dedupe_key,
+            category, urgent, treatment_id, flag_id, device_id, version_id, item_key, day_index, seq, due_at, expires_at,
+            suppressed)
+    ), gone AS (
+        UPDATE alerts AS a SET
+            state = CASE a.state WHEN 'sending' THEN 'sending' ELSE 'cancelled' END,
+            superseded = (a.state = 'sending'),
+            finalized_at = CASE a.state WHEN 'sending' THEN NULL ELSE $4 END,
+            reason = 'left_the_plan',
+            plan_revision = $21
+         WHERE $20 AND a.clinic_id = $1 AND a.recipient_id = $3 AND a.state IN ('scheduled', 'sending', 'suppressed')
+           AND NOT a.superseded AND a.dedupe_key ~ '^[tmd]:' AND a.dedupe_key <> ALL ($7)
+        RETURNING 1
+    ), planned AS (
+        INSERT INTO alerts AS a (clinic_id, id, recipient_kind, recipient_id, dedupe_key, category, urgent, treatment_id,
+            flag_id, device_id, protocol_version_id, item_key, day_index, seq, due_at, next_attempt_at, expires_at, state,
+            reason, plan_revision, superseded, claim_no, tries, finalized_at)
+        SELECT $1, id, $2, $3, dedupe_key, category, urgent, treatment_id, flag_id, device_id, version_id, item_key,
+            day_index, seq, due_at, due_at, expires_at, CASE WHEN suppressed THEN 'suppressed' ELSE 'scheduled' END,
+            CASE WHEN suppressed THEN 'quiet_hours' END, $21, false, 0, 0, CASE WHEN suppressed THEN $4 END
+          FROM owed ORDER BY id
+        ON CONFLICT (clinic_id, recipient_id, dedupe_key) DO UPDATE SET
+            category = excluded.category, treatment_id = excluded.treatment_id,
+            protocol_version_id = excluded.protocol_version_id, item_key = excluded.item_key,
+            day_index = excluded.day_index, seq = excluded.seq,
+            due_at = excluded.due_at, expires_at = excluded.expires_at,
+            next_attempt_at = CASE WHEN a.state = 'scheduled' AND a.due_at = excluded.due_at
+                                   THEN a.next_attempt_at ELSE excluded.due_at END,
+            tries = CASE WHEN a.state = 'sending' OR a.state = 'scheduled' AND a.due_at = excluded.due_at
+                         THEN a.tries ELSE 0 END,
+            state = CASE a.state WHEN 'sending' THEN 'sending' ELSE excluded.state END,
+            superseded = false,
+            finalized_at = CASE a.state WHEN 'sending' THEN NULL ELSE excluded.finalized_at END,
+            reason = CASE a.state WHEN 'sending' THEN NULL ELSE excluded.reason END,
+            plan_revision = excluded.plan_revision
+          WHERE $20 AND a.state <> 'sent'
+            AND (a.state, a.superseded, a.due_at, a.expires_at, a.category, a.treatment_id, a.protocol_version_id,
+                 a.item_key, a.day_index, a.seq)
+             IS DISTINCT FROM (excluded.state, false, excluded.due_at, excluded.expires_at, excluded.category,
+                 excluded.treatment_id, excluded.protocol_version_id, excluded.item_key, excluded.day_index, excluded.seq)
+        RETURNING next_attempt_at
+    ), woken AS (
+        SELECT pg_notify('mendline_alerts', '') FROM (SELECT 1 FROM planned WHERE next_attempt_at <= $5 LIMIT 1) AS soon
+    )
+    SELECT (SELECT count(*) FROM planned) + (SELECT count(*) FROM gone) + (SELECT count(*) FROM woken) * 0"
+}
+
+async fn upsert(
+    conn: &mut AsyncPgConnection,
+    to: Recipient,
+    owed: &[Owed],
+    now: DateTime<Utc>,
+    wake_before: DateTime<Utc>,
+    replan: Option<i32>,
+) -> QueryResult<usize> {
+    let columns = Columns::of(to, owed);
+    let changed: i64 = Upsert {
+        clinic: to.clinic_id,
+        kind: to.kind.as_str(),
+        recipient: to.id,
+        now,
+        wake_before,
+        ids: columns.ids,
+        keys: columns.keys,
+        categories: columns.categories,
+        urgent: columns.urgent,
+        treatments: columns.treatments,
+        flags: columns.flags,
+        devices: columns.devices,
+        versions: columns.versions,
+        items: columns.items,
+        days: columns.days,
+        seqs: columns.seqs,
+        due: columns.due,
+        expires: columns.expires,
+        suppressed: columns.suppressed,
+        replan: replan.is_some(),
+        revision: replan.unwrap_or(0),
+    }
+    .get_result(conn)
+    .await?;
+    Ok(usize::try_from(changed).unwrap_or(0))
+}
+
+/// Makes `owed` the whole plan of a recipient: what is owed is scheduled (unless it was sent), what is no longer owed is
+/// cancelled. Workers are woken if something is due before `wake_before`. Returns how many rows changed.
+pub async fn replace_plan(
+    conn: &mut AsyncPgConnection,
+    to: Recipient,
+    owed: &[Owed],
+    now: DateTime<Utc>,
+    wake_before: DateTime<Utc>,
+    revision: i32,
+) -> QueryResult<usize> {
+    upsert(conn, to, owed, now, wake_before, Some(revision)).await
+}
+
+/// Owes one more alert outside any plan (a flag, a test push). An alert already owed under the key stays as it is.
+/// Workers are woken: such alerts are due at once. Returns whether it is new.
+pub async fn enqueue(conn: &mut AsyncPgConnection, to: Recipient, owed: &Owed, now: DateTime<Utc>) -> QueryResult<bool> {
+    let changed = upsert(conn, to, std::slice::from_ref(owed), now, owed.due_at, None).await?;
+    Ok(changed > 0)
+}
+
+hot_query! {
+    struct Revive {
+        user: Uuid as SqlUuid,
+        now: DateTime<Utc> as Timestamptz,
+    }
+    returns Int8;
+    ", recipients AS (
+        SELECT clinic_id, id FROM patients WHERE user_id = $1
+        UNION ALL SELECT clinic_id, id FROM memberships WHERE user_id = $1 AND removed_at IS NULL
+    ), revived AS (
+        UPDATE alerts AS a SET state = 'scheduled', finalized_at = NULL, reason = NULL, tries = 0, next_attempt_at = greatest(a.due_at, $2)
+          FROM recipients AS r
+         WHERE a.clinic_id = r.clinic_id AND a.recipient_id = r.id AND a.state = 'no_device' AND a.expires_at > $2
+        RETURNING 1
+    )
+    SELECT count(*) + count(pg_notify('mendline_alerts', '')) * 0 FROM revived"
+}
+
+/// A device was registered in time: alerts that found none are owed again. Returns how many.
+pub async fn revive_for_user(conn: &mut AsyncPgConnection, user: Uuid, now: DateTime<Utc>) -> QueryResult<usize> {
+    let revived: i64 = Revive { user, now }.get_result(conn).await?;
+    Ok(usize::try_from(revived).unwrap_or(0))
+}

@@ -1,0 +1,72 @@
+//! Rescue: claims of workers that are gone go back into the queue. A worker holds a session advisory lock under its
+//! number; Postgres releases it the moment the worker's process or connection dies. The lease is the backstop.
+
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Bool, Int4, Int8, Timestamptz};
+use diesel::{QueryResult, QueryableByName};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::db::hot::hot_query;
+
+/// Class of the workers' advisory locks ("work" as ASCII).
+const LOCK_CLASS: i32 = 0x776f_726b;
+
+#[derive(QueryableByName)]
+struct Locked {
+    #[diesel(sql_type = Bool)]
+    locked: bool,
+}
+
+/// Takes the session lock of worker number `worker` on this connection; false if somebody else has the number.
+pub async fn register_worker(conn: &mut AsyncPgConnection, worker: i32) -> QueryResult<bool> {
+    let sql = "SELECT pg_try_advisory_lock($1, $2) AS locked";
+    let row: Locked =
+        diesel::sql_query(sql).bind::<Int4, _>(LOCK_CLASS).bind::<Int4, _>(worker).get_result(conn).await?;
+    Ok(row.locked)
+}
+
+hot_query! {
+    struct IsRegistered { class: i32 as Int4, worker: i32 as Int4 }
+    returns Bool;
+    "SELECT EXISTS (
+        SELECT 1 FROM pg_locks
+         WHERE locktype = 'advisory' AND granted AND classid = $1::bigint::oid AND objid = $2::bigint::oid
+           AND objsubid = 2 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+}
+
+/// Whether worker number `worker` is alive, as the database sees it.
+pub async fn is_registered(conn: &mut AsyncPgConnection, worker: i32) -> QueryResult<bool> {
+    IsRegistered { class: LOCK_CLASS, worker }.get_result(conn).await
+}
+
+hot_query! {
+    struct Rescue { class: i32 as Int4, now: DateTime<Utc> as Timestamptz }
+    returns Int8;
+    ", alive AS MATERIALIZED (
+        SELECT objid::bigint::int AS worker FROM pg_locks
+         WHERE locktype = 'advisory' AND granted AND classid = $1::bigint::oid AND objsubid = 2
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ), orphaned AS (
+        SELECT clinic_id, id FROM alerts
+         WHERE state = 'sending'
+           AND (lease_until < clock_timestamp() OR claimed_by NOT IN (SELECT worker FROM alive))
+         ORDER BY clinic_id, id
+         FOR UPDATE SKIP LOCKED
+    ), rescued AS (
+        UPDATE alerts AS a SET
+            state = CASE WHEN a.superseded THEN 'cancelled' ELSE 'scheduled' END,
+            finalized_at = CASE WHEN a.superseded THEN $2 END,
+            next_attempt_at = greatest(a.due_at, a.next_attempt_at),
+            superseded = false, claimed_by = NULL, lease_until = NULL
+          FROM orphaned AS o
+         WHERE a.clinic_id = o.clinic_id AND a.id = o.id AND a.state = 'sending'
+        RETURNING 1
+    )
+    SELECT count(*) FROM rescued"
+}
+
+/// Puts back what dead workers had claimed. The try counts: it may have reached a phone. Returns how many.
+pub async fn rescue(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<usize> {
+    let rescued: i64 = Rescue { class: LOCK_CLASS, now }.get_result(conn).await?;
+    Ok(usize::try_from(rescued).unwrap_or(0))
+}

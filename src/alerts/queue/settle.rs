@@ -1,0 +1,190 @@
+//! Settling: what came of claims, in batches. Every write is fenced by the claim's number, so that a worker whose claim
+//! was taken over changes nothing.
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel::sql_types::{Array, Bool, Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::Claim;
+use crate::db::hot::hot_query;
+use crate::domain::alert::Decision;
+
+/// What came of one claim.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The clinic.
+    pub clinic_id: Uuid,
+    /// The alert.
+    pub alert_id: Uuid,
+    /// The fence.
+    pub claim_no: i32,
+    /// What was decided.
+    pub decision: Decision,
+    /// When (care clock).
+    pub at: DateTime<Utc>,
+    /// The provider's word, where something went wrong.
+    pub reason: Option<String>,
+}
+
+/// One try at one device.
+#[derive(Debug, Clone)]
+pub struct AttemptRow {
+    /// When the answer came (wall clock).
+    pub at: DateTime<Utc>,
+    /// The clinic.
+    pub clinic_id: Uuid,
+    /// The alert.
+    pub alert_id: Uuid,
+    /// The device.
+    pub device_id: Uuid,
+    /// The claim.
+    pub claim_no: i32,
+    /// Who carried it.
+    pub provider: &'static str,
+    /// What the answer means.
+    pub outcome: &'static str,
+    /// The provider's word.
+    pub reason: Option<String>,
+    /// The provider's id of the message.
+    pub provider_message_id: Option<String>,
+    /// From handing over to the answer.
+    pub duration_ms: i32,
+}
+
+/// A claim that was still ours when it was settled.
+#[derive(Debug, Clone, diesel::Queryable, PartialEq, Eq)]
+pub struct Settled {
+    /// The clinic.
+    pub clinic_id: Uuid,
+    /// The alert.
+    pub alert_id: Uuid,
+    /// The state it is in now.
+    pub state: String,
+}
+
+hot_query! {
+    struct Settle {
+        clinics: Vec<Uuid> as Array<SqlUuid>,
+        ids: Vec<Uuid> as Array<SqlUuid>,
+        claim_nos: Vec<i32> as Array<Int4>,
+        states: Vec<&'static str> as Array<Text>,
+        retry_at: Vec<Option<DateTime<Utc>>> as Array<Nullable<Timestamptz>>,
+        refunds: Vec<bool> as Array<Bool>,
+        at: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        reasons: Vec<Option<String>> as Array<Nullable<Text>>,
+    }
+    returns (SqlUuid, SqlUuid, Text);
+    ", results AS (
+        SELECT r.clinic_id, r.id, r.claim_no, r.retry_at, r.refund, r.at, r.reason,
+               CASE WHEN r.state = 'scheduled' AND a.superseded THEN 'cancelled' ELSE r.state END AS state
+          FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
+               AS r (clinic_id, id, claim_no, state, retry_at, refund, at, reason)
+          JOIN alerts AS a ON a.clinic_id = r.clinic_id AND a.id = r.id
+                          AND a.state = 'sending' AND a.claim_no = r.claim_no
+         ORDER BY r.clinic_id, r.id
+           FOR NO KEY UPDATE OF a
+    )
+    UPDATE alerts AS a SET
+        state = r.state,
+        reason = CASE r.state WHEN 'sent' THEN NULL ELSE r.reason END,
+        next_attempt_at = CASE r.state WHEN 'scheduled' THEN greatest(r.retry_at, a.due_at) ELSE a.next_attempt_at END,
+        tries = a.tries - CASE WHEN r.refund THEN 1 ELSE 0 END,
+        claimed_by = NULL, lease_until = NULL, superseded = false,
+        sent_at = CASE r.state WHEN 'sent' THEN r.at END,
+        finalized_at = CASE r.state WHEN 'scheduled' THEN NULL ELSE r.at END
+      FROM results AS r
+     WHERE a.clinic_id = r.clinic_id AND a.id = r.id AND a.state = 'sending' AND a.claim_no = r.claim_no
+    RETURNING a.clinic_id, a.id, a.state"
+}
+
+hot_query! {
+    struct InsertAttempts {
+        at: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        clinics: Vec<Uuid> as Array<SqlUuid>,
+        alerts: Vec<Uuid> as Array<SqlUuid>,
+        devices: Vec<Uuid> as Array<SqlUuid>,
+        claim_nos: Vec<i32> as Array<Int4>,
+        providers: Vec<&'static str> as Array<Text>,
+        outcomes: Vec<&'static str> as Array<Text>,
+        reasons: Vec<Option<String>> as Array<Nullable<Text>>,
+        message_ids: Vec<Option<String>> as Array<Nullable<Text>>,
+        durations: Vec<i32> as Array<Int4>,
+    }
+    returns diesel::sql_types::Int8;
+    ", written AS (
+        INSERT INTO attempts (at, clinic_id, alert_id, device_id, claim_no, provider, outcome, reason,
+            provider_message_id, duration_ms)
+        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT DO NOTHING
+        RETURNING 1
+    )
+    SELECT count(*) FROM written"
+}
+
+/// Writes attempts and decisions of a batch of claims; to be called in one transaction. Returns the claims that were
+/// still ours. Attempts are kept even for a claim that was lost: an accepted device must not be addressed again.
+pub async fn settle(
+    conn: &mut AsyncPgConnection,
+    settlements: &[Settlement],
+    attempts: &[AttemptRow],
+) -> QueryResult<Vec<Settled>> {
+    if !attempts.is_empty() {
+        let written: i64 = InsertAttempts {
+            at: attempts.iter().map(|a| a.at).collect(),
+            clinics: attempts.iter().map(|a| a.clinic_id).collect(),
+            alerts: attempts.iter().map(|a| a.alert_id).collect(),
+            devices: attempts.iter().map(|a| a.device_id).collect(),
+            claim_nos: attempts.iter().map(|a| a.claim_no).collect(),
+            providers: attempts.iter().map(|a| a.provider).collect(),
+            outcomes: attempts.iter().map(|a| a.outcome).collect(),
+            reasons: attempts.iter().map(|a| a.reason.clone()).collect(),
+            message_ids: attempts.iter().map(|a| a.provider_message_id.clone()).collect(),
+            durations: attempts.iter().map(|a| a.duration_ms).collect(),
+        }
+        .get_result(conn)
+        .await?;
+        tracing::trace!(written, "attempts");
+    }
+    let parts: Vec<_> = settlements.iter().map(|settlement| parts(settlement.decision)).collect();
+    Settle {
+        clinics: settlements.iter().map(|s| s.clinic_id).collect(),
+        ids: settlements.iter().map(|s| s.alert_id).collect(),
+        claim_nos: settlements.iter().map(|s| s.claim_no).collect(),
+        states: parts.iter().map(|part| part.0).collect(),
+        retry_at: parts.iter().map(|part| part.1).collect(),
+        refunds: parts.iter().map(|part| part.2).collect(),
+        at: settlements.iter().map(|s| s.at).collect(),
+        reasons: settlements.iter().map(|s| s.reason.clone()).collect(),
+    }
+    .load(conn)
+    .await
+}
+
+/// State, moment of the next try, whether this try is given back.
+fn parts(decision: Decision) -> (&'static str, Option<DateTime<Utc>>, bool) {
+    match decision {
+        Decision::RetryAt { at, refund } => ("scheduled", Some(at), refund),
+        Decision::Sent => ("sent", None, false),
+        Decision::NoDevice => ("no_device", None, false),
+        Decision::Failed => ("failed", None, false),
+        Decision::Expired => ("expired", None, false),
+    }
+}
+
+/// Gives claims back that were not sent, as if they had not been claimed: the try does not count.
+pub async fn release(conn: &mut AsyncPgConnection, claims: &[Claim], now: DateTime<Utc>) -> QueryResult<usize> {
+    let settlements: Vec<Settlement> = claims
+        .iter()
+        .map(|claim| Settlement {
+            clinic_id: claim.clinic_id,
+            alert_id: claim.id,
+            claim_no: claim.claim_no,
+            decision: Decision::RetryAt { at: claim.due_at, refund: true },
+            at: now,
+            reason: None,
+        })
+        .collect();
+    Ok(settle(conn, &settlements, &[]).await?.len())
+}
