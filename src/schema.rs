@@ -31,6 +31,8 @@ diesel::table! {
         day_index -> Nullable<Int4>,
         /// Occurrence within the day, where it has one.
         seq -> Nullable<Int4>,
+        /// Which of the item's texts it shows, where it has several.
+        text_key -> Nullable<Text>,
         /// The moment from which it is owed (care clock).
         due_at -> Timestamptz,
         /// The moment from which it may be claimed: due_at, or later after a failed try.
@@ -626,27 +628,4 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(
-    alerts,
-    attempts,
-    audit,
-    check_ins,
-    clinics,
-    devices,
-    flag_events,
-    flags,
-    idempotency_keys,
-    invitations,
-    memberships,
-    notification_preferences,
-    outcomes,
-    patient_zones,
-    patients,
-    protocol_texts,
-    protocol_versions,
-    refresh_tokens,
-    reset_codes,
-    sessions,
-    treatments,
-    users
-);
+diesel::allow_tables_to_appear_in_same_query!(alerts, attempts, audit, check_ins, clinics, devices, flag_events, flags, idempotency_keys, invitations, memberships, notification_preferences, outcomes, patient_zones, patients, protocol_texts, protocol_versions, refresh_tokens, reset_codes, sessions, treatments, users);

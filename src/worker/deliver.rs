@@ -1,0 +1,201 @@
+//! One alert to its recipient's devices: render, send, decide. It writes nothing.
+
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Parts;
+use super::health::Health;
+use crate::alerts::message;
+use crate::alerts::queue::{AttemptRow, Claim, Settlement};
+use crate::alerts::store::DeviceRow;
+use crate::domain::alert::{Decision, DeviceResult, PushOutcome, TryFrame, decide};
+use crate::domain::backoff::MAX_JITTER_BP;
+use crate::devices::sealed::SealedAddress;
+use crate::domain::device::Address;
+use crate::domain::ids;
+use crate::push::{Collapse, Payload, PushMessage, PushTarget, Urgency, VisibleText};
+use crate::telemetry::PushLabels;
+
+/// What came of one claimed alert, to be written.
+#[derive(Debug, Clone)]
+pub(super) struct Finished {
+    pub(super) settlement: Settlement,
+    pub(super) attempts: Vec<AttemptRow>,
+    /// Addresses that are gone: the device, and since when.
+    pub(super) dead: Vec<(Uuid, DateTime<Utc>)>,
+    /// Addresses to leave alone: the device and the provider's word.
+    pub(super) suspect: Vec<(Uuid, String)>,
+}
+
+/// Claims with their devices.
+pub(super) fn pair(claims: Vec<Claim>, devices: Vec<DeviceRow>) -> Vec<(Claim, Vec<DeviceRow>)> {
+    let mut pairs: Vec<_> = claims.into_iter().map(|claim| (claim, Vec::new())).collect();
+    for device in devices {
+        let index = usize::try_from(device.position).unwrap_or(0).wrapping_sub(1);
+        if let Some((_, list)) = pairs.get_mut(index) {
+            list.push(device);
+        }
+    }
+    pairs
+}
+
+/// Takes the alert to every device that has not accepted it yet.
+pub(super) async fn deliver(
+    parts: &Parts,
+    health: &Health,
+    alive: &CancellationToken,
+    claim: Claim,
+    devices: Vec<DeviceRow>,
+) -> Finished {
+    let sends = devices.iter().map(|device| send(parts, health, alive, &claim, device));
+    let sent: Vec<Sent> = futures_util::future::join_all(sends).await;
+
+    let frame = TryFrame {
+        now: parts.clocks.care.now(),
+        due_at: claim.due_at,
+        expires_at: claim.expires_at,
+        tries: claim.tries,
+        jitter_bp: jitter(),
+    };
+    let results: Vec<DeviceResult> = sent.iter().map(|sent| sent.result.clone()).collect();
+    let decision = decide(&results, frame);
+    observe(parts, &claim, decision);
+    let reason = match decision {
+        Decision::Sent => None,
+        _ => results.iter().rev().find_map(|result| match result {
+            DeviceResult::Tried(outcome) => outcome.reason().map(str::to_owned),
+            DeviceResult::AlreadyAccepted => None,
+        }),
+    };
+    let settlement = Settlement {
+        clinic_id: claim.clinic_id,
+        alert_id: claim.id,
+        claim_no: claim.claim_no,
+        decision,
+        at: frame.now,
+        reason,
+    };
+    let mut finished = Finished { settlement, attempts: Vec::new(), dead: Vec::new(), suspect: Vec::new() };
+    for sent in sent {
+        match &sent.result {
+            DeviceResult::Tried(PushOutcome::Unregistered { since }) => {
+                finished.dead.push((sent.device_id, since.unwrap_or(sent.started_at)));
+            }
+            DeviceResult::Tried(PushOutcome::AddressSuspect { reason }) => {
+                finished.suspect.push((sent.device_id, reason.to_string()));
+            }
+            DeviceResult::Tried(_) | DeviceResult::AlreadyAccepted => {}
+        }
+        finished.attempts.extend(sent.attempt);
+    }
+    finished
+}
+
+/// What came of one device.
+struct Sent {
+    device_id: Uuid,
+    /// Wall clock: an address registered after this is a newer one than the one we tried.
+    started_at: DateTime<Utc>,
+    result: DeviceResult,
+    attempt: Option<AttemptRow>,
+}
+
+async fn send(
+    parts: &Parts,
+    health: &Health,
+    alive: &CancellationToken,
+    claim: &Claim,
+    device: &DeviceRow,
+) -> Sent {
+    let started_at = parts.clocks.wall.now();
+    let without_try = |result| Sent { device_id: device.device_id, started_at, result, attempt: None };
+    if device.accepted {
+        return without_try(DeviceResult::AlreadyAccepted);
+    }
+    let Some(target) = target(parts, device) else {
+        return without_try(DeviceResult::Tried(PushOutcome::AddressSuspect { reason: "unreadable".into() }));
+    };
+    if let Some(outcome) = health.pause(&target, started_at) {
+        return without_try(DeviceResult::Tried(outcome));
+    }
+    if alive.is_cancelled() {
+        // Somebody else may be sending it by now.
+        return without_try(DeviceResult::Tried(PushOutcome::NotSent { reason: "place_lost".into() }));
+    }
+    let message = message(parts, claim, device);
+    let clock = Instant::now();
+    let patience = parts.settings.lease.saturating_sub(std::time::Duration::from_secs(2));
+    let outcome = tokio::time::timeout(patience, parts.registry.send(&target, &message)).await;
+    let outcome = outcome.unwrap_or(PushOutcome::Unavailable { retry_after: None, reason: "timeout".into() });
+    let at = parts.clocks.wall.now();
+    let outcome = health.learn(&target, outcome, at);
+    let duration_ms = i32::try_from(clock.elapsed().as_millis()).unwrap_or(i32::MAX);
+
+    let provider = target.provider.as_str();
+    parts.metrics.pushes.get_or_create(&PushLabels { provider, outcome: outcome.label() }).inc();
+    tracing::debug!(
+        alert.id = %claim.id, alert.r#try = claim.tries, push.provider = provider, push.outcome = outcome.label(),
+        push.reason = outcome.reason(), duration_ms, "pushed"
+    );
+    let provider_message_id = match &outcome {
+        PushOutcome::Accepted { provider_id } => provider_id.clone(),
+        _ => None,
+    };
+    let attempt = AttemptRow {
+        at,
+        clinic_id: claim.clinic_id,
+        alert_id: claim.id,
+        device_id: device.device_id,
+        claim_no: claim.claim_no,
+        provider,
+        outcome: outcome.label(),
+        reason: outcome.reason().map(str::to_owned),
+        provider_message_id,
+        duration_ms,
+    };
+    Sent { device_id: device.device_id, started_at, result: DeviceResult::Tried(outcome), attempt: Some(attempt) }
+}
+
+/// The address, opened; `None` if it was sealed under another key.
+fn target(parts: &Parts, device: &DeviceRow) -> Option<PushTarget> {
+    let sealed = SealedAddress::open(&parts.keys, device.device_id, &device.address_sealed)?;
+    Some(PushTarget {
+        device_id: device.device_id,
+        provider: device.provider.parse().ok()?,
+        address_kind: device.address_kind.parse().unwrap_or_default(),
+        app_id: Some(device.app_id.clone()).filter(|app| !app.is_empty()),
+        environment: device.environment.parse().unwrap_or_default(),
+        address: Address::new(sealed.address),
+        keys: sealed.keys,
+        registered_at: device.registered_at,
+    })
+}
+
+fn message(parts: &Parts, claim: &Claim, device: &DeviceRow) -> PushMessage {
+    let kind = message::neutral_kind(&claim.category);
+    PushMessage::new(
+        ids::delivery_id(claim.id, device.device_id),
+        Collapse::new(parts.keys.collapse(claim.id)),
+        Payload::new(claim.id, parts.keys.recipient_tag(claim.recipient_id), kind),
+        VisibleText::neutral(kind, &device.locale),
+        if claim.urgent { Urgency::High } else { Urgency::Normal },
+        claim.expires_at,
+        parts.clocks.care.now(),
+    )
+}
+
+fn observe(parts: &Parts, claim: &Claim, decision: Decision) {
+    if decision == Decision::Sent {
+        let late = (parts.clocks.care.now() - claim.due_at).to_std().unwrap_or_default();
+        parts.metrics.lateness_seconds.observe(late.as_secs_f64());
+    }
+}
+
+/// A fresh draw for the next wait, in basis points.
+fn jitter() -> u16 {
+    let draw = Uuid::new_v4().as_u128() % (u128::from(MAX_JITTER_BP) + 1);
+    u16::try_from(draw).unwrap_or(0)
+}

@@ -1,0 +1,245 @@
+//! The background worker: claims what is due, hands it to providers, settles what came of it. Any number of workers may
+//! run against one database.
+//!
+//! `presence.rs` is the worker's place among the others, `deliver.rs` takes one alert to its devices, `health.rs` knows
+//! which providers to leave alone, `settle.rs` writes results in batches, `maintenance.rs` tidies up.
+
+mod deliver;
+mod health;
+mod maintenance;
+mod presence;
+mod settle;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::alerts::queue::{self, Claim, Claimed};
+use crate::alerts::store::{self, DeviceRow};
+use crate::auth::keys::Keys;
+use crate::clock::Clocks;
+use crate::config;
+use crate::db::{Db, DbError, Scope};
+use crate::push::Registry;
+use crate::telemetry::Metrics;
+
+use deliver::Finished;
+use health::Health;
+use presence::{Presence, Wake};
+
+/// The most that one claim takes: beyond that a batch no longer gets cheaper.
+const BATCH: usize = 500;
+/// How often a worker looks for claims of dead ones.
+const RESCUE_EVERY: Duration = Duration::from_secs(1);
+/// How long to wait before asking a database again that did not answer.
+const DATABASE_BACKOFF: Duration = Duration::from_millis(500);
+
+/// What a worker works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clocks: Clocks,
+    /// Who carries messages.
+    pub registry: Registry,
+    /// For sealed addresses, collapse names and recipient tags.
+    pub keys: Arc<Keys>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// The pace.
+    pub settings: config::Worker,
+}
+
+/// What one round did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Alerts taken from the queue.
+    pub claimed: usize,
+    /// Alerts whose claim was still ours when it was settled.
+    pub settled: usize,
+    /// Alerts that were too old or tried too often.
+    pub ended: usize,
+}
+
+/// A worker. It remembers which providers are paused.
+pub struct Worker {
+    parts: Parts,
+    health: Arc<Health>,
+}
+
+impl Worker {
+    /// A worker that has not started yet.
+    pub fn new(parts: Parts) -> Self {
+        let health = Arc::new(Health::new(parts.metrics.clone()));
+        Self { parts, health }
+    }
+
+    /// Works off everything that is due now and returns: the step that tests and the demo take.
+    pub async fn drain(&self) -> anyhow::Result<Round> {
+        let presence = Presence::register(&self.parts.db).await?;
+        let mut total = Round::default();
+        self.rescue().await?;
+        loop {
+            let (claimed, devices) = self.claim(&presence, BATCH).await?;
+            if claimed.is_empty() {
+                return Ok(total);
+            }
+            total.claimed += claimed.len();
+            total.ended += claimed.len() - claimed.claims.len();
+            let alive = presence.alive();
+            let sends = deliver::pair(claimed.claims, devices)
+                .into_iter()
+                .map(|(claim, devices)| deliver::deliver(&self.parts, &self.health, &alive, claim, devices));
+            let finished: Vec<Finished> = futures_util::future::join_all(sends).await;
+            total.settled += settle::write(&self.parts, &finished).await?;
+        }
+    }
+
+    /// Works until `stop`, then finishes what is in flight and gives back what was not sent.
+    pub async fn run(&self, stop: CancellationToken) -> anyhow::Result<()> {
+        let tidy = tokio::spawn(maintenance::run(self.parts.clone(), stop.clone()));
+        while !stop.is_cancelled() {
+            match Presence::register(&self.parts.db).await {
+                Ok(presence) => self.work(presence, &stop).await,
+                Err(error) => {
+                    tracing::warn!(error = %error, "the worker cannot register; it tries again");
+                    pause(DATABASE_BACKOFF, &stop).await;
+                }
+            }
+        }
+        tidy.await?;
+        Ok(())
+    }
+
+    /// Claims and sends under one registration, until told to stop or until the registration is lost.
+    async fn work(&self, mut presence: Presence, stop: &CancellationToken) {
+        let slots = Arc::new(Semaphore::new(usize::try_from(self.parts.settings.concurrency).unwrap_or(1)));
+        let (results, inbox) = mpsc::channel(4 * BATCH);
+        let writer = tokio::spawn(settle::run(self.parts.clone(), inbox));
+        let mut sends = JoinSet::new();
+        let mut rescue_at = tokio::time::Instant::now();
+
+        while !stop.is_cancelled() && presence.is_alive() {
+            while sends.try_join_next().is_some() {}
+            if tokio::time::Instant::now() >= rescue_at {
+                rescue_at += RESCUE_EVERY;
+                self.rescue().await.unwrap_or_else(|error| tracing::warn!(%error, "rescue failed"));
+            }
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
+            let free = slots.available_permits() + 1;
+            drop(slot);
+            match self.claim(&presence, free.min(BATCH)).await {
+                Ok((claimed, devices)) => {
+                    let full = claimed.len() == free.min(BATCH);
+                    for (claim, devices) in deliver::pair(claimed.claims, devices) {
+                        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { break };
+                        sends.spawn(self.send(claim, devices, presence.alive(), stop.clone(), slot, results.clone()));
+                    }
+                    if !full {
+                        self.sleep(&mut presence, stop, rescue_at).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "claiming failed; the worker tries again");
+                    pause(DATABASE_BACKOFF, stop).await;
+                }
+            }
+        }
+
+        let finish = async { while sends.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.parts.settings.shutdown, finish).await.is_err() {
+            tracing::warn!("sends were still in flight at the end of the grace period; another worker will rescue them");
+            sends.shutdown().await;
+        }
+        drop(results);
+        writer.await.unwrap_or_else(|error| tracing::error!(%error, "the settling task ended early"));
+    }
+
+    /// One alert, from claim to result; its slot is free again once the result is on its way to the database.
+    fn send(
+        &self,
+        claim: Claim,
+        devices: Vec<DeviceRow>,
+        alive: CancellationToken,
+        stop: CancellationToken,
+        slot: OwnedSemaphorePermit,
+        results: mpsc::Sender<settle::Result>,
+    ) -> impl Future<Output = ()> + use<> {
+        let (parts, health) = (self.parts.clone(), Arc::clone(&self.health));
+        async move {
+            let result = if stop.is_cancelled() {
+                settle::Result::Unsent(claim)
+            } else {
+                parts.metrics.in_flight.inc();
+                let finished = deliver::deliver(&parts, &health, &alive, claim, devices).await;
+                parts.metrics.in_flight.dec();
+                settle::Result::Finished(Box::new(finished))
+            };
+            if results.send(result).await.is_err() {
+                tracing::warn!("a result could not be written; its claim will be rescued");
+            }
+            drop(slot);
+        }
+    }
+
+    /// Claims what is due and reads whom it goes to, in one short transaction.
+    async fn claim(&self, presence: &Presence, limit: usize) -> Result<(Claimed, Vec<DeviceRow>), DbError> {
+        let now = self.parts.clocks.care.now();
+        let lease = i32::try_from(self.parts.settings.lease.as_secs()).unwrap_or(i32::MAX);
+        self.parts
+            .db
+            .scoped(Scope::System, async |conn| {
+                let claimed = queue::claim_due(conn, now, limit, presence.number(), lease).await?;
+                let devices = match claimed.claims.as_slice() {
+                    [] => Vec::new(),
+                    claims => store::list_devices(conn, claims).await?,
+                };
+                Ok((claimed, devices))
+            })
+            .await
+    }
+
+    async fn rescue(&self) -> Result<(), DbError> {
+        let now = self.parts.clocks.care.now();
+        let rescued =
+            self.parts.db.scoped(Scope::System, async |conn| Ok(queue::rescue(conn, now).await?)).await.map_err(
+                |error: DbError| error,
+            )?;
+        if rescued > 0 {
+            tracing::warn!(alerts = rescued, "rescued claims of workers that are gone");
+        }
+        Ok(())
+    }
+
+    /// Waits for something to do: a call, the next due moment, the next rescue, or the slow poll.
+    async fn sleep(&self, presence: &mut Presence, stop: &CancellationToken, rescue_at: tokio::time::Instant) {
+        let next: Result<_, DbError> =
+            self.parts.db.scoped(Scope::System, async |conn| Ok(queue::next_due(conn).await?)).await;
+        let next_due = async {
+            match next {
+                Ok(Some(due)) => self.parts.clocks.care.sleep_until(due).await,
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            wake = presence.next() => if wake == Wake::Lost {
+                tracing::warn!("the worker lost its place and registers anew");
+            },
+            () = next_due => {}
+            () = tokio::time::sleep_until(rescue_at) => {}
+            () = tokio::time::sleep(self.parts.settings.poll) => {}
+        }
+    }
+}
+
+async fn pause(length: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(length) => {}
+    }
+}

@@ -1,0 +1,100 @@
+//! Writing results in batches: attempts, states and dead addresses of many claims in one transaction.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::Parts;
+use super::deliver::Finished;
+use crate::alerts::queue::{self, AttemptRow, Claim, Settlement};
+use crate::db::{DbError, Scope};
+use crate::devices;
+use crate::telemetry::StateLabel;
+
+/// The most results in one transaction.
+const BATCH: usize = 500;
+/// The longest pause between two tries to write a batch.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+
+/// What a send task hands over.
+pub(super) enum Result {
+    /// Sent, or tried.
+    Finished(Box<Finished>),
+    /// Given back: the worker is stopping.
+    Unsent(Claim),
+}
+
+/// Writes what comes in until all senders are gone. A batch that cannot be written is tried again until its leases are
+/// over; then its alerts are rescued and sent again under the same delivery ids.
+pub(super) async fn run(parts: Parts, mut inbox: mpsc::Receiver<Result>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while inbox.recv_many(&mut batch, BATCH).await > 0 {
+        let (mut finished, mut unsent) = (Vec::new(), Vec::new());
+        for result in batch.drain(..) {
+            match result {
+                Result::Finished(result) => finished.push(*result),
+                Result::Unsent(claim) => unsent.push(claim),
+            }
+        }
+        let deadline = tokio::time::Instant::now() + parts.settings.lease;
+        let mut backoff = Duration::from_millis(50);
+        while let Err(error) = write_all(&parts, &finished, &unsent).await {
+            if tokio::time::Instant::now() + backoff > deadline {
+                tracing::error!(%error, alerts = finished.len(), "results could not be written; their claims are left to rescue");
+                break;
+            }
+            tracing::warn!(%error, alerts = finished.len(), "results could not be written; trying again");
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        }
+    }
+}
+
+async fn write_all(parts: &Parts, finished: &[Finished], unsent: &[Claim]) -> std::result::Result<(), DbError> {
+    if !finished.is_empty() {
+        write(parts, finished).await?;
+    }
+    if !unsent.is_empty() {
+        let now = parts.clocks.care.now();
+        parts
+            .db
+            .scoped(Scope::System, async |conn| Ok::<_, DbError>(queue::release(conn, unsent, now).await?))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Writes one batch; returns how many claims were still ours.
+pub(super) async fn write(parts: &Parts, finished: &[Finished]) -> std::result::Result<usize, DbError> {
+    let settlements: Vec<Settlement> = finished.iter().map(|result| result.settlement.clone()).collect();
+    let attempts: Vec<AttemptRow> = finished.iter().flat_map(|result| result.attempts.clone()).collect();
+    let now = parts.clocks.wall.now();
+    let settled = parts
+        .db
+        .scoped(Scope::System, async |conn| {
+            let settled = queue::settle(conn, &settlements, &attempts).await?;
+            for (device, since) in finished.iter().flat_map(|result| &result.dead) {
+                devices::store::delete_dead(conn, *device, *since).await?;
+            }
+            for (device, reason) in finished.iter().flat_map(|result| &result.suspect) {
+                devices::store::quarantine(conn, *device, reason, now).await?;
+            }
+            Ok::<_, DbError>(settled)
+        })
+        .await?;
+    for row in &settled {
+        parts.metrics.settled.get_or_create(&StateLabel { state: known_state(&row.state) }).inc();
+    }
+    if settled.len() < settlements.len() {
+        tracing::warn!(lost = settlements.len() - settled.len(), "claims were taken over before they were settled");
+    }
+    Ok(settled.len())
+}
+
+/// The state as a label that costs no allocation.
+fn known_state(state: &str) -> &'static str {
+    ["scheduled", "sent", "failed", "expired", "cancelled", "no_device"]
+        .into_iter()
+        .find(|known| *known == state)
+        .unwrap_or("other")
+}
