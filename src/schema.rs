@@ -29,10 +29,8 @@ diesel::table! {
         item_key -> Nullable<Text>,
         /// Zero-based local day of the occurrence, where it has one.
         day_index -> Nullable<Int4>,
-        /// Occurrence within the day, where it has one.
+        /// Which of the item's alerts of that day, where it has several.
         seq -> Nullable<Int4>,
-        /// Which of the item's texts it shows, where it has several.
-        text_key -> Nullable<Text>,
         /// The moment from which it is owed (care clock).
         due_at -> Timestamptz,
         /// The moment from which it may be claimed: due_at, or later after a failed try.

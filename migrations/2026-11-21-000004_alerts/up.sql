@@ -16,7 +16,6 @@ CREATE TABLE alerts (
     item_key text,
     day_index integer,
     seq integer,
-    text_key text,
     due_at timestamptz NOT NULL,
     next_attempt_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
@@ -59,8 +58,7 @@ COMMENT ON COLUMN alerts.device_id IS 'Only this device (a test push); otherwise
 COMMENT ON COLUMN alerts.protocol_version_id IS 'Where the text comes from.';
 COMMENT ON COLUMN alerts.item_key IS 'Which item of the protocol it announces.';
 COMMENT ON COLUMN alerts.day_index IS 'Zero-based local day of the occurrence, where it has one.';
-COMMENT ON COLUMN alerts.seq IS 'Occurrence within the day, where it has one.';
-COMMENT ON COLUMN alerts.text_key IS 'Which of the item''s texts it shows, where it has several.';
+COMMENT ON COLUMN alerts.seq IS 'Which of the item''s alerts of that day, where it has several.';
 COMMENT ON COLUMN alerts.due_at IS 'The moment from which it is owed (care clock).';
 COMMENT ON COLUMN alerts.next_attempt_at IS 'The moment from which it may be claimed: due_at, or later after a failed try.';
 COMMENT ON COLUMN alerts.expires_at IS 'The moment from which it is worth nothing.';

@@ -33,8 +33,8 @@ pub struct Claim {
     pub protocol_version_id: Option<Uuid>,
     /// Which item it announces.
     pub item_key: Option<String>,
-    /// Which of the item's texts it shows, where it has several.
-    pub text_key: Option<String>,
+    /// Which of the item's alerts of that day.
+    pub seq: Option<i32>,
     /// When it was owed.
     pub due_at: DateTime<Utc>,
     /// When it is worth nothing.
@@ -81,7 +81,7 @@ hot_query! {
     }
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Text, Bool, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>,
-        Nullable<Text>, Nullable<Text>, Timestamptz, Timestamptz, Int4, Int4, Text,
+        Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, Text,
     );
     ", due AS (
         SELECT clinic_id, id,
@@ -102,7 +102,7 @@ hot_query! {
       FROM due
      WHERE a.clinic_id = due.clinic_id AND a.id = due.id
     RETURNING a.clinic_id, a.id, a.recipient_kind, a.recipient_id, a.category, a.urgent, a.treatment_id, a.device_id,
-        a.protocol_version_id, a.item_key, a.text_key, a.due_at, a.expires_at, a.claim_no, a.tries, a.state"
+        a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries, a.state"
 }
 
 /// Claims at most `limit` alerts that are due at `now` for `worker`, whose claim holds for `lease_seconds` of the

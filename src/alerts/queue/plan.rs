@@ -70,10 +70,8 @@ pub struct Owed {
     pub item_key: Option<String>,
     /// Zero-based local day.
     pub day_index: Option<i32>,
-    /// Occurrence within the day.
+    /// Which of the item's alerts of that day.
     pub seq: Option<i32>,
-    /// Which of the item's texts it shows, where it has several.
-    pub text_key: Option<String>,
     /// The moment from which it is owed.
     pub due_at: DateTime<Utc>,
     /// The moment from which it is worth nothing.
@@ -96,7 +94,6 @@ struct Columns {
     items: Vec<Option<String>>,
     days: Vec<Option<i32>>,
     seqs: Vec<Option<i32>>,
-    texts: Vec<Option<String>>,
     due: Vec<DateTime<Utc>>,
     expires: Vec<DateTime<Utc>>,
     suppressed: Vec<bool>,
@@ -117,7 +114,6 @@ impl Columns {
             columns.items.push(alert.item_key.clone());
             columns.days.push(alert.day_index);
             columns.seqs.push(alert.seq);
-            columns.texts.push(alert.text_key.clone());
             columns.due.push(alert.due_at);
             columns.expires.push(alert.expires_at);
             columns.suppressed.push(alert.state == PlannedState::Suppressed);
@@ -127,7 +123,7 @@ impl Columns {
 }
 
 hot_query! {
-    /// `$21` says whether planned alerts that are no longer owed are cancelled (a replan) or left alone (one more alert).
+    /// `$20` says whether planned alerts that are no longer owed are cancelled (a replan) or left alone (one more alert).
     struct Upsert {
         clinic: Uuid as SqlUuid,
         kind: &'static str as Text,
@@ -145,7 +141,6 @@ hot_query! {
         items: Vec<Option<String>> as Array<Nullable<Text>>,
         days: Vec<Option<i32>> as Array<Nullable<Int4>>,
         seqs: Vec<Option<i32>> as Array<Nullable<Int4>>,
-        texts: Vec<Option<String>> as Array<Nullable<Text>>,
         due: Vec<DateTime<Utc>> as Array<Timestamptz>,
         expires: Vec<DateTime<Utc>> as Array<Timestamptz>,
         suppressed: Vec<bool> as Array<Bool>,
@@ -154,32 +149,31 @@ hot_query! {
     }
     returns Int8;
     ", owed AS (
-        SELECT * FROM unnest($6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+        SELECT * FROM unnest($6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
             AS o (id, dedupe_key, category, urgent, treatment_id, flag_id, device_id, version_id, item_key, day_index,
-            seq, text_key, due_at, expires_at,
-            suppressed)
+            seq, due_at, expires_at, suppressed)
     ), gone AS (
         UPDATE alerts AS a SET
             state = CASE a.state WHEN 'sending' THEN 'sending' ELSE 'cancelled' END,
             superseded = (a.state = 'sending'),
             finalized_at = CASE a.state WHEN 'sending' THEN NULL ELSE $4 END,
             reason = 'left_the_plan',
-            plan_revision = $22
-         WHERE $21 AND a.clinic_id = $1 AND a.recipient_id = $3 AND a.state IN ('scheduled', 'sending', 'suppressed')
+            plan_revision = $21
+         WHERE $20 AND a.clinic_id = $1 AND a.recipient_id = $3 AND a.state IN ('scheduled', 'sending', 'suppressed')
            AND NOT a.superseded AND a.dedupe_key ~ '^[tmd]:' AND a.dedupe_key <> ALL ($7)
         RETURNING 1
     ), planned AS (
         INSERT INTO alerts AS a (clinic_id, id, recipient_kind, recipient_id, dedupe_key, category, urgent, treatment_id,
-            flag_id, device_id, protocol_version_id, item_key, day_index, seq, text_key, due_at, next_attempt_at, expires_at, state,
+            flag_id, device_id, protocol_version_id, item_key, day_index, seq, due_at, next_attempt_at, expires_at, state,
             reason, plan_revision, superseded, claim_no, tries, finalized_at)
         SELECT $1, id, $2, $3, dedupe_key, category, urgent, treatment_id, flag_id, device_id, version_id, item_key,
-            day_index, seq, text_key, due_at, due_at, expires_at, CASE WHEN suppressed THEN 'suppressed' ELSE 'scheduled' END,
-            CASE WHEN suppressed THEN 'quiet_hours' END, $22, false, 0, 0, CASE WHEN suppressed THEN $4 END
+            day_index, seq, due_at, due_at, expires_at, CASE WHEN suppressed THEN 'suppressed' ELSE 'scheduled' END,
+            CASE WHEN suppressed THEN 'quiet_hours' END, $21, false, 0, 0, CASE WHEN suppressed THEN $4 END
           FROM owed ORDER BY id
         ON CONFLICT (clinic_id, recipient_id, dedupe_key) DO UPDATE SET
             category = excluded.category, treatment_id = excluded.treatment_id,
             protocol_version_id = excluded.protocol_version_id, item_key = excluded.item_key,
-            day_index = excluded.day_index, seq = excluded.seq, text_key = excluded.text_key,
+            day_index = excluded.day_index, seq = excluded.seq,
             due_at = excluded.due_at, expires_at = excluded.expires_at,
             next_attempt_at = CASE WHEN a.state = 'scheduled' AND a.due_at = excluded.due_at
                                    THEN a.next_attempt_at ELSE excluded.due_at END,
@@ -190,12 +184,11 @@ hot_query! {
             finalized_at = CASE a.state WHEN 'sending' THEN NULL ELSE excluded.finalized_at END,
             reason = CASE a.state WHEN 'sending' THEN NULL ELSE excluded.reason END,
             plan_revision = excluded.plan_revision
-          WHERE $21 AND a.state <> 'sent'
+          WHERE $20 AND a.state <> 'sent'
             AND (a.state, a.superseded, a.due_at, a.expires_at, a.category, a.treatment_id, a.protocol_version_id,
-                 a.item_key, a.day_index, a.seq, a.text_key)
+                 a.item_key, a.day_index, a.seq)
              IS DISTINCT FROM (excluded.state, false, excluded.due_at, excluded.expires_at, excluded.category,
-                 excluded.treatment_id, excluded.protocol_version_id, excluded.item_key, excluded.day_index, excluded.seq,
-                 excluded.text_key)
+                 excluded.treatment_id, excluded.protocol_version_id, excluded.item_key, excluded.day_index, excluded.seq)
         RETURNING next_attempt_at
     ), woken AS (
         SELECT pg_notify('mendline_alerts', '') FROM (SELECT 1 FROM planned WHERE next_attempt_at <= $5 LIMIT 1) AS soon
@@ -229,7 +222,6 @@ async fn upsert(
         items: columns.items,
         days: columns.days,
         seqs: columns.seqs,
-        texts: columns.texts,
         due: columns.due,
         expires: columns.expires,
         suppressed: columns.suppressed,
