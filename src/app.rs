@@ -2,6 +2,7 @@
 //! No business decision is made here.
 
 mod ops;
+pub mod providers;
 mod routes;
 
 use std::net::{SocketAddr, TcpListener};
@@ -22,6 +23,7 @@ use crate::config::{Config, Http};
 use crate::db::Db;
 use crate::protocols::Catalogue;
 use crate::telemetry::{self, Metrics};
+use crate::worker;
 
 /// What every handler may ask for. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -50,6 +52,19 @@ impl State {
         let auth = Auth::new(&keys, &public_url);
         let protocols = Catalogue::new()?;
         Ok(Self { db, clocks, metrics: Metrics::default(), keys, auth, protocols, public_url })
+    }
+
+    /// What a worker of this installation works with.
+    pub fn worker_parts(&self, config: &Config) -> anyhow::Result<worker::Parts> {
+        Ok(worker::Parts {
+            db: self.db.clone(),
+            clocks: self.clocks.clone(),
+            registry: providers::registry(config, &self.keys, &self.clocks.wall)?,
+            keys: self.keys.clone(),
+            catalogue: self.protocols.clone(),
+            metrics: self.metrics.clone(),
+            settings: config.worker.clone(),
+        })
     }
 
     /// What must run beside the servers for as long as they do.

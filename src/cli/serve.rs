@@ -4,11 +4,13 @@
 use anyhow::Context;
 use futures_util::future::LocalBoxFuture;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use super::Database;
 use crate::app::{State, api_server, ops_server};
 use crate::clock::Clocks;
 use crate::config::Config;
+use crate::worker::Worker;
 
 /// What runs in this process.
 #[derive(Debug, Clone, Copy)]
@@ -35,44 +37,46 @@ pub async fn run(config: &Config, parts: Parts) -> anyhow::Result<()> {
 async fn serve(config: &Config, parts: Parts, database: &Database) -> anyhow::Result<()> {
     let db = database.prepare(config).await?;
     let state = State::build(config, db, Clocks::system())?;
+    let stop = CancellationToken::new();
 
-    let (ops, ops_address) = ops_server(config.http.ops_bind, &state)?;
-    let ops_handle = ops.handle();
-    tracing::info!(address = %ops_address, "health and metrics");
+    let (ops, address) = ops_server(config.http.ops_bind, &state)?;
+    let mut handles = vec![ops.handle()];
+    tracing::info!(%address, "health and metrics");
     let mut running: Vec<LocalBoxFuture<'_, anyhow::Result<()>>> =
         vec![Box::pin(async { ops.await.context("the operators' server") })];
-    let mut api_handle = None;
     if parts.api {
         let (api, address) = api_server(&config.http, &state)?;
-        api_handle = Some(api.handle());
+        handles.push(api.handle());
         tracing::info!(%address, "API");
         running.push(Box::pin(async { api.await.context("the API") }));
     }
-
-    let background = state.clone().background();
+    if parts.worker {
+        let worker = Worker::new(state.worker_parts(config)?);
+        let stop = stop.clone();
+        tracing::info!(concurrency = config.worker.concurrency, "worker");
+        running.push(Box::pin(async move { worker.run(stop).await.context("the worker") }));
+    }
+    let background = stop.clone().run_until_cancelled_owned(state.clone().background());
     running.push(Box::pin(async {
         background.await;
         Ok(())
     }));
 
-    let stop = async {
-        wait_for_signal().await?;
-        tracing::info!("stopping");
-        if let Some(handle) = api_handle {
-            handle.stop(true).await;
-        }
-        ops_handle.stop(true).await;
-        anyhow::Ok(())
-    };
     let all = futures_util::future::try_join_all(running);
-    tokio::pin!(stop, all);
+    tokio::pin!(all);
     tokio::select! {
         ended = &mut all => {
             ended?;
-            anyhow::bail!("a part of the server ended by itself");
+            anyhow::bail!("the server ended by itself");
         }
-        stopped = &mut stop => stopped,
+        asked = wait_for_signal() => asked?,
     }
+    tracing::info!("stopping");
+    stop.cancel();
+    let stopped = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
+    let (ended, _) = tokio::join!(all, stopped);
+    ended?;
+    Ok(())
 }
 
 async fn wait_for_signal() -> anyhow::Result<()> {

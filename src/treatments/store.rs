@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::schema::treatments;
+use crate::schema::{memberships, treatments};
 
 /// A treatment as stored.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -70,12 +70,6 @@ impl Treatment {
     }
 }
 
-/// Adds a treatment.
-pub async fn insert_treatment(conn: &mut AsyncPgConnection, treatment: &Treatment) -> QueryResult<()> {
-    diesel::insert_into(treatments::table).values(treatment).execute(conn).await?;
-    Ok(())
-}
-
 /// One treatment of the clinic.
 pub async fn find_treatment(conn: &mut AsyncPgConnection, clinic_id: Uuid, id: Uuid) -> QueryResult<Treatment> {
     treatments::table.find((clinic_id, id)).select(Treatment::as_select()).first(conn).await
@@ -136,24 +130,51 @@ pub async fn update_treatment(conn: &mut AsyncPgConnection, treatment: &Treatmen
     Ok(())
 }
 
-/// Whether the patient has a treatment of this area within a day of `performed_at` that was not cancelled, other than
-/// `except`.
-pub async fn has_neighbour(
+/// Whether this is a membership of somebody who works at the clinic.
+pub async fn is_staff(conn: &mut AsyncPgConnection, clinic_id: Uuid, membership_id: Uuid) -> QueryResult<bool> {
+    let staff = memberships::table
+        .find((clinic_id, membership_id))
+        .filter(memberships::role.ne("patient").and(memberships::removed_at.is_null()));
+    diesel::select(diesel::dsl::exists(staff)).get_result(conn).await
+}
+
+/// What came of an insert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is there now.
+    New,
+    /// The patient has one of this area within a day.
+    Neighbour,
+    /// Another treatment of the clinic has the id.
+    IdTaken,
+}
+
+/// Adds a treatment, unless its id is in use or (with `alone`) the patient has one of the same area within a day that
+/// was not cancelled. The patient's plan must be locked, so that two requests cannot both find nothing.
+pub async fn insert_unless_there(
     conn: &mut AsyncPgConnection,
-    clinic_id: Uuid,
-    patient_id: Uuid,
-    area: &str,
-    performed_at: DateTime<Utc>,
-    except: Uuid,
-) -> QueryResult<bool> {
+    treatment: &Treatment,
+    alone: bool,
+) -> QueryResult<Inserted> {
     let day = TimeDelta::days(1);
-    let neighbours = treatments::table
-        .filter(treatments::clinic_id.eq(clinic_id))
-        .filter(treatments::patient_id.eq(patient_id))
-        .filter(treatments::area.eq(area))
-        .filter(treatments::status.ne("cancelled"))
-        .filter(treatments::performed_at.gt(performed_at - day))
-        .filter(treatments::performed_at.lt(performed_at + day))
-        .filter(treatments::id.ne(except));
-    diesel::select(diesel::dsl::exists(neighbours)).get_result(conn).await
+    let neighbour = treatments::patient_id
+        .eq(treatment.patient_id)
+        .and(treatments::area.eq(&treatment.area))
+        .and(treatments::status.ne("cancelled"))
+        .and(treatments::performed_at.gt(treatment.performed_at - day))
+        .and(treatments::performed_at.lt(treatment.performed_at + day));
+    let others: Vec<Uuid> = treatments::table
+        .filter(treatments::clinic_id.eq(treatment.clinic_id))
+        .filter(treatments::id.eq(treatment.id).or(neighbour))
+        .select(treatments::id)
+        .load(conn)
+        .await?;
+    if others.contains(&treatment.id) {
+        return Ok(Inserted::IdTaken);
+    }
+    if alone && !others.is_empty() {
+        return Ok(Inserted::Neighbour);
+    }
+    diesel::insert_into(treatments::table).values(treatment).execute(conn).await?;
+    Ok(Inserted::New)
 }

@@ -23,6 +23,7 @@ use crate::auth::keys::Keys;
 use crate::clock::Clocks;
 use crate::config;
 use crate::db::{Db, DbError, Scope};
+use crate::protocols::catalogue::Catalogue;
 use crate::push::Registry;
 use crate::telemetry::Metrics;
 
@@ -47,7 +48,9 @@ pub struct Parts {
     /// Who carries messages.
     pub registry: Registry,
     /// For sealed addresses, collapse names and recipient tags.
-    pub keys: Arc<Keys>,
+    pub keys: Keys,
+    /// Protocol versions, for the words of those who want details.
+    pub catalogue: Catalogue,
     /// Counters.
     pub metrics: Metrics,
     /// The pace.

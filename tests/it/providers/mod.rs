@@ -41,7 +41,7 @@ pub fn message() -> PushMessage {
     let alert = Uuid::from_u128(0xa1);
     PushMessage::new(
         Uuid::from_u128(0xd1),
-        Collapse::of(b"a key of the test's own", alert),
+        Collapse::new("c0llapse-name-0f-22-ch"),
         Payload::new(alert, "r7", NeutralKind::Reminder),
         VisibleText::neutral(NeutralKind::Reminder, "en"),
         Urgency::Normal,
