@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, Responder};
 
 use crate::app::ops;
 use crate::auth::{me, routes as auth};
+use crate::treatments::routes as treatments;
 use crate::error::ApiError;
 use crate::patients::routes as patients;
 
@@ -82,6 +83,12 @@ table! {
     "/v1/auth/switch" => { post auth::switch_clinic }
     "/v1/me" => { get me::find_me }
     "/v1/invitations/accept" => { post auth::accept_invitation }
+    "/v1/treatments" => { get treatments::list_treatments, post treatments::create_treatment }
+    "/v1/treatments/{id}" => {
+        get treatments::find_treatment, patch treatments::update_treatment, delete treatments::cancel_treatment,
+    }
+    "/v1/treatments/{id}/complete" => { post treatments::complete_treatment }
+    "/v1/treatments/{id}/confirm" => { post treatments::confirm_treatment }
 }
 
 async fn not_found() -> Result<&'static str, ApiError> {

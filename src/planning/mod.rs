@@ -21,7 +21,7 @@ use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{DayTime, ProtocolVersion};
 use crate::domain::reminders::{Category, Fate, Preferences, QuietHours, RunningTreatment, owed};
 use crate::domain::timeline::{Conditions, Hold, Overrides, Plan};
-use crate::protocols::catalogue::{Catalogue, CatalogueError};
+use crate::protocols::{Catalogue, CatalogueError};
 
 pub use store::Running;
 

@@ -10,11 +10,10 @@ use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::clock::Clocks;
 use crate::db::{Db, DbError, Scope};
-use crate::domain::ids;
 use crate::domain::role::Role;
 use crate::idempotency::{Begun, IdempotencyError, KeyedRequest};
 use crate::planning::{self, Person, PlanningError};
-use crate::protocols::catalogue::Catalogue;
+use crate::protocols::Catalogue;
 
 /// How far back a treatment may be recorded.
 pub const OLDEST: TimeDelta = TimeDelta::days(180);
@@ -198,9 +197,9 @@ fn draft(
 ) -> Result<Treatment, TreatmentError> {
     let key = new.protocol.as_deref().unwrap_or(&person.default_protocol);
     let no_protocol = TreatmentError::Invalid { pointer: "/protocol", detail: "is not a protocol of this clinic" };
-    let version = tools.catalogue.latest(key).ok_or(no_protocol)?;
+    let published = tools.catalogue.latest(key).ok_or(no_protocol)?;
     let details = &new.details;
-    let applies = &version.structure.applies_to;
+    let applies = &published.version.structure.applies_to;
     if new.protocol_reason.is_none() {
         let unfit = |pointer| TreatmentError::Invalid {
             pointer,
@@ -223,7 +222,7 @@ fn draft(
         performed_at: details.performed_at,
         anchor_on: anchor(person, details.performed_at),
         counts_from: now,
-        protocol_version_id: ids::builtin_version_id(version.key(), version.number()),
+        protocol_version_id: published.id,
         area: details.area.clone(),
         modality: details.modality.clone(),
         device: details.device.clone(),

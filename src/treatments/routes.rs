@@ -17,6 +17,7 @@ use crate::domain::role::Role;
 use crate::error::{ApiError, Conflict};
 use crate::idempotency::IdempotencyKey;
 use crate::paging::{List, Page};
+use crate::planning::PlanningError;
 use crate::preconditions::{IfMatch, version_header};
 
 /// Body of a registration.
@@ -294,7 +295,8 @@ async fn name(
     conn: &mut diesel_async::AsyncPgConnection,
     treatment: &Treatment,
 ) -> Result<ProtocolRef, ApiError> {
-    let version = state.protocols.version(conn, treatment.protocol_version_id).await?;
+    let version = state.protocols.version(conn, treatment.protocol_version_id).await;
+    let version = version.map_err(|error| TreatmentError::from(PlanningError::from(error)))?;
     Ok(ProtocolRef { key: version.key().to_owned(), version: version.number() })
 }
 

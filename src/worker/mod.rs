@@ -23,7 +23,7 @@ use crate::auth::keys::Keys;
 use crate::clock::Clocks;
 use crate::config;
 use crate::db::{Db, DbError, Scope};
-use crate::protocols::catalogue::Catalogue;
+use crate::protocols::Catalogue;
 use crate::push::Registry;
 use crate::telemetry::Metrics;
 

@@ -6,5 +6,5 @@ pub mod people;
 mod staged;
 
 pub use app::{Answer, TestApp, send};
-pub use cluster::{TestDatabase, admin_url, create_database};
+pub use cluster::{TestDatabase, create_database};
 pub use staged::Staged;
