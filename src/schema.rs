@@ -626,4 +626,27 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(alerts, attempts, audit, check_ins, clinics, devices, flag_events, flags, idempotency_keys, invitations, memberships, notification_preferences, outcomes, patient_zones, patients, protocol_texts, protocol_versions, refresh_tokens, reset_codes, sessions, treatments, users);
+diesel::allow_tables_to_appear_in_same_query!(
+    alerts,
+    attempts,
+    audit,
+    check_ins,
+    clinics,
+    devices,
+    flag_events,
+    flags,
+    idempotency_keys,
+    invitations,
+    memberships,
+    notification_preferences,
+    outcomes,
+    patient_zones,
+    patients,
+    protocol_texts,
+    protocol_versions,
+    refresh_tokens,
+    reset_codes,
+    sessions,
+    treatments,
+    users
+);

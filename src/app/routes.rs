@@ -8,6 +8,7 @@ use crate::auth::{me, routes as auth};
 use crate::treatments::routes as treatments;
 use crate::error::ApiError;
 use crate::patients::routes as patients;
+use crate::treatments::routes as treatments;
 
 /// One operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -49,11 +49,7 @@ hot_query! {
 }
 
 /// Takes the patient's row, so that no other plan of this person is made meanwhile.
-pub(super) async fn lock_person(
-    conn: &mut AsyncPgConnection,
-    clinic: Uuid,
-    patient: Uuid,
-) -> QueryResult<PersonRow> {
+pub(super) async fn lock_person(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
     LockPerson { clinic, patient }.get_result(conn).await
 }
 

@@ -1,8 +1,8 @@
 //! Registering, reading and changing treatments over HTTP: shape and values are checked here, the rest is `plan.rs`.
 
+use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Data, Path, Query};
-use actix_web::HttpResponse;
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -168,11 +168,7 @@ pub async fn create_treatment(
 }
 
 /// `GET /v1/treatments/{id}`
-pub async fn find_treatment(
-    state: Data<State>,
-    caller: Caller,
-    path: Path<Uuid>,
-) -> Result<HttpResponse, ApiError> {
+pub async fn find_treatment(state: Data<State>, caller: Caller, path: Path<Uuid>) -> Result<HttpResponse, ApiError> {
     let treatment = load(&state, &caller, path.into_inner()).await?;
     respond(&state, &caller, HttpResponse::Ok(), treatment).await
 }
@@ -254,21 +250,13 @@ pub async fn cancel_treatment(state: Data<State>, caller: Caller, path: Path<Uui
 }
 
 /// `POST /v1/treatments/{id}/complete`
-pub async fn complete_treatment(
-    state: Data<State>,
-    staff: Staff,
-    path: Path<Uuid>,
-) -> Result<HttpResponse, ApiError> {
+pub async fn complete_treatment(state: Data<State>, staff: Staff, path: Path<Uuid>) -> Result<HttpResponse, ApiError> {
     let treatment = plan::change(tools(&state), &staff.0, path.into_inner(), None, Change::Complete).await?;
     respond(&state, &staff.0, HttpResponse::Ok(), treatment).await
 }
 
 /// `POST /v1/treatments/{id}/confirm`
-pub async fn confirm_treatment(
-    state: Data<State>,
-    staff: Staff,
-    path: Path<Uuid>,
-) -> Result<HttpResponse, ApiError> {
+pub async fn confirm_treatment(state: Data<State>, staff: Staff, path: Path<Uuid>) -> Result<HttpResponse, ApiError> {
     let treatment = plan::change(tools(&state), &staff.0, path.into_inner(), None, Change::Confirm).await?;
     respond(&state, &staff.0, HttpResponse::Ok(), treatment).await
 }
@@ -405,7 +393,10 @@ fn products(faults: &mut Faults, list: Vec<String>) -> Vec<String> {
         faults.push("/products", format!("must have at most 20 entries, has {}", list.len()));
         return Vec::new();
     }
-    list.iter().enumerate().map(|(index, product)| faults.text(&format!("/products/{index}"), product, 1..=120)).collect()
+    list.iter()
+        .enumerate()
+        .map(|(index, product)| faults.text(&format!("/products/{index}"), product, 1..=120))
+        .collect()
 }
 
 fn session_number(faults: &mut Faults, number: Option<i32>) -> Option<i32> {

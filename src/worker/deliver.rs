@@ -11,9 +11,9 @@ use super::health::Health;
 use crate::alerts::message;
 use crate::alerts::queue::{AttemptRow, Claim, Settlement};
 use crate::alerts::store::DeviceRow;
+use crate::devices::sealed::SealedAddress;
 use crate::domain::alert::{Decision, DeviceResult, PushOutcome, TryFrame, decide};
 use crate::domain::backoff::MAX_JITTER_BP;
-use crate::devices::sealed::SealedAddress;
 use crate::domain::device::Address;
 use crate::domain::ids;
 use crate::push::{Collapse, Payload, PushMessage, PushTarget, Urgency, VisibleText};
@@ -103,13 +103,7 @@ struct Sent {
     attempt: Option<AttemptRow>,
 }
 
-async fn send(
-    parts: &Parts,
-    health: &Health,
-    alive: &CancellationToken,
-    claim: &Claim,
-    device: &DeviceRow,
-) -> Sent {
+async fn send(parts: &Parts, health: &Health, alive: &CancellationToken, claim: &Claim, device: &DeviceRow) -> Sent {
     let started_at = parts.clocks.wall.now();
     let without_try = |result| Sent { device_id: device.device_id, started_at, result, attempt: None };
     if device.accepted {

@@ -155,7 +155,9 @@ impl Worker {
 
         let finish = async { while sends.join_next().await.is_some() {} };
         if tokio::time::timeout(self.parts.settings.shutdown, finish).await.is_err() {
-            tracing::warn!("sends were still in flight at the end of the grace period; another worker will rescue them");
+            tracing::warn!(
+                "sends were still in flight at the end of the grace period; another worker will rescue them"
+            );
             sends.shutdown().await;
         }
         drop(results);
@@ -208,10 +210,12 @@ impl Worker {
 
     async fn rescue(&self) -> Result<(), DbError> {
         let now = self.parts.clocks.care.now();
-        let rescued =
-            self.parts.db.scoped(Scope::System, async |conn| Ok(queue::rescue(conn, now).await?)).await.map_err(
-                |error: DbError| error,
-            )?;
+        let rescued = self
+            .parts
+            .db
+            .scoped(Scope::System, async |conn| Ok(queue::rescue(conn, now).await?))
+            .await
+            .map_err(|error: DbError| error)?;
         if rescued > 0 {
             tracing::warn!(alerts = rescued, "rescued claims of workers that are gone");
         }

@@ -56,10 +56,7 @@ async fn write_all(parts: &Parts, finished: &[Finished], unsent: &[Claim]) -> st
     }
     if !unsent.is_empty() {
         let now = parts.clocks.care.now();
-        parts
-            .db
-            .scoped(Scope::System, async |conn| Ok::<_, DbError>(queue::release(conn, unsent, now).await?))
-            .await?;
+        parts.db.scoped(Scope::System, async |conn| Ok::<_, DbError>(queue::release(conn, unsent, now).await?)).await?;
     }
     Ok(())
 }

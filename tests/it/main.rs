@@ -11,3 +11,5 @@ mod patients;
 mod protocol_facts;
 mod protocols;
 mod providers;
+mod worker_delivery;
+mod worker_recovery;

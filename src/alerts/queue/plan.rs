@@ -248,7 +248,12 @@ pub async fn replace_plan(
 
 /// Owes one more alert outside any plan (a flag, a test push). An alert already owed under the key stays as it is.
 /// Workers are woken: such alerts are due at once. Returns whether it is new.
-pub async fn enqueue(conn: &mut AsyncPgConnection, to: Recipient, owed: &Owed, now: DateTime<Utc>) -> QueryResult<bool> {
+pub async fn enqueue(
+    conn: &mut AsyncPgConnection,
+    to: Recipient,
+    owed: &Owed,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
     let changed = upsert(conn, to, std::slice::from_ref(owed), now, owed.due_at, None).await?;
     Ok(changed > 0)
 }

@@ -1,13 +1,17 @@
 //! The app under test: the real servers on port 0, a stepped care clock, and verbs to talk to it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use mendline::app::{State, api_server, ops_server};
 use mendline::clock::{Clock, Clocks};
 use mendline::config::{Config, Vars};
 use mendline::db::Db;
+use mendline::domain::device::ProviderKind;
+use mendline::push::recording::Recording;
+use mendline::worker::{self, Round, Worker};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -23,6 +27,10 @@ pub struct TestApp {
     pub database: TestDatabase,
     pub api: SocketAddr,
     pub ops: SocketAddr,
+    pub config: Config,
+    /// What the worker hands to FCM, and what that answers. Web Push goes over the wire.
+    pub fcm: Arc<Recording>,
+    worker: Worker,
     client: reqwest::Client,
     servers: Vec<ServerHandle>,
     _data_dir: tempfile::TempDir,
@@ -62,7 +70,25 @@ impl TestApp {
             tokio::spawn(state.clone().background());
         }
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { state, care, database, api, ops, client, servers, _data_dir: data_dir }
+        let fcm = Arc::new(Recording::new(ProviderKind::Fcm));
+        let worker = Worker::new(worker_parts(&state, &config, &fcm));
+        Self { state, care, database, api, ops, config, fcm, worker, client, servers, _data_dir: data_dir }
+    }
+
+    /// What a second worker of this installation would work with.
+    pub fn worker_parts(&self) -> worker::Parts {
+        worker_parts(&self.state, &self.config, &self.fcm)
+    }
+
+    /// Works off everything that is due at the care clock's time.
+    pub async fn drain_worker(&self) -> Round {
+        self.worker.drain().await.expect("a worker that works")
+    }
+
+    /// Steps the care clock and works off what is due then.
+    pub async fn advance(&self, by: TimeDelta) -> Round {
+        self.care.advance(by);
+        self.drain_worker().await
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -99,6 +125,12 @@ impl TestApp {
     pub async fn ops(&self, path: &str) -> Answer {
         send(self.client.get(format!("http://{}{path}", self.ops))).await
     }
+}
+
+fn worker_parts(state: &State, config: &Config, fcm: &Arc<Recording>) -> worker::Parts {
+    let mut parts = state.worker_parts(config).expect("a worker's parts");
+    parts.registry = parts.registry.with(fcm.clone());
+    parts
 }
 
 /// Settings of a development server on free ports, one HTTP thread, its own data directory.

@@ -4,6 +4,7 @@ mod app;
 mod cluster;
 pub mod people;
 mod staged;
+pub mod seed;
 
 pub use app::{Answer, TestApp, send};
 pub use cluster::{TestDatabase, create_database};
