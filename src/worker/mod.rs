@@ -104,6 +104,7 @@ impl Worker {
 
     /// Works until `stop`, then finishes what is in flight and gives back what was not sent.
     pub async fn run(&self, stop: CancellationToken) -> anyhow::Result<()> {
+        #[expect(clippy::disallowed_methods, reason = "awaited below")]
         let tidy = tokio::spawn(maintenance::run(self.parts.clone(), stop.clone()));
         while !stop.is_cancelled() {
             match Presence::register(&self.parts.db).await {
@@ -122,6 +123,7 @@ impl Worker {
     async fn work(&self, mut presence: Presence, stop: &CancellationToken) {
         let slots = Arc::new(Semaphore::new(usize::try_from(self.parts.settings.concurrency).unwrap_or(1)));
         let (results, inbox) = mpsc::channel(4 * BATCH);
+        #[expect(clippy::disallowed_methods, reason = "awaited below")]
         let writer = tokio::spawn(settle::run(self.parts.clone(), inbox));
         let mut sends = JoinSet::new();
         let mut rescue_at = tokio::time::Instant::now();
@@ -177,7 +179,7 @@ impl Worker {
         let (parts, health) = (self.parts.clone(), Arc::clone(&self.health));
         async move {
             let result = if stop.is_cancelled() {
-                settle::Result::Unsent(claim)
+                settle::Result::Unsent(Box::new(claim))
             } else {
                 parts.metrics.in_flight.inc();
                 let finished = deliver::deliver(&parts, &health, &alive, claim, devices).await;

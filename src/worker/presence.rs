@@ -42,6 +42,7 @@ impl Presence {
         conn.batch_execute(&format!("LISTEN {WAKE_CHANNEL}")).await.context("listening")?;
         let (call, calls) = mpsc::channel(1);
         let (lost, leave) = (CancellationToken::new(), CancellationToken::new());
+        #[expect(clippy::disallowed_methods, reason = "it ends when this registration is dropped")]
         tokio::spawn(keep(conn, call, lost.clone(), leave.clone()));
         Ok(Self { number, calls, lost, _leave: leave.drop_guard() })
     }

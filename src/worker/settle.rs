@@ -21,7 +21,7 @@ pub(super) enum Result {
     /// Sent, or tried.
     Finished(Box<Finished>),
     /// Given back: the worker is stopping.
-    Unsent(Claim),
+    Unsent(Box<Claim>),
 }
 
 /// Writes what comes in until all senders are gone. A batch that cannot be written is tried again until its leases are
@@ -33,7 +33,7 @@ pub(super) async fn run(parts: Parts, mut inbox: mpsc::Receiver<Result>) {
         for result in batch.drain(..) {
             match result {
                 Result::Finished(result) => finished.push(*result),
-                Result::Unsent(claim) => unsent.push(claim),
+                Result::Unsent(claim) => unsent.push(*claim),
             }
         }
         let deadline = tokio::time::Instant::now() + parts.settings.lease;

@@ -1,5 +1,7 @@
 //! The one integration test binary: real HTTP, real Postgres, faked push providers.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
+
 mod support;
 
 mod auth_sessions;

@@ -3,8 +3,8 @@
 mod app;
 mod cluster;
 pub mod people;
-mod staged;
 pub mod seed;
+mod staged;
 
 pub use app::{Answer, TestApp, send};
 pub use cluster::{TestDatabase, create_database};
