@@ -5,7 +5,6 @@ use actix_web::{HttpRequest, Responder};
 
 use crate::app::ops;
 use crate::auth::{me, routes as auth};
-use crate::treatments::routes as treatments;
 use crate::error::ApiError;
 use crate::patients::routes as patients;
 use crate::treatments::routes as treatments;
