@@ -1,8 +1,9 @@
 //! Tests of the layout: vectors of real days, and properties over random treatments.
 
 use super::*;
-use crate::domain::protocol::builtin;
+use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::sample;
+use crate::domain::protocol::{ProtocolVersion, builtin};
 use chrono::TimeDelta;
 use chrono_tz::{America, Asia, Europe, Pacific, Tz};
 use proptest::prelude::*;
