@@ -8,6 +8,7 @@ mod health;
 mod idempotency;
 mod migrations;
 mod patients;
+mod protocol_commands;
 mod protocol_facts;
 mod protocols;
 mod providers;
