@@ -20,6 +20,7 @@ use crate::auth::keys::Keys;
 use crate::clock::Clocks;
 use crate::config::{Config, Http};
 use crate::db::Db;
+use crate::domain::endpoint::AllowedHosts;
 use crate::protocols::Catalogue;
 use crate::telemetry::{self, Metrics};
 
@@ -38,6 +39,8 @@ pub struct State {
     pub auth: Auth,
     /// Published protocol versions.
     pub protocols: Catalogue,
+    /// Hosts of Web Push services that may be private or plain http.
+    pub push_hosts: AllowedHosts,
     /// Where the API is reached from outside.
     pub public_url: String,
 }
@@ -49,7 +52,9 @@ impl State {
         let keys = Keys::load(config)?;
         let auth = Auth::new(&keys, &public_url);
         let protocols = Catalogue::new()?;
-        Ok(Self { db, clocks, metrics: Metrics::default(), keys, auth, protocols, public_url })
+        let push_hosts = AllowedHosts::parse(&config.push.allowed_hosts.join(","))
+            .map_err(|error| anyhow::anyhow!("MENDLINE_PUSH_ALLOWED_HOSTS: {error}"))?;
+        Ok(Self { db, clocks, metrics: Metrics::default(), keys, auth, protocols, push_hosts, public_url })
     }
 
     /// What must run beside the servers for as long as they do.

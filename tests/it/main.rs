@@ -4,11 +4,13 @@ mod support;
 
 mod auth_sessions;
 mod auth_tokens;
+mod devices;
 mod health;
 mod idempotency;
 mod migrations;
 mod patients;
 mod protocol_commands;
+mod preferences;
 mod protocol_facts;
 mod protocols;
 mod providers;
