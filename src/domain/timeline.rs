@@ -175,6 +175,17 @@ impl<'a> Timeline<'a> {
     pub fn phase(&self, at: DateTime<Utc>) -> Option<&'a Phase> {
         self.phases.iter().rev().find(|laid| laid.open_at <= at).map(|laid| laid.phase)
     }
+
+    /// The milestone that opens next after a moment.
+    pub fn next_milestone(&self, at: DateTime<Utc>) -> Option<&LaidOut<'a>> {
+        let ahead = |laid: &&LaidOut<'a>| laid.item.kind == Kind::Milestone && !laid.skipped && laid.open_at > at;
+        self.items.iter().filter(ahead).min_by_key(|laid| laid.open_at)
+    }
+}
+
+/// The phase at a moment without laying anything else out; none before the treatment.
+pub fn phase_at<'a>(plan: &Plan<'a>, at: DateTime<Utc>) -> Option<&'a Phase> {
+    plan.version.structure.phases.iter().rev().find(|phase| layout::phase_start(plan, phase) <= at)
 }
 
 /// Lays a protocol version out for one treatment.

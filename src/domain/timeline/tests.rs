@@ -124,6 +124,22 @@ fn a_flight_west_lengthens_the_day_and_repeats_no_task() {
 }
 
 #[test]
+fn the_phase_alone_is_the_phase_of_the_layout_and_milestones_follow_in_time() {
+    let case = Case::new(Europe::Berlin, "2026-06-01T10:00:00Z");
+    let plan = case.plan();
+    let laid = timeline(&plan);
+    for hours in -2..24 * 30 {
+        let at = case.performed_at + TimeDelta::hours(hours);
+        assert_eq!(phase_at(&plan, at), laid.phase(at), "{at}");
+    }
+    let next = |at: &str| laid.next_milestone(utc(at)).map(|laid| laid.item.key.as_str());
+    assert_eq!(next("2026-06-01T10:30:00Z"), Some("first_evening"));
+    assert_eq!(next("2026-06-01T11:00:00Z"), Some("flaking_may_start"));
+    assert_eq!(next("2026-06-10T00:00:00Z"), Some("tone"));
+    assert_eq!(next("2026-07-10T00:00:00Z"), None);
+}
+
+#[test]
 fn a_condition_ends_by_report_within_its_minimum_and_cap() {
     let mut case = Case::new(Europe::Berlin, "2026-06-01T10:00:00Z");
     let close = |case: &Case| timeline(&case.plan()).item("retinoids").unwrap().close_at;
