@@ -21,6 +21,7 @@ use crate::auth::keys::Keys;
 use crate::clock::Clocks;
 use crate::config::{Config, Http};
 use crate::db::Db;
+use crate::domain::endpoint::AllowedHosts;
 use crate::protocols::Catalogue;
 use crate::telemetry::{self, Metrics};
 use crate::worker;
@@ -40,6 +41,8 @@ pub struct State {
     pub auth: Auth,
     /// Published protocol versions.
     pub protocols: Catalogue,
+    /// Hosts of Web Push services that may be private or plain http.
+    pub push_hosts: AllowedHosts,
     /// Where the API is reached from outside.
     pub public_url: String,
 }
@@ -51,7 +54,9 @@ impl State {
         let keys = Keys::load(config)?;
         let auth = Auth::new(&keys, &public_url);
         let protocols = Catalogue::new()?;
-        Ok(Self { db, clocks, metrics: Metrics::default(), keys, auth, protocols, public_url })
+        let push_hosts = AllowedHosts::parse(&config.push.allowed_hosts.join(","))
+            .map_err(|error| anyhow::anyhow!("MENDLINE_PUSH_ALLOWED_HOSTS: {error}"))?;
+        Ok(Self { db, clocks, metrics: Metrics::default(), keys, auth, protocols, push_hosts, public_url })
     }
 
     /// What a worker of this installation works with.

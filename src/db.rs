@@ -27,6 +27,8 @@ const POOL_WAIT: Duration = Duration::from_secs(5);
 pub enum Scope {
     /// Before any clinic is known: login, registration, tokens, devices.
     Identity,
+    /// One person in every clinic: their login, devices and preferences, and their own patient records.
+    User(Uuid),
     /// One clinic's data.
     Clinic(Uuid),
     /// The worker and the operator's commands: all clinics.
@@ -39,6 +41,9 @@ impl Scope {
         match self {
             Self::Identity => "BEGIN; SET LOCAL mendline.scope = 'identity'".to_owned(),
             Self::System => "BEGIN; SET LOCAL mendline.scope = 'system'".to_owned(),
+            Self::User(id) => {
+                format!("BEGIN; SET LOCAL mendline.scope = 'user'; SET LOCAL mendline.user_id = '{id}'")
+            }
             Self::Clinic(id) => {
                 format!("BEGIN; SET LOCAL mendline.scope = 'clinic'; SET LOCAL mendline.clinic_id = '{id}'")
             }

@@ -21,6 +21,7 @@ pub mod paging;
 pub mod patients;
 pub mod planning;
 pub mod preconditions;
+pub mod preferences;
 pub mod protocols;
 pub mod push;
 pub mod schema;

@@ -5,8 +5,10 @@ use actix_web::{HttpRequest, Responder};
 
 use crate::app::ops;
 use crate::auth::{me, routes as auth};
+use crate::devices::routes as devices;
 use crate::error::ApiError;
 use crate::patients::routes as patients;
+use crate::preferences::routes as preferences;
 use crate::treatments::routes as treatments;
 
 /// One operation of the API.
@@ -72,6 +74,12 @@ macro_rules! method_name {
 table! {
     "/healthz" => { get ops::find_health }
     "/readyz" => { get ops::find_readiness }
+    "/v1/me/devices" => { get devices::list_devices }
+    "/v1/me/devices/{device_id}" => { put devices::put_device, delete devices::delete_device }
+    "/v1/me/notification-preferences" => {
+        get preferences::find_notification_preferences,
+        put preferences::put_notification_preferences,
+    }
     "/v1/patients" => { post patients::create_patient }
     "/v1/patients/{id}" => { get patients::find_patient, patch patients::update_patient }
     "/.well-known/jwks.json" => { get auth::list_keys }

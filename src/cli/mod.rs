@@ -3,8 +3,10 @@
 
 mod database;
 mod healthcheck;
+mod protocol;
 mod serve;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -34,6 +36,9 @@ pub enum Role {
     Worker,
     /// Bring the database's schema up to this binary, then exit
     Migrate,
+    /// Check, show or record a protocol
+    #[command(subcommand)]
+    Protocol(protocol::Command),
     /// Print the HTTP contract
     Openapi,
     /// Ask a running mendline whether it is ready; status 0 if so
@@ -42,6 +47,9 @@ pub enum Role {
 
 /// Runs the role and turns its end into an exit status.
 pub fn run(cli: Cli) -> ExitCode {
+    if let Role::Protocol(command) = cli.role {
+        return protocol::run(command);
+    }
     let config = match Config::from_environment() {
         Ok(config) => config,
         Err(faults) => {
@@ -79,6 +87,8 @@ async fn role(role: Role, config: &Config) -> anyhow::Result<()> {
             Ok(())
         }
         Role::Healthcheck => healthcheck::run(config).await,
+        // Needs no settings and has run before they were read.
+        Role::Protocol(_) => Ok(()),
     }
 }
 
@@ -94,10 +104,8 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
 
 /// A line for whoever called the command.
 pub(crate) fn say(line: &str) {
-    #[expect(clippy::print_stdout, reason = "a command's answer belongs on standard output")]
-    {
-        println!("{line}");
-    }
+    // Whoever closed the pipe has read enough.
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// A line about what went wrong.

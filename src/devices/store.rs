@@ -1,11 +1,176 @@
-//! SQL over `devices`. The address itself is sealed before it comes here.
+//! SQL over `devices`. The address itself is sealed before it comes here. Devices belong to logins, not to clinics.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel::sql_types::Bool;
+use diesel::upsert::excluded;
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
 
 use crate::schema::devices;
+
+/// The most devices of one login.
+pub const MAX_DEVICES: i64 = 20;
+
+/// A device, without its address.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = devices)]
+pub struct Device {
+    /// Chosen by the app.
+    pub id: Uuid,
+    /// The login that registered it.
+    pub session_id: Option<Uuid>,
+    /// Who carries its messages.
+    pub provider: String,
+    /// The app at the provider; empty where there is but one.
+    pub app_id: String,
+    /// APNs environment.
+    pub environment: String,
+    /// What the address is.
+    pub address_kind: String,
+    /// Language of the phone.
+    pub locale: String,
+    /// IANA zone of the phone.
+    pub time_zone: String,
+    /// Whether the person lets the app notify.
+    pub permission: String,
+    /// When this address was last registered (wall clock).
+    pub registered_at: DateTime<Utc>,
+    /// When the app last told us about itself (wall clock).
+    pub last_seen_at: DateTime<Utc>,
+    /// Since when the address is left alone.
+    pub quarantined_at: Option<DateTime<Utc>>,
+}
+
+/// A device to be written.
+#[derive(Debug, Insertable)]
+#[diesel(table_name = devices)]
+pub struct NewDevice<'a> {
+    /// Chosen by the app.
+    pub id: Uuid,
+    /// Whose it is now.
+    pub user_id: Uuid,
+    /// The login that registers it.
+    pub session_id: Uuid,
+    /// Who carries its messages.
+    pub provider: &'a str,
+    /// The app at the provider.
+    pub app_id: &'a str,
+    /// APNs environment.
+    pub environment: &'a str,
+    /// What the address is.
+    pub address_kind: &'a str,
+    /// SHA-256 of the address.
+    pub address_hash: &'a [u8],
+    /// Address and keys, sealed.
+    pub address_sealed: &'a [u8],
+    /// Language of the phone.
+    pub locale: &'a str,
+    /// IANA zone of the phone.
+    pub time_zone: &'a str,
+    /// Whether the person lets the app notify.
+    pub permission: &'a str,
+    /// Now (wall clock).
+    pub registered_at: DateTime<Utc>,
+    /// Now (wall clock).
+    pub last_seen_at: DateTime<Utc>,
+}
+
+/// The devices of a login, the last used first.
+pub async fn list_devices(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Vec<Device>> {
+    devices::table
+        .filter(devices::user_id.eq(user_id))
+        .order((devices::last_seen_at.desc(), devices::id))
+        .select(Device::as_select())
+        .load(conn)
+        .await
+}
+
+/// One device of a login.
+pub async fn find_device(conn: &mut AsyncPgConnection, user_id: Uuid, id: Uuid) -> QueryResult<Device> {
+    devices::table.find(id).filter(devices::user_id.eq(user_id)).select(Device::as_select()).first(conn).await
+}
+
+/// Makes registrations of one login wait for each other, and those of one address, until the transaction ends.
+pub async fn lock_registration(conn: &mut AsyncPgConnection, user_id: Uuid, address_hash: &[u8]) -> QueryResult<()> {
+    let keys = [user_id.as_bytes().as_slice(), address_hash].map(|bytes| {
+        let mut key = [0; 8];
+        key.iter_mut().zip(bytes.iter().rev()).for_each(|(key, byte)| *key = *byte);
+        i64::from_le_bytes(key)
+    });
+    conn.batch_execute(&keys.map(|key| format!("SELECT pg_advisory_xact_lock({key})")).join("; ")).await
+}
+
+/// Writes a device and takes its address away from whichever other device has it. Whether the device is new;
+/// `None` if its id is another login's. Runs under [`lock_registration`].
+pub async fn upsert_device(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+    device: &NewDevice<'_>,
+) -> QueryResult<Option<(Device, bool)>> {
+    let same_address = || {
+        devices::provider
+            .eq(device.provider)
+            .and(devices::app_id.eq(device.app_id))
+            .and(devices::address_hash.eq(device.address_hash))
+    };
+    // Both rows, in an order of their own: two devices that swap addresses would otherwise each hold what the other needs.
+    devices::table
+        .filter(devices::id.eq(device.id).or(same_address()))
+        .order(devices::id)
+        .select(devices::id)
+        .for_update()
+        .load::<Uuid>(conn)
+        .await?;
+    let elsewhere = devices::table.filter(same_address().and(devices::id.ne(device.id)));
+    diesel::delete(elsewhere).execute(conn).await?;
+    let written = diesel::insert_into(devices::table).values(device).on_conflict(devices::id).do_update().set((
+        devices::session_id.eq(excluded(devices::session_id)),
+        devices::provider.eq(excluded(devices::provider)),
+        devices::app_id.eq(excluded(devices::app_id)),
+        devices::environment.eq(excluded(devices::environment)),
+        devices::address_kind.eq(excluded(devices::address_kind)),
+        devices::address_hash.eq(excluded(devices::address_hash)),
+        devices::address_sealed.eq(excluded(devices::address_sealed)),
+        devices::locale.eq(excluded(devices::locale)),
+        devices::time_zone.eq(excluded(devices::time_zone)),
+        devices::permission.eq(excluded(devices::permission)),
+        devices::registered_at.eq(excluded(devices::registered_at)),
+        devices::last_seen_at.eq(excluded(devices::last_seen_at)),
+        devices::quarantined_at.eq(None::<DateTime<Utc>>),
+        devices::quarantine_reason.eq(None::<String>),
+    ));
+    diesel::query_dsl::methods::FilterDsl::filter(written, devices::user_id.eq(user_id))
+        // A row that an insert has just made has no deleting transaction; one that an upsert rewrote has ours.
+        .returning((Device::as_returning(), sql::<Bool>("(xmax = 0)")))
+        .get_result(conn)
+        .await
+        .optional()
+}
+
+/// Forgets the devices of a login that were unused longest, if there are more than [`MAX_DEVICES`]. Reinstalling an app
+/// leaves its old device behind; refusing the twenty-first would punish whoever did it most. `kept` is never among them.
+pub async fn delete_surplus(conn: &mut AsyncPgConnection, user_id: Uuid, kept: Uuid) -> QueryResult<usize> {
+    let surplus: Vec<Uuid> = devices::table
+        .filter(devices::user_id.eq(user_id))
+        .filter(devices::id.ne(kept))
+        .order((devices::last_seen_at.desc(), devices::id))
+        .offset(MAX_DEVICES - 1)
+        .select(devices::id)
+        .load(conn)
+        .await?;
+    if surplus.is_empty() {
+        return Ok(0);
+    }
+    diesel::delete(devices::table.filter(devices::id.eq_any(surplus))).execute(conn).await
+}
+
+/// Forgets one device of a login; whether there was one.
+pub async fn delete_device(conn: &mut AsyncPgConnection, user_id: Uuid, id: Uuid) -> QueryResult<bool> {
+    let deleted = diesel::delete(devices::table.find(id).filter(devices::user_id.eq(user_id))).execute(conn).await?;
+    Ok(deleted == 1)
+}
 
 /// Removes an address that its provider calls dead, unless it was registered anew since `registered_before`.
 /// Returns whether it was removed.

@@ -4,14 +4,17 @@
 //! Silence is never counted as refusal: a task that closed without a word is `unreported`. Where nothing has closed there
 //! is no share at all, neither 0 nor 100 %.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
-use serde::Serialize;
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::timeline::{Excluded, Task};
 use super::words::word_enum;
+
+mod report;
+
+pub use report::{AsOf, Compliance, Counts, DayCompliance, ItemCompliance, Report, report, share_bp, streak};
 
 /// A whole share in basis points.
 pub const WHOLE_BP: i64 = 10_000;
@@ -120,205 +123,5 @@ pub fn standing(task: &Task<'_>, said: &Said, starts_at: DateTime<Utc>, at: Date
     Standing { state, excluded: None, closed }
 }
 
-/// How many tasks went which way. All are closed ones.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Done by their close.
-    pub done_on_time: i64,
-    /// Done after it.
-    pub done_late: i64,
-    /// Left out on purpose.
-    pub skipped: i64,
-    /// Without a word.
-    pub unreported: i64,
-    /// Outside compliance: excused, skipped by travel, before counting started, or of items that do not count.
-    pub excluded: i64,
-    /// All that count: the sum of the first four.
-    pub closed: i64,
-}
-
-/// Compliance with its numerators and denominator.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Compliance {
-    /// Share done by their close, in basis points, rounded down; absent when nothing has closed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub on_time_bp: Option<i64>,
-    /// Share done at all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub completion_bp: Option<i64>,
-    /// Tasks.
-    pub counts: Counts,
-    /// Weight done at all.
-    pub done_w: i64,
-    /// Weight done by its close.
-    pub on_time_w: i64,
-    /// Weight of all closed tasks that count.
-    pub closed_w: i64,
-}
-
-/// A share in basis points, rounded down; absent without a denominator.
-pub fn share_bp(part: i64, whole: i64) -> Option<i64> {
-    (whole > 0).then(|| part * WHOLE_BP / whole)
-}
-
-impl Compliance {
-    fn add(&mut self, task: &Task<'_>, standing: Standing) {
-        if !standing.closed {
-            return;
-        }
-        if standing.excluded.is_some() || !task.item.counts {
-            self.counts.excluded += 1;
-            return;
-        }
-        let weight = task.weight();
-        self.counts.closed += 1;
-        self.closed_w += weight;
-        match standing.state {
-            TaskState::Done => {
-                self.counts.done_on_time += 1;
-                self.done_w += weight;
-                self.on_time_w += weight;
-            }
-            TaskState::DoneLate => {
-                self.counts.done_late += 1;
-                self.done_w += weight;
-            }
-            TaskState::Skipped => self.counts.skipped += 1,
-            TaskState::Ahead | TaskState::Open | TaskState::Unreported | TaskState::Excluded => {
-                self.counts.unreported += 1;
-            }
-        }
-    }
-
-    fn shares(mut self) -> Self {
-        self.on_time_bp = share_bp(self.on_time_w, self.closed_w);
-        self.completion_bp = share_bp(self.done_w, self.closed_w);
-        self
-    }
-}
-
-/// One local date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct DayCompliance {
-    /// The patient's date.
-    pub date: NaiveDate,
-    /// Its tasks.
-    #[serde(flatten)]
-    pub compliance: Compliance,
-}
-
-/// One item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ItemCompliance<'a> {
-    /// The item.
-    pub item_key: &'a str,
-    /// Its tasks.
-    #[serde(flatten)]
-    pub compliance: Compliance,
-}
-
-/// Everything there is to say about one treatment's compliance.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report<'a> {
-    /// Since counting started.
-    pub to_date: Compliance,
-    /// The last seven local dates, today included.
-    pub last_7_days: Compliance,
-    /// By local date, as far as anything has closed.
-    pub by_day: Vec<DayCompliance>,
-    /// By item, in the protocol's order, as far as anything of it has closed.
-    pub by_item: Vec<ItemCompliance<'a>>,
-    /// Days in a row; see [`streak`].
-    pub streak_days: u32,
-    /// Since when tasks count.
-    pub since: DateTime<Utc>,
-}
-
-/// The moment at which a report is made.
-#[derive(Debug, Clone, Copy)]
-pub struct AsOf {
-    /// Counting started here.
-    pub starts_at: DateTime<Utc>,
-    /// The moment.
-    pub at: DateTime<Utc>,
-    /// The patient's date at that moment.
-    pub today: NaiveDate,
-    /// The share of a day's weight that keeps a streak, in basis points; [`WHOLE_BP`] unless the clinic says otherwise.
-    pub streak_bp: i64,
-}
-
-/// Counts tasks in any order.
-pub fn report<'a>(tasks: &[Task<'a>], said: &Said, as_of: &AsOf) -> Report<'a> {
-    let mut to_date = Compliance::default();
-    let mut last_7_days = Compliance::default();
-    let mut days: BTreeMap<NaiveDate, Compliance> = BTreeMap::new();
-    let mut items: Vec<ItemCompliance<'a>> = Vec::new();
-    let week_start = as_of.today.checked_sub_days(Days::new(6)).unwrap_or(as_of.today);
-    for task in tasks {
-        let standing = standing(task, said, as_of.starts_at, as_of.at);
-        if !standing.closed {
-            continue;
-        }
-        to_date.add(task, standing);
-        if (week_start..=as_of.today).contains(&task.local_date) {
-            last_7_days.add(task, standing);
-        }
-        days.entry(task.local_date).or_default().add(task, standing);
-        let known = items.iter_mut().rev().find(|item| item.item_key == task.item_key());
-        match known {
-            Some(item) => item.compliance.add(task, standing),
-            None => {
-                let mut compliance = Compliance::default();
-                compliance.add(task, standing);
-                items.push(ItemCompliance { item_key: task.item_key(), compliance });
-            }
-        }
-    }
-    Report {
-        to_date: to_date.shares(),
-        last_7_days: last_7_days.shares(),
-        by_day: days.into_iter().map(|(date, day)| DayCompliance { date, compliance: day.shares() }).collect(),
-        by_item: items
-            .into_iter()
-            .map(|item| ItemCompliance { compliance: item.compliance.shares(), ..item })
-            .collect(),
-        streak_days: streak(tasks, said, as_of),
-        since: as_of.starts_at,
-    }
-}
-
-/// Consecutive local dates, counted back from today, whose counting tasks are all done, or done to the clinic's share. A
-/// date without such tasks is neutral, and so is one that has tasks left: today neither adds nor breaks until it is over.
-pub fn streak(tasks: &[Task<'_>], said: &Said, as_of: &AsOf) -> u32 {
-    #[derive(Default)]
-    struct Day {
-        done: i64,
-        whole: i64,
-        left: bool,
-    }
-    let mut days: BTreeMap<NaiveDate, Day> = BTreeMap::new();
-    for task in tasks.iter().filter(|task| task.item.counts && task.local_date <= as_of.today) {
-        let standing = standing(task, said, as_of.starts_at, as_of.at);
-        if standing.excluded.is_some() {
-            continue;
-        }
-        let day = days.entry(task.local_date).or_default();
-        day.left |= !standing.closed;
-        day.whole += task.weight();
-        if matches!(standing.state, TaskState::Done | TaskState::DoneLate) {
-            day.done += task.weight();
-        }
-    }
-    let mut streak = 0;
-    for day in days.values().rev().filter(|day| !day.left) {
-        if share_bp(day.done, day.whole).is_none_or(|share| share < as_of.streak_bp) {
-            break;
-        }
-        streak += 1;
-    }
-    streak
-}
-
 #[cfg(test)]
-#[path = "compliance_tests.rs"]
 mod tests;

@@ -45,6 +45,18 @@ word_enum! {
     }
 }
 
+word_enum! {
+    /// Whether the person lets the app notify, as the phone says.
+    pub enum Permission {
+        /// They do.
+        Granted = "granted",
+        /// They do not: nothing is sent to the phone.
+        Denied = "denied",
+        /// Nobody asked them yet.
+        Unknown = "unknown",
+    }
+}
+
 /// A push address: whoever knows it may be able to send to the device, so it is never shown.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Address(String);

@@ -1,5 +1,19 @@
 //! The pure core: what recovery means, with no async, database, web framework, provider or clock.
 //! Everything here is a function of its arguments, so that it can be property-tested.
+//!
+//! How a recovery is told, from data to alerts:
+//!
+//! 1. [`protocol`]: a protocol version is data, loaded and validated from files; built-ins are compiled in.
+//! 2. [`local_time`]: what a local time means for a person whose clock may jump.
+//! 3. [`timeline`]: a version laid out in real time for one treatment: items, phases and tasks.
+//! 4. [`guidance`]: what to expect, what should wait and what to do today, at any moment of that layout.
+//! 5. [`reminders`]: which alerts a person is owed, planned over all running treatments.
+//! 6. [`compliance`]: what people said about their tasks, folded and counted; [`closing`] does the same for a worklist in
+//!    a microsecond a treatment.
+//! 7. [`symptoms`] and [`triage`]: what a check-in says and what follows from it.
+//!
+//! Tasks, guidance and compliance are computed on every read; stored is only what cannot be: the moment of the treatment,
+//! the zones lived in, what people said, which alerts are owed.
 
 pub mod address;
 pub mod alert;

@@ -1,112 +1,18 @@
 //! A protocol version laid out in real time for one treatment: which item holds from when to when, which tasks there
 //! are. A pure function: same input, same output, no clock. What people did with the tasks is `compliance.rs`.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::ids;
-use super::local_time::{ZoneHistory, day};
-use super::protocol::{
-    Actor, DayTime, IsoDuration, Item, Kind, Phase, PhaseStart, ProtocolVersion, Recurrence, Slot, Soft, Window,
-};
+use super::protocol::{Actor, IsoDuration, Item, Kind, Phase};
 use super::words::word_enum;
 
-/// Everything a layout depends on.
-#[derive(Debug, Clone, Copy)]
-pub struct Plan<'a> {
-    /// The treatment, for its tasks' ids.
-    pub treatment: Uuid,
-    /// The pinned protocol version.
-    pub version: &'a ProtocolVersion,
-    /// T0: the end of the treatment.
-    pub performed_at: DateTime<Utc>,
-    /// The local date of T0 as it was when the treatment was registered: day index 0.
-    pub anchor_on: NaiveDate,
-    /// Where the patient's clock stood.
-    pub zones: &'a ZoneHistory,
-    /// What was changed for this treatment.
-    pub overrides: &'a Overrides,
-    /// Which conditions have ended, and when a flag kept things from ending.
-    pub conditions: &'a Conditions,
-}
+mod layout;
+mod plan;
+mod tasks;
 
-/// What was changed for one treatment.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Overrides {
-    /// When the patient had a mode such as `outdoors` switched on.
-    pub modes: Vec<ModeSpan>,
-    /// Days on which tasks are excused.
-    pub excused: Vec<Excuse>,
-}
-
-/// A stretch during which a mode was on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModeSpan {
-    /// The mode.
-    pub mode: String,
-    /// Switched on.
-    pub from: DateTime<Utc>,
-    /// Switched off (exclusive).
-    pub to: DateTime<Utc>,
-}
-
-/// Tasks that the clinic excuses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Excuse {
-    /// Only this item; none: all.
-    pub item_key: Option<String>,
-    /// First local date.
-    pub from: NaiveDate,
-    /// Last local date (inclusive).
-    pub to: NaiveDate,
-}
-
-/// What is known about conditions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Conditions {
-    /// When each condition ended, by its key.
-    pub ended: BTreeMap<String, DateTime<Utc>>,
-    /// When a flag of level soon or above was open on the treatment, in order.
-    pub holds: Vec<Hold>,
-}
-
-/// A stretch during which a flag of level soon or above was open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hold {
-    /// Opened.
-    pub from: DateTime<Utc>,
-    /// Resolved; none: still open.
-    pub to: Option<DateTime<Utc>>,
-}
-
-impl Conditions {
-    /// `at`, or the end of the flags that were open then; `None` while one still is.
-    pub fn released(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let mut at = at;
-        for hold in &self.holds {
-            if hold.from <= at {
-                match hold.to {
-                    None => return None,
-                    Some(to) => at = at.max(to),
-                }
-            }
-        }
-        Some(at)
-    }
-
-    /// When something that waits for a condition ends: not before `minimum`, at the latest at `cap` unless a flag is
-    /// open then. `None`: open-ended as long as that flag is.
-    fn end(&self, key: &str, minimum: DateTime<Utc>, cap: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let reported = self.ended.get(key).map(|ended| (*ended).max(minimum));
-        match (reported, self.released(cap)) {
-            (Some(reported), Some(cap)) => Some(reported.min(cap)),
-            (reported, cap) => reported.or(cap),
-        }
-    }
-}
+pub use plan::{Conditions, Excuse, Hold, ModeSpan, Overrides, Plan};
 
 word_enum! {
     /// Where an item stands at a moment.
@@ -269,202 +175,39 @@ impl<'a> Timeline<'a> {
     pub fn phase(&self, at: DateTime<Utc>) -> Option<&'a Phase> {
         self.phases.iter().rev().find(|laid| laid.open_at <= at).map(|laid| laid.phase)
     }
+
+    /// The milestone that opens next after a moment.
+    pub fn next_milestone(&self, at: DateTime<Utc>) -> Option<&LaidOut<'a>> {
+        let ahead = |laid: &&LaidOut<'a>| laid.item.kind == Kind::Milestone && !laid.skipped && laid.open_at > at;
+        self.items.iter().filter(ahead).min_by_key(|laid| laid.open_at)
+    }
+}
+
+/// The phase at a moment without laying anything else out; none before the treatment.
+pub fn phase_at<'a>(plan: &Plan<'a>, at: DateTime<Utc>) -> Option<&'a Phase> {
+    plan.version.structure.phases.iter().rev().find(|phase| layout::phase_start(plan, phase) <= at)
 }
 
 /// Lays a protocol version out for one treatment.
 pub fn timeline<'a>(plan: &Plan<'a>) -> Timeline<'a> {
     let structure = &plan.version.structure;
-    let phases =
-        structure.phases.iter().map(|phase| LaidOutPhase { phase, open_at: phase_start(plan, phase) }).collect();
-    let items: Vec<LaidOut<'a>> = structure.items.iter().map(|item| lay_out(plan, item)).collect();
+    let phases = structure
+        .phases
+        .iter()
+        .map(|phase| LaidOutPhase { phase, open_at: layout::phase_start(plan, phase) })
+        .collect();
+    let items: Vec<LaidOut<'a>> = structure.items.iter().map(|item| layout::lay_out(plan, item)).collect();
     let mut tasks = Vec::with_capacity(256);
     let mut check_ins = Vec::with_capacity(16);
     for laid in &items {
         match laid.item.kind {
-            Kind::Routine if laid.item.actor == Actor::Patient => occurrences(plan, laid, &mut tasks),
-            Kind::CheckIn => occurrences(plan, laid, &mut check_ins),
+            Kind::Routine if laid.item.actor == Actor::Patient => tasks::occurrences(plan, laid, &mut tasks),
+            Kind::CheckIn => tasks::occurrences(plan, laid, &mut check_ins),
             _ => {}
         }
     }
     Timeline { phases, items, tasks, check_ins }
 }
 
-fn phase_start(plan: &Plan<'_>, phase: &Phase) -> DateTime<Utc> {
-    match phase.from {
-        PhaseStart::Elapsed { from } => plan.performed_at + from.delta(),
-        PhaseStart::Day { from_day } => plan.on(from_day, DayTime::START).max(plan.performed_at),
-    }
-}
-
-impl Plan<'_> {
-    fn after(&self, duration: IsoDuration) -> DateTime<Utc> {
-        self.performed_at + duration.delta()
-    }
-
-    /// The instant of a time of day on a day index.
-    pub(crate) fn on(&self, day_index: i32, time: DayTime) -> DateTime<Utc> {
-        self.zones.instant_on(day(self.anchor_on, day_index), time)
-    }
-}
-
-/// Instants of a window: open, close, earliest close, and whether an open flag holds it.
-struct Bounds {
-    open_at: DateTime<Utc>,
-    close_at: Option<DateTime<Utc>>,
-    earliest_close_at: Option<DateTime<Utc>>,
-    held: bool,
-}
-
-fn bounds(plan: &Plan<'_>, window: &Window) -> Bounds {
-    match window {
-        Window::Elapsed { from, to } => Bounds {
-            open_at: plan.after(*from),
-            close_at: to.map(|to| plan.after(to)),
-            earliest_close_at: None,
-            held: false,
-        },
-        Window::LocalDay { from_day, to_day, from_time, to_time } => {
-            let open_at = plan.on(*from_day, *from_time).max(plan.performed_at);
-            let close_at = to_day.map(|to_day| plan.on(to_day, *to_time).max(open_at));
-            Bounds { open_at, close_at, earliest_close_at: None, held: false }
-        }
-        Window::Condition { from, minimum, until, cap } => {
-            let earliest = plan.after(*minimum);
-            let close_at = plan.conditions.end(until, earliest, plan.after(*cap));
-            Bounds { open_at: plan.after(*from), close_at, earliest_close_at: Some(earliest), held: close_at.is_none() }
-        }
-    }
-}
-
-fn lay_out<'a>(plan: &Plan<'a>, item: &'a Item) -> LaidOut<'a> {
-    let always = Bounds { open_at: plan.performed_at, close_at: None, earliest_close_at: None, held: false };
-    let Bounds { open_at, close_at, earliest_close_at, mut held } =
-        item.window.as_ref().map_or(always, |window| bounds(plan, window));
-    let soft_close_at = match (&item.soft, close_at) {
-        (Some(Soft::Fixed { to }), Some(hard)) => Some(plan.after(*to).max(hard)),
-        (Some(Soft::Condition { until, cap }), Some(hard)) => {
-            let end = plan.conditions.end(until, hard, plan.after(*cap));
-            held |= end.is_none();
-            end.map(|end| end.max(hard))
-        }
-        _ => None,
-    };
-    // The last date on which it holds is that of the moment before its end.
-    let last_moment = |close: DateTime<Utc>| plan.zones.date((close - chrono::TimeDelta::seconds(1)).max(open_at));
-    LaidOut {
-        item,
-        open_at,
-        close_at,
-        earliest_close_at,
-        soft_close_at,
-        held,
-        open_on: plan.zones.date(open_at),
-        close_on: close_at.map(last_moment),
-        skipped: close_at.is_some_and(|close| close <= open_at),
-    }
-}
-
-fn occurrences<'a>(plan: &Plan<'a>, laid: &LaidOut<'a>, tasks: &mut Vec<Task<'a>>) {
-    let item = laid.item;
-    let Some(recurrence) = &item.recurrence else { return };
-    match (recurrence, &item.window) {
-        (Recurrence::Once { offset }, _) => {
-            let Some(close_at) = laid.close_at else { return };
-            let open_at = laid.open_at + offset.delta();
-            // A task whose window travels with the clock belongs to that day; one in elapsed time to the day it opens.
-            let (day_index, local_date) = match &item.window {
-                Some(Window::LocalDay { from_day, .. }) => (*from_day, day(plan.anchor_on, *from_day)),
-                _ => (0, plan.zones.date(open_at)),
-            };
-            push(plan, tasks, item, (day_index, 0), local_date, (open_at, close_at));
-        }
-        (Recurrence::Daily, Some(Window::LocalDay { from_day, to_day, from_time, to_time })) => {
-            let whole = [Slot { from: *from_time, to: *to_time }];
-            for index in *from_day..=to_day.unwrap_or(*from_day) {
-                slots(plan, tasks, item, index, &whole);
-            }
-        }
-        (Recurrence::Times { times, days }, Some(Window::LocalDay { from_day, to_day, .. })) => {
-            if days.is_empty() {
-                for index in *from_day..=to_day.unwrap_or(*from_day) {
-                    slots(plan, tasks, item, index, times);
-                }
-            } else {
-                for index in days {
-                    slots(plan, tasks, item, *index, times);
-                }
-            }
-        }
-        (Recurrence::Every { hours, from, to, mode }, Some(Window::LocalDay { from_day, to_day, .. })) => {
-            let spans: Vec<&ModeSpan> = plan.overrides.modes.iter().filter(|span| span.mode == *mode).collect();
-            if spans.is_empty() {
-                return;
-            }
-            let all = every(*hours, *from, *to);
-            for index in *from_day..=to_day.unwrap_or(*from_day) {
-                let before = tasks.len();
-                slots(plan, tasks, item, index, &all);
-                let mut position = 0;
-                tasks.retain(|task| {
-                    position += 1;
-                    position <= before || spans.iter().any(|span| span.from <= task.open_at && task.open_at < span.to)
-                });
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The slots of `every`: each lasts until the next, the last one must end by `to`.
-fn every(hours: u16, from: DayTime, to: DayTime) -> Vec<Slot> {
-    let step = hours.saturating_mul(60).max(1);
-    let mut slots = Vec::new();
-    let mut start = from;
-    while let Some(end) = DayTime::from_minutes(start.minutes().saturating_add(step)).filter(|end| *end <= to) {
-        slots.push(Slot { from: start, to: end });
-        start = end;
-    }
-    slots
-}
-
-fn slots<'a>(plan: &Plan<'a>, tasks: &mut Vec<Task<'a>>, item: &'a Item, day_index: i32, slots: &[Slot]) {
-    let local_date = day(plan.anchor_on, day_index);
-    for (seq, slot) in (0..).zip(slots) {
-        let open_at = plan.zones.instant_on(local_date, slot.from);
-        let close_at = plan.zones.instant_on(local_date, slot.to);
-        push(plan, tasks, item, (day_index, seq), local_date, (open_at, close_at));
-    }
-}
-
-fn push<'a>(
-    plan: &Plan<'a>,
-    tasks: &mut Vec<Task<'a>>,
-    item: &'a Item,
-    (day_index, seq): (i32, i32),
-    local_date: NaiveDate,
-    (open_at, close_at): (DateTime<Utc>, DateTime<Utc>),
-) {
-    let skipped = close_at <= open_at;
-    // What was over before the treatment ended was never a task.
-    if close_at <= plan.performed_at {
-        return;
-    }
-    let excused = plan.overrides.excused.iter().any(|excuse| {
-        (excuse.from..=excuse.to).contains(&local_date) && excuse.item_key.as_ref().is_none_or(|key| *key == item.key)
-    });
-    let excluded = if skipped { Some(Excluded::SkippedTravel) } else { excused.then_some(Excluded::Excused) };
-    tasks.push(Task {
-        id: ids::task_id(plan.treatment, &item.key, day_index, seq),
-        item,
-        day_index,
-        seq,
-        local_date,
-        open_at: open_at.max(plan.performed_at),
-        close_at,
-        excluded,
-    });
-}
-
 #[cfg(test)]
-#[path = "timeline_tests.rs"]
 mod tests;

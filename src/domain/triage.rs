@@ -138,5 +138,6 @@ pub fn condition_ends<'a>(
 }
 
 #[cfg(test)]
-#[path = "triage_tests.rs"]
+mod conservative_tests;
+#[cfg(test)]
 mod tests;

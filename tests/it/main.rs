@@ -6,10 +6,13 @@ mod support;
 
 mod auth_sessions;
 mod auth_tokens;
+mod devices;
 mod health;
 mod idempotency;
 mod migrations;
 mod patients;
+mod preferences;
+mod protocol_commands;
 mod protocol_facts;
 mod protocols;
 mod providers;

@@ -132,3 +132,30 @@ async fn a_version_that_is_unknown_or_unreadable_says_which_it_is() {
     let unreadable = catalogue.version(&mut conn, id).await.unwrap_err().to_string();
     assert!(unreadable.contains("own-plan version 1") && unreadable.contains("novelty"), "{unreadable}");
 }
+
+/// The hashes that were recorded beside each built-in protocol, by version number.
+fn recorded(key: &str) -> toml::Table {
+    let path = format!("{}/protocols/{key}/published.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    text.parse().unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn no_built_in_version_changes_without_a_new_number() {
+    for built_in in builtin().unwrap() {
+        let (key, number) = (built_in.version.key(), built_in.version.number());
+        let hash: String = content_hash(&built_in.version).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+        let known = recorded(key)
+            .get("versions")
+            .and_then(|versions| versions.get(number.to_string())?.as_str().map(str::to_owned));
+        assert_eq!(
+            known.as_deref(),
+            Some(hash.as_str()),
+            "protocols/{key} is not what was recorded as version {number}.\n\
+             If that version was ever released, give the changed one the next number in protocol.toml, then run\n    \
+             cargo run -- protocol record protocols/{key}\n\
+             If it was not, replace its record:\n    \
+             cargo run -- protocol record protocols/{key} --unreleased\n"
+        );
+    }
+}

@@ -65,6 +65,9 @@ pub fn load(files: &Files<'_>) -> Result<ProtocolVersion, Vec<Fault>> {
         if texts.as_ref().is_some_and(|texts| !languages.insert(&texts.locale)) {
             doc.fault("locale", "another file is written in the same language");
         }
+        if let Some(texts) = texts.as_ref().filter(|texts| doc.stem() != texts.locale) {
+            doc.fault("locale", format!("the file must be called {}.toml", texts.locale));
+        }
     }
 
     let mut faults = structure_doc.into_faults();

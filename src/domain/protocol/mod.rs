@@ -167,6 +167,8 @@ mod facts;
 mod item;
 mod load;
 mod parse;
+mod parse_item;
+mod parse_rule;
 mod parse_texts;
 mod read;
 mod rule;
@@ -175,6 +177,7 @@ mod texts;
 mod units;
 mod validate;
 mod validate_rules;
+mod validate_tasks;
 mod validate_texts;
 mod version;
 

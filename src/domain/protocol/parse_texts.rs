@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::facts::{Citation, Fact, FactWindow, Facts, Figures, Source};
-use super::parse::{LAST_DAY, spread};
+use super::parse::LAST_DAY;
+use super::parse_item::spread;
 use super::read::Table;
 use super::texts::{AlertText, FieldText, ItemText, PlainText, Texts};
 

@@ -63,6 +63,12 @@ impl<'s> Doc<'s> {
         Table::new(self, table.get_ref(), 1, String::new())
     }
 
+    /// The file's name without its folders and its ending.
+    pub fn stem(&self) -> &str {
+        let name = self.file.name.rsplit('/').next().unwrap_or(self.file.name);
+        name.strip_suffix(".toml").unwrap_or(name)
+    }
+
     fn line(&self, offset: usize) -> usize {
         let head = self.file.text.as_bytes().get(..offset).unwrap_or(self.file.text.as_bytes());
         1 + head.iter().filter(|byte| **byte == b'\n').count()

@@ -23,6 +23,16 @@ pub struct Texts {
     pub check_in: BTreeMap<String, FieldText>,
 }
 
+impl Texts {
+    /// The one rendering that this language's hash is taken over.
+    ///
+    /// # Errors
+    /// When a value cannot be written as TOML, which no string is.
+    pub fn canonical(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+}
+
 /// A title with an optional body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlainText {

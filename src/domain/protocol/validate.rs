@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use super::item::{Actor, Item, Kind, Recurrence, Reminder, ReminderAt, Slot, Soft, Window};
+use super::item::{Actor, Item, Kind, Soft, Window};
 use super::parse::Parsed;
 use super::read::Doc;
-use super::units::{DayTime, IsoDuration};
+use super::units::IsoDuration;
 use super::version::{PhaseStart, Structure};
-use crate::domain::reminders::Category;
 
 /// The most items a protocol may have.
 pub const MOST_ITEMS: usize = 500;
@@ -74,14 +73,15 @@ fn phases(doc: &Doc<'_>, structure: &Structure) {
     }
 }
 
-struct Check<'a> {
-    doc: &'a Doc<'a>,
-    path: &'a str,
-    item: &'a Item,
+/// One item under examination.
+pub(super) struct Check<'a> {
+    pub doc: &'a Doc<'a>,
+    pub path: &'a str,
+    pub item: &'a Item,
 }
 
 impl Check<'_> {
-    fn fault(&self, part: &str, reason: impl AsRef<str>) {
+    pub fn fault(&self, part: &str, reason: impl AsRef<str>) {
         let path = if part.is_empty() { self.path.to_owned() } else { format!("{}.{part}", self.path) };
         self.doc.fault(&path, format!("item `{}`: {}", self.item.key, reason.as_ref()));
     }
@@ -165,190 +165,6 @@ impl Check<'_> {
         }
         if item.range.is_some_and(|range| range.max < range.min) {
             self.fault("range", "`max` is before `min`");
-        }
-    }
-
-    fn recurrence(&self) {
-        let Some(recurrence) = &self.item.recurrence else { return };
-        let day = match &self.item.window {
-            Some(Window::LocalDay { from_day, to_day, from_time, to_time }) => {
-                Some((*from_day, *to_day, *from_time, *to_time))
-            }
-            _ => None,
-        };
-        let in_day = |from: DayTime, to: DayTime| day.is_none_or(|(_, _, open, close)| open <= from && to <= close);
-        match recurrence {
-            Recurrence::AsNeeded => {}
-            Recurrence::Once { offset } => {
-                if self.shortest().is_some_and(|length| *offset >= length) {
-                    self.fault("recurrence", "longer than its window: the offset leaves no time for the task");
-                }
-            }
-            Recurrence::Daily | Recurrence::Times { .. } | Recurrence::Every { .. } if day.is_none() => {
-                self.fault("recurrence", "tasks of the day need a window on the basis local_day");
-            }
-            Recurrence::Daily => {}
-            Recurrence::Times { times, days } => {
-                self.slots(times);
-                if times.iter().any(|slot| !in_day(slot.from, slot.to)) {
-                    self.fault("recurrence", "longer than its window: a slot lies outside the window's times of day");
-                }
-                let outside = |index: &&i32| {
-                    day.is_some_and(|(first, last, ..)| **index < first || last.is_some_and(|last| **index > last))
-                };
-                if let Some(index) = days.iter().find(outside) {
-                    self.fault("recurrence", format!("longer than its window: day {index} lies outside it"));
-                }
-                if days.windows(2).any(|pair| matches!(pair, [a, b] if b <= a)) {
-                    self.fault("recurrence", "`days` must be in order, each once");
-                }
-            }
-            Recurrence::Every { hours, from, to, .. } => {
-                if to <= from
-                    || !in_day(*from, *to)
-                    || u32::from(*hours) * 60 > u32::from(to.minutes() - from.minutes())
-                {
-                    self.fault("recurrence", "longer than its window: not one task fits between `from` and `to`");
-                }
-            }
-        }
-    }
-
-    fn slots(&self, times: &[Slot]) {
-        if times.iter().any(|slot| slot.to <= slot.from) {
-            self.fault("recurrence", "a slot's `to` is before its `from`");
-        }
-        if times.windows(2).any(|pair| matches!(pair, [a, b] if b.from < a.to)) {
-            self.fault("recurrence", "overlapping windows: the slots of a day must follow each other");
-        }
-    }
-
-    /// The shortest time for which the window, or one of its days, is open.
-    fn shortest(&self) -> Option<IsoDuration> {
-        let between = |from: DayTime, to: DayTime| i64::from(to.minutes()) - i64::from(from.minutes());
-        let minutes = |minutes: i64| IsoDuration::minutes(minutes.max(0));
-        match (self.item.window.as_ref()?, &self.item.recurrence) {
-            (Window::Elapsed { from, to }, _) => to.filter(|to| to > from).map(|to| to - *from),
-            (Window::Condition { from, minimum, .. }, _) => Some(*minimum - *from),
-            (_, Some(Recurrence::Times { times, .. })) => {
-                times.iter().map(|slot| minutes(between(slot.from, slot.to))).min()
-            }
-            (_, Some(Recurrence::Every { hours, .. })) => Some(IsoDuration::hours(i64::from(*hours))),
-            (Window::LocalDay { from_time, to_time, .. }, Some(Recurrence::Daily)) => {
-                Some(minutes(between(*from_time, *to_time)))
-            }
-            (Window::LocalDay { from_day, to_day, from_time, to_time }, _) => {
-                let days = to_day.map(|to_day| i64::from(to_day - from_day))?;
-                Some(minutes(days * 24 * 60 + between(*from_time, *to_time)))
-            }
-        }
-    }
-
-    fn counting(&self, structure: &Structure) {
-        let item = self.item;
-        if !item.counts {
-            return;
-        }
-        if item.kind != Kind::Routine {
-            self.fault("counts", "only a routine counts");
-        }
-        if item.actor == Actor::Clinic {
-            self.fault("counts", "what the clinic does never counts");
-        }
-        if matches!(item.window, Some(Window::Condition { .. })) {
-            self.fault("counts", "tasks whose end waits for a condition cannot count");
-        }
-        if matches!(item.recurrence, Some(Recurrence::AsNeeded | Recurrence::Every { .. })) {
-            self.fault("counts", "tasks that are only done as needed or asked for cannot count");
-        }
-        let Some(open) = self.earliest_task() else { return };
-        for other in &structure.items {
-            let hard = match &other.window {
-                Some(Window::Elapsed { to, .. }) => *to,
-                Some(Window::Condition { cap, .. }) => Some(*cap),
-                _ => None,
-            };
-            let same = other.kind == Kind::Restriction && item.group.is_some() && other.group == item.group;
-            if same && hard.is_some_and(|hard| open < hard) {
-                let reason = format!(
-                    "counts while the restriction `{}` of its group still holds: the obedient patient must not score \
-                     \"missed\"",
-                    other.key
-                );
-                self.fault("window", reason);
-            }
-        }
-    }
-
-    /// The earliest moment after T0 at which a task may open: a treatment may end a minute before local midnight, and
-    /// the night of its day may lack an hour.
-    fn earliest_task(&self) -> Option<IsoDuration> {
-        match self.item.window.as_ref()? {
-            Window::Elapsed { from, .. } | Window::Condition { from, .. } => Some(*from),
-            Window::LocalDay { from_day, from_time, .. } => {
-                let (day, time) = match &self.item.recurrence {
-                    Some(Recurrence::Times { times, days }) => {
-                        (days.first().copied().unwrap_or(*from_day), times.first().map_or(*from_time, |slot| slot.from))
-                    }
-                    _ => (*from_day, *from_time),
-                };
-                let minutes = i64::from(day - 1) * 24 * 60 + i64::from(time.minutes()) - 60;
-                Some(IsoDuration::minutes(minutes.max(0)))
-            }
-        }
-    }
-
-    fn reminders(&self) {
-        for (index, reminder) in self.item.reminders.iter().enumerate() {
-            if let Some(reason) = self.reminder(reminder) {
-                self.fault(&format!("reminders[{index}]"), reason);
-            }
-        }
-    }
-
-    fn reminder(&self, reminder: &Reminder) -> Option<&'static str> {
-        const OUTSIDE: Option<&str> = Some("a reminder outside its window");
-        let item = self.item;
-        let length = self.shortest();
-        let day_range = match &item.window {
-            Some(Window::LocalDay { from_day, to_day, .. }) => Some((*from_day, to_day.unwrap_or(i32::MAX))),
-            _ => None,
-        };
-        let recurs = item.recurrence.as_ref().is_some_and(|recurrence| !matches!(recurrence, Recurrence::Once { .. }));
-        if Category::of(item.kind).is_none() {
-            return Some("entries of this kind send no alerts");
-        }
-        if item.window.is_none() || matches!(item.recurrence, Some(Recurrence::AsNeeded)) {
-            return Some("a reminder needs a window or tasks to remind of");
-        }
-        if !recurs && (reminder.from_day.is_some() || reminder.to_day.is_some() || !reminder.seq.is_empty()) {
-            return Some("`from_day`, `to_day` and `seq` choose among tasks: this item has none");
-        }
-        if reminder.day.is_some() && reminder.at != ReminderAt::Preferred {
-            return Some("`day` goes with `at = \"preferred\"` only");
-        }
-        let in_range = |index: Option<i32>| {
-            index.zip(day_range).is_none_or(|(index, (first, last))| (first..=last).contains(&index))
-        };
-        if !in_range(reminder.day) || !in_range(reminder.from_day) || !in_range(reminder.to_day) {
-            return OUTSIDE;
-        }
-        let inside = |offset: IsoDuration| length.is_none_or(|length| offset < length);
-        match reminder.at {
-            ReminderAt::Preferred if recurs || day_range.is_none() || item.kind == Kind::Restriction => {
-                Some("`preferred` needs an item of local days that does not recur")
-            }
-            ReminderAt::Preferred if reminder.offset != IsoDuration::ZERO => {
-                Some("the preferred time is the patient's: it takes no offset")
-            }
-            ReminderAt::Preferred => None,
-            ReminderAt::Open if reminder.offset < IsoDuration::ZERO || !inside(reminder.offset) => OUTSIDE,
-            ReminderAt::Open => None,
-            ReminderAt::Close if item.kind == Kind::Restriction => {
-                (reminder.offset != IsoDuration::ZERO).then_some("a restriction is lifted at its close: no offset")
-            }
-            ReminderAt::Close if reminder.offset >= IsoDuration::ZERO || !inside(-reminder.offset) => OUTSIDE,
-            ReminderAt::Close => None,
         }
     }
 

@@ -168,6 +168,6 @@ impl ProtocolVersion {
     /// # Errors
     /// When a value cannot be written as TOML, which validation rules out.
     pub fn canonical(&self) -> Result<String, toml::ser::Error> {
-        Ok(format!("{}\n# texts\n{}", toml::to_string(&self.structure)?, toml::to_string(self.base_texts())?))
+        Ok(format!("{}\n# texts\n{}", toml::to_string(&self.structure)?, self.base_texts().canonical()?))
     }
 }

@@ -1,8 +1,9 @@
 //! Tests of the layout: vectors of real days, and properties over random treatments.
 
 use super::*;
-use crate::domain::protocol::builtin;
+use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::sample;
+use crate::domain::protocol::{ProtocolVersion, builtin};
 use chrono::TimeDelta;
 use chrono_tz::{America, Asia, Europe, Pacific, Tz};
 use proptest::prelude::*;
@@ -120,6 +121,22 @@ fn a_flight_west_lengthens_the_day_and_repeats_no_task() {
     let laid = timeline(&case.plan());
     let ids: BTreeSet<Uuid> = laid.tasks.iter().map(|task| task.id).collect();
     assert_eq!(ids.len(), laid.tasks.len());
+}
+
+#[test]
+fn the_phase_alone_is_the_phase_of_the_layout_and_milestones_follow_in_time() {
+    let case = Case::new(Europe::Berlin, "2026-06-01T10:00:00Z");
+    let plan = case.plan();
+    let laid = timeline(&plan);
+    for hours in -2..24 * 30 {
+        let at = case.performed_at + TimeDelta::hours(hours);
+        assert_eq!(phase_at(&plan, at), laid.phase(at), "{at}");
+    }
+    let next = |at: &str| laid.next_milestone(utc(at)).map(|laid| laid.item.key.as_str());
+    assert_eq!(next("2026-06-01T10:30:00Z"), Some("first_evening"));
+    assert_eq!(next("2026-06-01T11:00:00Z"), Some("flaking_may_start"));
+    assert_eq!(next("2026-06-10T00:00:00Z"), Some("tone"));
+    assert_eq!(next("2026-07-10T00:00:00Z"), None);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Tests of folding and counting.
 
 use super::*;
+use crate::domain::ids;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{ProtocolVersion, sample};
 use crate::domain::timeline::{Conditions, Excuse, Overrides, Plan, Timeline, timeline};
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Europe;
 use proptest::prelude::*;
 
@@ -52,7 +53,7 @@ impl Case {
         let (key, day_index, seq) = task;
         self.outcomes.push(Outcome {
             id: Uuid::from_u128(100 + self.outcomes.len() as u128),
-            task_id: super::super::ids::task_id(Uuid::from_u128(9), key, day_index, seq),
+            task_id: ids::task_id(Uuid::from_u128(9), key, day_index, seq),
             kind,
             recorded_at: utc(recorded_at),
         });

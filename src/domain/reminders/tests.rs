@@ -1,6 +1,8 @@
 //! Tests of what a person is owed.
 
 use super::*;
+use crate::domain::alert::is_expired;
+use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{ProtocolVersion, builtin, sample};
 use crate::domain::timeline::{Excuse, Overrides};
 use chrono_tz::{Africa, America, Asia, Australia, Europe, Pacific, Tz};
@@ -174,7 +176,7 @@ fn reminders_of_tasks_come_only_while_they_are_undone() {
     assert_eq!(cleanse.len(), 4, "days 3 to 6, mornings only");
     assert_eq!(cleanse[0].due_at, utc("2026-06-04T06:00:00Z"));
     assert_eq!(cleanse[0].expires_at, utc("2026-06-04T11:00:00Z"), "close at 11:00 and two hours of grace");
-    case.settled.insert(super::super::ids::task_id(case.treatment, "cleanse", 3, 0));
+    case.settled.insert(crate::domain::ids::task_id(case.treatment, "cleanse", 3, 0));
     assert_eq!(of(&case.owed(), "cleanse").len(), 3);
     let date = NaiveDate::from_ymd_opt(2026, 6, 5).unwrap();
     case.overrides.excused = vec![Excuse { item_key: None, from: date, to: date }];
@@ -319,7 +321,7 @@ proptest! {
             if alert.fate == Fate::Due {
                 prop_assert!(!is_expired(alert.due_at, alert.expires_at));
                 let quiet = preferences.quiet.unwrap();
-                prop_assert!(!quiet.contains(time_of_day(&case.zones, alert.due_at)), "{:?}", alert);
+                prop_assert!(!quiet.contains(planner::time_of_day(&case.zones, alert.due_at)), "{:?}", alert);
             }
         }
         prop_assert_eq!(&owed, &super::owed(patient, &[case.running()], &preferences, case.registered_at));

@@ -1,0 +1,97 @@
+//! A device as an app sends it, and the checks of its values.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono_tz::Tz;
+use serde::Deserialize;
+
+use crate::body::Faults;
+use crate::domain::address::check_address;
+use crate::domain::device::{Address, AddressKind, Environment, Permission, ProviderKind, WebPushKeys};
+use crate::domain::endpoint::AllowedHosts;
+
+/// Characters of an app's name at its provider.
+const APP_ID: std::ops::RangeInclusive<usize> = 1..=255;
+
+/// The body of `put_device`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceFields {
+    provider: ProviderKind,
+    address: String,
+    #[serde(default)]
+    address_kind: AddressKind,
+    #[serde(default)]
+    environment: Environment,
+    app_id: Option<String>,
+    keys: Option<WebPushKeys>,
+    locale: String,
+    time_zone: String,
+    permission: Permission,
+}
+
+/// A device to be registered. `Debug` shows neither address nor keys.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// Who carries its messages.
+    pub provider: ProviderKind,
+    /// The app at the provider; empty where there is but one.
+    pub app_id: String,
+    /// APNs environment.
+    pub environment: Environment,
+    /// What the address is: `token`, `fid` or `endpoint`.
+    pub address_kind: &'static str,
+    /// Where to send to.
+    pub address: Address,
+    /// What to encrypt with (Web Push).
+    pub keys: Option<WebPushKeys>,
+    /// Language of the phone.
+    pub locale: String,
+    /// Zone the phone is in.
+    pub time_zone: Tz,
+    /// Whether the person lets the app notify.
+    pub permission: Permission,
+}
+
+impl DeviceFields {
+    /// Checks the values.
+    pub fn read(self, faults: &mut Faults, allowed: &AllowedHosts) -> Registration {
+        let address = self.address.trim();
+        let checked = check_address(self.provider, self.address_kind, address, self.keys.as_ref(), allowed);
+        for fault in checked.err().into_iter().flatten() {
+            faults.push(fault.pointer(), fault.to_string());
+        }
+        if self.environment == Environment::Sandbox && self.provider != ProviderKind::Apns {
+            faults.push("/environment", "only APNs has a sandbox: leave it out");
+        }
+        Registration {
+            address: Address::new(match self.provider {
+                // The same token in other letters is the same phone.
+                ProviderKind::Apns => address.to_ascii_lowercase(),
+                _ => address.to_owned(),
+            }),
+            address_kind: if self.provider == ProviderKind::WebPush { "endpoint" } else { self.address_kind.as_str() },
+            app_id: app_id(faults, self.app_id.as_deref()),
+            locale: faults.locale("/locale", &self.locale),
+            time_zone: faults.time_zone("/time_zone", self.time_zone.trim()),
+            provider: self.provider,
+            environment: self.environment,
+            keys: self.keys,
+            permission: self.permission,
+        }
+    }
+}
+
+fn app_id(faults: &mut Faults, value: Option<&str>) -> String {
+    let app_id = faults.optional_text("/app_id", value, APP_ID).unwrap_or_default();
+    if !app_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        faults.push("/app_id", "must be visible ASCII without blanks");
+    }
+    app_id
+}
+
+impl Registration {
+    /// What makes the address unique without being readable.
+    pub fn address_hash(&self) -> Vec<u8> {
+        digest(&SHA256, self.address.expose().as_bytes()).as_ref().to_vec()
+    }
+}

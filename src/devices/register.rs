@@ -1,0 +1,85 @@
+//! Registering a device: the address changes hands, the person's zone follows the phone, and what found no device before
+//! is owed again. One transaction.
+
+use diesel_async::AsyncPgConnection;
+use uuid::Uuid;
+
+use super::fields::Registration;
+use super::store::{self, Device, NewDevice};
+use crate::audit::{self, Entry};
+use crate::auth::extract::Caller;
+use crate::clock::Clocks;
+use crate::patients;
+
+/// Why a device is not registered.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// The id names another login's device.
+    #[error("the id is in use")]
+    IdTaken,
+    /// The database refused a statement.
+    #[error(transparent)]
+    Query(#[from] diesel::result::Error),
+}
+
+/// Registers a device of the caller, or registers it again; whether it is new. `sealed` holds address and keys.
+///
+/// Plans come before devices, as they do when the worker settles: both take their locks in the same order.
+pub async fn register(
+    conn: &mut AsyncPgConnection,
+    clocks: &Clocks,
+    caller: &Caller,
+    id: Uuid,
+    device: &Registration,
+    sealed: &[u8],
+) -> Result<(Device, bool), RegisterError> {
+    let now = clocks.care.now();
+    for (clinic_id, patient_id) in patients::store::list_records_of(conn, caller.user_id).await? {
+        patients::zones::follow_device(conn, clinic_id, patient_id, device.time_zone, now).await?;
+    }
+    let address_hash = device.address_hash();
+    store::lock_registration(conn, caller.user_id, &address_hash).await?;
+    let wall_now = clocks.wall.now();
+    let row = NewDevice {
+        id,
+        user_id: caller.user_id,
+        session_id: caller.session_id,
+        provider: device.provider.as_str(),
+        app_id: &device.app_id,
+        environment: device.environment.as_str(),
+        address_kind: device.address_kind,
+        address_hash: &address_hash,
+        address_sealed: sealed,
+        locale: &device.locale,
+        time_zone: device.time_zone.name(),
+        permission: device.permission.as_str(),
+        registered_at: wall_now,
+        last_seen_at: wall_now,
+    };
+    let registered = store::upsert_device(conn, caller.user_id, &row).await?;
+    let (device, is_new) = registered.ok_or(RegisterError::IdTaken)?;
+    if is_new {
+        store::delete_surplus(conn, caller.user_id, id).await?;
+        audit::record(conn, clocks, entry(caller, "device.register", id)).await?;
+    }
+    Ok((device, is_new))
+}
+
+/// Forgets a device of the caller; whether there was one.
+pub async fn remove(
+    conn: &mut AsyncPgConnection,
+    clocks: &Clocks,
+    caller: &Caller,
+    id: Uuid,
+) -> diesel::QueryResult<bool> {
+    let removed = store::delete_device(conn, caller.user_id, id).await?;
+    if removed {
+        audit::record(conn, clocks, entry(caller, "device.remove", id)).await?;
+    }
+    Ok(removed)
+}
+
+fn entry(caller: &Caller, action: &'static str, device_id: Uuid) -> Entry {
+    let entry = Entry::by(caller, action, "device", device_id);
+    caller.patient_id.map_or(entry, |patient_id| entry.about(patient_id))
+}

@@ -1,0 +1,121 @@
+//! Devices over HTTP: every route is about the caller's own.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::fields::DeviceFields;
+use super::register::{self, RegisterError};
+use super::sealed::SealedAddress;
+use super::store::{self, Device};
+use crate::app::State;
+use crate::auth::extract::Caller;
+use crate::body::{Body, Faults};
+use crate::db::Scope;
+use crate::error::{ApiError, Conflict};
+use crate::paging::List;
+
+/// A device, as sent. Its address is never sent back.
+#[derive(Debug, Serialize)]
+struct DeviceView {
+    id: Uuid,
+    provider: String,
+    address_kind: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    app_id: String,
+    environment: String,
+    locale: String,
+    time_zone: String,
+    permission: String,
+    /// Whether messages go to it: the person lets the app notify and the address is not suspect.
+    reachable: bool,
+    /// Whether this very login registered it.
+    current: bool,
+    registered_at: DateTime<Utc>,
+    last_seen_at: DateTime<Utc>,
+}
+
+impl DeviceView {
+    fn of(device: Device, caller: &Caller) -> Self {
+        Self {
+            id: device.id,
+            provider: device.provider,
+            address_kind: device.address_kind,
+            app_id: device.app_id,
+            environment: device.environment,
+            locale: device.locale,
+            time_zone: device.time_zone,
+            reachable: device.permission != "denied" && device.quarantined_at.is_none(),
+            permission: device.permission,
+            current: device.session_id == Some(caller.session_id),
+            registered_at: device.registered_at,
+            last_seen_at: device.last_seen_at,
+        }
+    }
+}
+
+impl From<RegisterError> for ApiError {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::IdTaken => {
+                Self::conflict(Conflict::IdTaken, "Another login's device has this id: choose a fresh one.")
+            }
+            RegisterError::Query(error) => error.into(),
+        }
+    }
+}
+
+/// The caller's devices, the last used first.
+pub async fn list_devices(state: web::Data<State>, caller: Caller) -> Result<HttpResponse, ApiError> {
+    let devices = state
+        .db
+        .scoped(Scope::User(caller.user_id), async |conn| {
+            Ok::<_, ApiError>(store::list_devices(conn, caller.user_id).await?)
+        })
+        .await?;
+    let list = List::whole(devices).map(|device| DeviceView::of(device, &caller));
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(list))
+}
+
+/// Registers a device, or tells that it is in use: an app does so whenever it comes to the foreground.
+pub async fn put_device(
+    state: web::Data<State>,
+    caller: Caller,
+    id: web::Path<Uuid>,
+    body: Body<DeviceFields>,
+) -> Result<HttpResponse, ApiError> {
+    let mut faults = Faults::default();
+    let device = body.value.read(&mut faults, &state.push_hosts);
+    faults.finish()?;
+    let address = SealedAddress { address: device.address.expose().to_owned(), keys: device.keys.clone() };
+    let sealed = address.seal(&state.keys, *id)?;
+    let (device, is_new) = state
+        .db
+        .scoped(Scope::User(caller.user_id), async |conn| {
+            Ok::<_, ApiError>(register::register(conn, &state.clocks, &caller, *id, &device, &sealed).await?)
+        })
+        .await?;
+    let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(answer(&mut response, DeviceView::of(device, &caller)))
+}
+
+/// Forgets a device: nothing is sent to it any more.
+pub async fn delete_device(
+    state: web::Data<State>,
+    caller: Caller,
+    id: web::Path<Uuid>,
+) -> Result<HttpResponse, ApiError> {
+    let removed = state
+        .db
+        .scoped(Scope::User(caller.user_id), async |conn| {
+            Ok::<_, ApiError>(register::remove(conn, &state.clocks, &caller, *id).await?)
+        })
+        .await?;
+    if removed { Ok(HttpResponse::NoContent().finish()) } else { Err(ApiError::NotFound) }
+}
+
+fn answer(response: &mut HttpResponseBuilder, device: DeviceView) -> HttpResponse {
+    response.insert_header((CACHE_CONTROL, "no-store")).json(device)
+}

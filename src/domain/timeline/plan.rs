@@ -1,0 +1,114 @@
+//! What a layout is made from: the pinned version, the moment, the clock, and what has happened since.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
+
+use crate::domain::local_time::{ZoneHistory, day};
+use crate::domain::protocol::{DayTime, IsoDuration, ProtocolVersion};
+
+/// Everything a layout depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan<'a> {
+    /// The treatment, for its tasks' ids.
+    pub treatment: Uuid,
+    /// The pinned protocol version.
+    pub version: &'a ProtocolVersion,
+    /// T0: the end of the treatment.
+    pub performed_at: DateTime<Utc>,
+    /// The local date of T0 as it was when the treatment was registered: day index 0.
+    pub anchor_on: NaiveDate,
+    /// Where the patient's clock stood.
+    pub zones: &'a ZoneHistory,
+    /// What was changed for this treatment.
+    pub overrides: &'a Overrides,
+    /// Which conditions have ended, and when a flag kept things from ending.
+    pub conditions: &'a Conditions,
+}
+
+/// What was changed for one treatment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// When the patient had a mode such as `outdoors` switched on.
+    pub modes: Vec<ModeSpan>,
+    /// Days on which tasks are excused.
+    pub excused: Vec<Excuse>,
+}
+
+/// A stretch during which a mode was on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModeSpan {
+    /// The mode.
+    pub mode: String,
+    /// Switched on.
+    pub from: DateTime<Utc>,
+    /// Switched off (exclusive).
+    pub to: DateTime<Utc>,
+}
+
+/// Tasks that the clinic excuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excuse {
+    /// Only this item; none: all.
+    pub item_key: Option<String>,
+    /// First local date.
+    pub from: NaiveDate,
+    /// Last local date (inclusive).
+    pub to: NaiveDate,
+}
+
+/// What is known about conditions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// When each condition ended, by its key.
+    pub ended: BTreeMap<String, DateTime<Utc>>,
+    /// When a flag of level soon or above was open on the treatment, in order.
+    pub holds: Vec<Hold>,
+}
+
+/// A stretch during which a flag of level soon or above was open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// Opened.
+    pub from: DateTime<Utc>,
+    /// Resolved; none: still open.
+    pub to: Option<DateTime<Utc>>,
+}
+
+impl Conditions {
+    /// `at`, or the end of the flags that were open then; `None` while one still is.
+    pub fn released(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut at = at;
+        for hold in &self.holds {
+            if hold.from <= at {
+                match hold.to {
+                    None => return None,
+                    Some(to) => at = at.max(to),
+                }
+            }
+        }
+        Some(at)
+    }
+
+    /// When something that waits for a condition ends: not before `minimum`, at the latest at `cap` unless a flag is
+    /// open then. `None`: open-ended as long as that flag is.
+    pub(super) fn end(&self, key: &str, minimum: DateTime<Utc>, cap: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let reported = self.ended.get(key).map(|ended| (*ended).max(minimum));
+        match (reported, self.released(cap)) {
+            (Some(reported), Some(cap)) => Some(reported.min(cap)),
+            (reported, cap) => reported.or(cap),
+        }
+    }
+}
+
+impl Plan<'_> {
+    pub(super) fn after(&self, duration: IsoDuration) -> DateTime<Utc> {
+        self.performed_at + duration.delta()
+    }
+
+    /// The instant of a time of day on a day index.
+    pub(super) fn on(&self, day_index: i32, time: DayTime) -> DateTime<Utc> {
+        self.zones.instant_on(day(self.anchor_on, day_index), time)
+    }
+}
