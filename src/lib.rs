@@ -10,6 +10,7 @@ pub mod clinics;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod demo;
 pub mod devices;
 pub mod domain;
 pub mod embedded;
