@@ -76,6 +76,7 @@ table! {
     "/readyz" => { get ops::find_readiness }
     "/v1/me/devices" => { get devices::list_devices }
     "/v1/me/devices/{device_id}" => { put devices::put_device, delete devices::delete_device }
+    "/v1/me/devices/{device_id}/test" => { post devices::test_device }
     "/v1/me/notification-preferences" => {
         get preferences::find_notification_preferences,
         put preferences::put_notification_preferences,
