@@ -6,9 +6,12 @@ mod support;
 
 mod auth_sessions;
 mod auth_tokens;
+mod authorization;
 mod devices;
 mod health;
 mod idempotency;
+mod invitations;
+mod members;
 mod migrations;
 mod patients;
 mod preferences;
@@ -18,3 +21,4 @@ mod protocols;
 mod providers;
 mod worker_delivery;
 mod worker_recovery;
+mod tenancy;
