@@ -2,15 +2,12 @@
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
-use anyhow::Context;
 use chrono::{DateTime, Utc};
-use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use super::State;
+use super::{State, providers};
 use crate::auth::keys::Keys;
 use crate::config::{self, Config};
-use crate::push::web_push::VapidKey;
 
 /// What does not change while the server runs.
 #[derive(Debug, Clone, Serialize)]
@@ -33,7 +30,7 @@ struct ConfigAnswer<'a> {
 impl About {
     /// From the settings and the key that browsers subscribe with.
     pub fn new(config: &Config, keys: &Keys) -> anyhow::Result<Self> {
-        let vapid = VapidKey::from_pem(keys.vapid_pem().expose_secret()).context("MENDLINE_VAPID_KEY")?;
+        let vapid = providers::vapid_key(keys)?;
         let mut features = vec!["web_push"];
         if config.push.fcm_credentials.is_some() {
             features.push("fcm");

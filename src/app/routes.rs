@@ -101,13 +101,13 @@ table! {
     "/v1/members/{id}/reset-code" => { post members::create_reset_code }
     "/v1/invitations" => { get invitations::list_invitations, post invitations::create_invitation }
     "/v1/invitations/accept" => { post auth::accept_invitation }
+    "/v1/invitations/{id}" => { delete invitations::delete_invitation }
     "/v1/treatments" => { get treatments::list_treatments, post treatments::create_treatment }
     "/v1/treatments/{id}" => {
         get treatments::find_treatment, patch treatments::update_treatment, delete treatments::cancel_treatment,
     }
     "/v1/treatments/{id}/complete" => { post treatments::complete_treatment }
     "/v1/treatments/{id}/confirm" => { post treatments::confirm_treatment }
-    "/v1/invitations/{id}" => { delete invitations::delete_invitation }
 }
 
 async fn not_found() -> Result<&'static str, ApiError> {

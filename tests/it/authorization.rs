@@ -36,6 +36,8 @@ struct World {
     invitation: Uuid,
     /// The patient's phone.
     device: Uuid,
+    /// The patient's treatment.
+    treatment: Uuid,
 }
 
 type Ids = fn(&World) -> Vec<Uuid>;
@@ -75,6 +77,7 @@ impl Row {
 
 const MEMBER: Ids = |world| vec![world.clinician.membership_id];
 const DEVICE: Ids = |world| vec![world.device];
+const TREATMENT: Ids = |world| vec![world.treatment];
 const PATIENT: Ids = |world| vec![world.patient.patient()];
 
 const TABLE: &[Row] = &[
@@ -109,6 +112,13 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/patients", Staff).sending(|_| json!({ "display_name": "Ada" })),
     row("GET", "/v1/patients/{id}", StaffAndOneself).on(PATIENT),
     row("PATCH", "/v1/patients/{id}", Staff).on(PATIENT).sending(|_| json!({ "display_name": "Ada" })),
+    row("GET", "/v1/treatments", Users),
+    row("POST", "/v1/treatments", Users).sending(|world| treatment(world.patient.patient())),
+    row("GET", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT),
+    row("PATCH", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "area": "face" })),
+    row("DELETE", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT),
+    row("POST", "/v1/treatments/{id}/complete", Staff).on(TREATMENT),
+    row("POST", "/v1/treatments/{id}/confirm", Staff).on(TREATMENT),
 ];
 
 #[test]
@@ -128,11 +138,16 @@ fn device(address: &str) -> Value {
     json!({ "provider": "fcm", "address": address, "locale": "de", "time_zone": "Europe/Berlin", "permission": "granted" })
 }
 
+fn treatment(patient: Uuid) -> Value {
+    json!({ "patient_id": patient, "performed_at": "2026-02-02T10:00:00Z" })
+}
+
 async fn world(app: &TestApp) -> World {
     let (clinic, rival) = (app.clinic().await, app.clinic().await);
     let invited = app.post("/v1/invitations", &clinic.admin.token, json!({ "role": "clinician" })).await.expect(201);
     let (patient, phone) = (app.patient_of(&clinic).await, Uuid::new_v4());
     app.put(&format!("/v1/me/devices/{phone}"), &patient.token, device("a-phone")).await.expect(201);
+    let recorded = app.post("/v1/treatments", &clinic.admin.token, treatment(patient.patient())).await.expect(201);
     World {
         clinician: app.clinician_of(&clinic).await,
         neighbour: app.patient_of(&clinic).await,
@@ -140,6 +155,7 @@ async fn world(app: &TestApp) -> World {
         rival_patient: app.patient_of(&rival).await,
         invitation: invited["id"].as_str().unwrap().parse().unwrap(),
         device: phone,
+        treatment: recorded["id"].as_str().unwrap().parse().unwrap(),
         patient,
         clinic,
         rival,
@@ -160,6 +176,7 @@ impl Row {
     /// The status that somebody gets.
     async fn status(&self, app: &TestApp, world: &World, token: &str) -> u16 {
         let request = app.request(self.method.parse::<Method>().unwrap(), &self.path(world), token);
+        let request = request.header("if-match", "*");
         let body = self.body.map_or_else(|| json!({}), |body| body(world));
         let request = if matches!(self.method, "GET" | "DELETE") { request } else { request.json(&body) };
         send(request).await.status.as_u16()

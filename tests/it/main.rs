@@ -19,6 +19,6 @@ mod protocol_commands;
 mod protocol_facts;
 mod protocols;
 mod providers;
+mod tenancy;
 mod worker_delivery;
 mod worker_recovery;
-mod tenancy;
