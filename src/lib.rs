@@ -18,6 +18,7 @@ pub mod error;
 pub mod idempotency;
 pub mod invitations;
 pub mod language;
+pub mod members;
 pub mod paging;
 pub mod patients;
 pub mod planning;
