@@ -164,12 +164,12 @@ pub async fn create(
             };
             let person = planning::lock(conn, caller.clinic_id, new.patient_id).await?;
             let treatment = draft(tools, caller, &person, &new, now)?;
+            check_clinician(conn, caller, new.details.clinician_id).await?;
             match store::insert_unless_there(conn, &treatment, !new.allow_duplicate).await? {
                 store::Inserted::New => {}
                 store::Inserted::Neighbour => return Err(TreatmentError::Duplicate),
                 store::Inserted::IdTaken => return replayed(conn, &treatment).await,
             }
-            check_clinician(conn, caller, new.details.clinician_id).await?;
             person.replan(conn, tools.catalogue, now).await?;
             ticket.record(conn, treatment.id, tools.clocks.wall.now()).await?;
             let entry = Entry::by(caller, "treatment.create", "treatment", treatment.id).about(treatment.patient_id);

@@ -20,5 +20,7 @@ mod protocol_facts;
 mod protocols;
 mod providers;
 mod tenancy;
+mod treatments;
 mod worker_delivery;
+mod worker_plans;
 mod worker_recovery;
