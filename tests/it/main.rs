@@ -4,6 +4,7 @@
 
 mod support;
 
+mod architecture;
 mod auth_sessions;
 mod auth_tokens;
 mod authorization;
