@@ -12,6 +12,7 @@ use crate::invitations::routes as invitations;
 use crate::members::routes as members;
 use crate::patients::routes as patients;
 use crate::preferences::routes as preferences;
+use crate::protocols::routes as protocols;
 use crate::treatments::routes as treatments;
 
 /// One operation of the API.
@@ -108,6 +109,9 @@ table! {
     }
     "/v1/treatments/{id}/complete" => { post treatments::complete_treatment }
     "/v1/treatments/{id}/confirm" => { post treatments::confirm_treatment }
+    "/v1/protocols" => { get protocols::list_protocols }
+    "/v1/protocols/{key}/versions/{number}" => { get protocols::find_protocol_version }
+    "/v1/faqs" => { get protocols::list_faqs }
 }
 
 async fn not_found() -> Result<&'static str, ApiError> {
