@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::task_view::TaskView;
 use crate::domain::guidance::{Guidance, NotYet, Notice, OpenAgain};
 use crate::domain::protocol::{Evidence, Kind};
 use crate::domain::timeline::Range;
+use crate::recovery::task_view::TaskView;
 
 /// What to expect, what should wait, what to do.
 #[derive(Debug, Serialize)]

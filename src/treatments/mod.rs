@@ -4,8 +4,6 @@
 mod guidance_view;
 pub mod plan;
 pub mod read;
-pub mod recovery;
 pub mod routes;
 pub mod store;
-pub mod task_view;
 mod timeline_view;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::guidance_view::GuidanceView;
-use super::recovery::{self, Recovery};
+
 use super::timeline_view::TimelineView;
 use crate::app::State;
 use crate::auth::extract::Caller;
@@ -22,6 +22,7 @@ use crate::language::{Wanted, content_language};
 use crate::planning::PlanningError;
 use crate::preconditions::{IfNoneMatch, computed_tag};
 use crate::protocols::words;
+use crate::recovery::{self, Recovery};
 
 /// How far from the treatment guidance may be asked for.
 const AROUND: TimeDelta = TimeDelta::days(3 * 366);

@@ -2,6 +2,7 @@
 //! said about tasks, which flags were open. What is shown of it is decided by whoever asks.
 
 mod store;
+pub mod task_view;
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
