@@ -12,7 +12,9 @@ use crate::invitations::routes as invitations;
 use crate::members::routes as members;
 use crate::patients::routes as patients;
 use crate::preferences::routes as preferences;
-use crate::treatments::routes as treatments;
+use crate::protocols::routes as protocols;
+
+use crate::treatments::{read, routes as treatments};
 
 /// One operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +110,11 @@ table! {
     }
     "/v1/treatments/{id}/complete" => { post treatments::complete_treatment }
     "/v1/treatments/{id}/confirm" => { post treatments::confirm_treatment }
+    "/v1/protocols" => { get protocols::list_protocols }
+    "/v1/protocols/{key}/versions/{number}" => { get protocols::find_protocol_version }
+    "/v1/faqs" => { get protocols::list_faqs }
+    "/v1/treatments/{id}/timeline" => { get read::find_timeline }
+    "/v1/treatments/{id}/guidance" => { get read::find_guidance }
 }
 
 async fn not_found() -> Result<&'static str, ApiError> {

@@ -4,10 +4,12 @@
 
 mod support;
 
+mod architecture;
 mod auth_sessions;
 mod auth_tokens;
 mod authorization;
 mod devices;
+mod guidance;
 mod health;
 mod idempotency;
 mod invitations;
@@ -20,6 +22,7 @@ mod protocol_facts;
 mod protocols;
 mod providers;
 mod tenancy;
+mod timeline;
 mod treatments;
 mod worker_delivery;
 mod worker_plans;

@@ -62,7 +62,8 @@ impl Run<'_> {
                 self.plan = plan;
             }
             Step::Claim => {
-                let claimed = seed::run(self.app, async |conn| queue::claim_due(conn, now, 100, SLOW, 3600).await).await;
+                let claimed =
+                    seed::run(self.app, async |conn| queue::claim_due(conn, now, 100, SLOW, 3600).await).await;
                 self.held.extend(claimed.claims);
             }
             Step::Settle(accepted) => self.settle(accepted).await,
