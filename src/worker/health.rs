@@ -18,6 +18,9 @@ const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(30);
 /// This many suspect addresses in a row, with none accepted between, are our own mistake and not theirs.
 const SUSPECTS_IN_A_ROW: u32 = 10;
 
+/// From so many origins or devices on, those that are not paused are forgotten.
+const MOST_REMEMBERED: usize = 10_000;
+
 #[derive(Debug, Default, Clone, Copy)]
 struct Realm {
     paused_until: Option<DateTime<Utc>>,
@@ -29,6 +32,18 @@ struct Realm {
 struct State {
     realms: HashMap<String, Realm>,
     devices: HashMap<Uuid, DateTime<Utc>>,
+}
+
+impl State {
+    /// Endpoints are chosen by devices, so the number of their origins has no natural bound: what is over goes first.
+    fn forget(&mut self, now: DateTime<Utc>) {
+        if self.realms.len() > MOST_REMEMBERED {
+            self.realms.retain(|_, realm| realm.paused_until.is_some_and(|until| until > now));
+        }
+        if self.devices.len() > MOST_REMEMBERED {
+            self.devices.retain(|_, until| *until > now);
+        }
+    }
 }
 
 /// What is known of providers and devices.
@@ -58,6 +73,7 @@ impl Health {
     /// Learns from an outcome. Returns it, or what it means where many like it mean something else.
     pub(super) fn learn(&self, target: &PushTarget, outcome: PushOutcome, now: DateTime<Utc>) -> PushOutcome {
         let Ok(mut state) = self.state.lock() else { return outcome };
+        state.forget(now);
         let name = target.realm();
         match &outcome {
             PushOutcome::Throttled { scope: Scope::Device, retry_after, .. } => {

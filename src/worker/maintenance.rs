@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Parts;
 use crate::alerts::{queue, store};
 use crate::db::{DbError, Scope};
+use crate::idempotency;
 
 /// How often old rows are looked for.
 const EVERY: Duration = Duration::from_secs(3600);
@@ -58,6 +59,7 @@ async fn tidy(parts: &Parts) -> Result<(), DbError> {
                 conn.batch_execute(&sql).await?;
             }
             store::prune_attempts(conn, now - KEEP_ATTEMPTS).await?;
+            idempotency::prune(conn, now).await?;
             Ok::<_, DbError>(())
         })
         .await

@@ -25,5 +25,6 @@ mod tenancy;
 mod timeline;
 mod treatments;
 mod worker_delivery;
+mod worker_kill;
 mod worker_plans;
 mod worker_recovery;
