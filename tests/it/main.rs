@@ -5,6 +5,7 @@
 mod support;
 
 mod architecture;
+mod admin_cli;
 mod auth_sessions;
 mod auth_tokens;
 mod authorization;
