@@ -4,8 +4,8 @@
 
 mod support;
 
-mod architecture;
 mod admin_cli;
+mod architecture;
 mod auth_sessions;
 mod auth_tokens;
 mod authorization;
