@@ -1,6 +1,7 @@
 //! The composition root: what a running mendline is made of, the middleware order and the whole route table.
 //! No business decision is made here.
 
+mod about;
 mod ops;
 pub mod providers;
 mod routes;
@@ -13,6 +14,7 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 
+pub use about::About;
 pub use ops::ops_server;
 pub use routes::{ROUTES, Route};
 
@@ -43,6 +45,8 @@ pub struct State {
     pub protocols: Catalogue,
     /// Hosts of Web Push services that may be private or plain http.
     pub push_hosts: AllowedHosts,
+    /// What apps ask before anybody has logged in.
+    pub about: About,
     /// Where the API is reached from outside.
     pub public_url: String,
 }
@@ -56,7 +60,8 @@ impl State {
         let protocols = Catalogue::new()?;
         let push_hosts = AllowedHosts::parse(&config.push.allowed_hosts.join(","))
             .map_err(|error| anyhow::anyhow!("MENDLINE_PUSH_ALLOWED_HOSTS: {error}"))?;
-        Ok(Self { db, clocks, metrics: Metrics::default(), keys, auth, protocols, push_hosts, public_url })
+        let about = About::new(config, &keys)?;
+        Ok(Self { db, clocks, metrics: Metrics::default(), keys, auth, protocols, push_hosts, about, public_url })
     }
 
     /// What a worker of this installation works with.
@@ -64,7 +69,7 @@ impl State {
         Ok(worker::Parts {
             db: self.db.clone(),
             clocks: self.clocks.clone(),
-            registry: providers::registry(config, &self.keys, &self.clocks.wall)?,
+            registry: providers::registry(config, &self.keys, &self.push_hosts, &self.clocks.wall)?,
             keys: self.keys.clone(),
             catalogue: self.protocols.clone(),
             metrics: self.metrics.clone(),

@@ -16,7 +16,16 @@ pub struct Clock(Source);
 #[derive(Debug, Clone)]
 enum Source {
     System,
-    Manual(Arc<watch::Sender<DateTime<Utc>>>),
+    Manual(Arc<watch::Sender<Hand>>),
+}
+
+/// Where a manual clock stands.
+#[derive(Debug, Clone, Copy)]
+enum Hand {
+    /// Still, at this instant.
+    At(DateTime<Utc>),
+    /// Let go: it shows the system's time from now on.
+    Running,
 }
 
 impl Clock {
@@ -27,7 +36,7 @@ impl Clock {
 
     /// A clock that stands still at `start` until somebody sets it.
     pub fn manual(start: DateTime<Utc>) -> Self {
-        Self(Source::Manual(Arc::new(watch::Sender::new(start))))
+        Self(Source::Manual(Arc::new(watch::Sender::new(Hand::At(start)))))
     }
 
     /// What time it is, to the microsecond (as Postgres keeps it).
@@ -35,15 +44,25 @@ impl Clock {
     pub fn now(&self) -> DateTime<Utc> {
         let now = match &self.0 {
             Source::System => Utc::now(),
-            Source::Manual(current) => *current.borrow(),
+            Source::Manual(hand) => match *hand.borrow() {
+                Hand::At(instant) => instant,
+                Hand::Running => Utc::now(),
+            },
         };
         DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
     }
 
     /// Moves a manual clock to `instant`, waking everybody who slept until then. A system clock ignores it.
     pub fn set(&self, instant: DateTime<Utc>) {
-        if let Source::Manual(current) = &self.0 {
-            current.send_replace(instant);
+        if let Source::Manual(hand) = &self.0 {
+            hand.send_replace(Hand::At(instant));
+        }
+    }
+
+    /// Lets a manual clock go: from now on it shows the system's time.
+    pub fn release(&self) {
+        if let Source::Manual(hand) = &self.0 {
+            hand.send_replace(Hand::Running);
         }
     }
 
@@ -54,24 +73,22 @@ impl Clock {
 
     /// Returns once this clock shows `instant` or later.
     pub async fn sleep_until(&self, instant: DateTime<Utc>) {
-        match &self.0 {
-            Source::System => {
-                // In steps: a laptop that slept, or a stepped system clock, must not stretch a long wait.
-                while let Ok(left) = (instant - self.now()).to_std() {
-                    if left.is_zero() {
-                        return;
-                    }
-                    tokio::time::sleep(left.min(std::time::Duration::from_secs(5))).await;
-                }
+        if let Source::Manual(hand) = &self.0 {
+            let mut hand = hand.subscribe();
+            let reached = |hand: &Hand| match *hand {
+                Hand::At(now) => now >= instant,
+                Hand::Running => true,
+            };
+            if hand.wait_for(reached).await.is_err() {
+                std::future::pending::<()>().await;
             }
-            Source::Manual(current) => {
-                let mut changes = current.subscribe();
-                // Only whether it was reached is kept: the value borrows the clock, which must not outlive an await.
-                let reached = changes.wait_for(|now| *now >= instant).await.is_ok();
-                if !reached {
-                    std::future::pending::<()>().await;
-                }
+        }
+        // In steps: a laptop that slept, or a stepped system clock, must not stretch a long wait.
+        while let Ok(left) = (instant - self.now()).to_std() {
+            if left.is_zero() {
+                return;
             }
+            tokio::time::sleep(left.min(std::time::Duration::from_secs(5))).await;
         }
     }
 }

@@ -10,6 +10,8 @@ use serde::Serialize;
 
 use crate::auth::keys::KeyError;
 use crate::db::DbError;
+use crate::planning::PlanningError;
+use crate::protocols::CatalogueError;
 use crate::telemetry;
 
 /// Media type of every error.
@@ -296,6 +298,18 @@ fn is_passing(message: &str) -> bool {
     ]
     .iter()
     .any(|passing| message.contains(passing))
+}
+
+/// A plan is of somebody: without the person there is nothing to plan.
+impl From<PlanningError> for ApiError {
+    fn from(error: PlanningError) -> Self {
+        match error {
+            PlanningError::NoPatient => Self::NotFound,
+            PlanningError::Db(error) | PlanningError::Protocol(CatalogueError::Db(error)) => error.into(),
+            PlanningError::Protocol(error) => Self::Internal(error.into()),
+            PlanningError::Record(error) => Self::Internal(error),
+        }
+    }
 }
 
 impl From<KeyError> for ApiError {

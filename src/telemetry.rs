@@ -30,10 +30,10 @@ pub fn request_id() -> Uuid {
     CURRENT.try_with(Cell::get).unwrap_or(Uuid::nil())
 }
 
-/// Starts logging to standard error; `RUST_LOG` chooses, JSON in production.
-pub fn init(json: bool) {
+/// Starts logging to standard error; `RUST_LOG` chooses, else `level`. JSON in production.
+pub fn init(json: bool, level: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,tokio_postgres=warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{level},tokio_postgres=warn")));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
     drop(started);

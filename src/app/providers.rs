@@ -18,18 +18,13 @@ use crate::push::web_push::{VapidKey, VapidSubject, WebPush, WebPushSettings};
 /// Whom push services may write to where the operator has not said: they want a subject, and development has none.
 const DEVELOPMENT_SUBJECT: &str = "mailto:development@localhost";
 
-/// Hosts of self-hosted push services, as configured.
-pub fn allowed_hosts(config: &Config) -> anyhow::Result<AllowedHosts> {
-    AllowedHosts::parse(&config.push.allowed_hosts.join(",")).context("MENDLINE_PUSH_ALLOWED_HOSTS")
-}
-
 /// The key towards Web Push services.
 pub fn vapid_key(keys: &Keys) -> anyhow::Result<VapidKey> {
     VapidKey::from_pem(keys.vapid_pem().expose_secret()).context("MENDLINE_VAPID_KEY")
 }
 
 /// Web Push always; FCM where there are credentials for it.
-pub fn registry(config: &Config, keys: &Keys, wall: &Clock) -> anyhow::Result<Registry> {
+pub fn registry(config: &Config, keys: &Keys, hosts: &AllowedHosts, wall: &Clock) -> anyhow::Result<Registry> {
     let http = HttpSettings {
         total_timeout: config.worker.send_timeout,
         extra_ca: config.push.extra_ca.clone(),
@@ -40,7 +35,7 @@ pub fn registry(config: &Config, keys: &Keys, wall: &Clock) -> anyhow::Result<Re
     let web_push = WebPushSettings {
         key: vapid_key(keys)?,
         subject: VapidSubject::parse(subject).context("MENDLINE_VAPID_SUBJECT")?,
-        allowed_hosts: allowed_hosts(config)?,
+        allowed_hosts: hosts.clone(),
         http: http.clone(),
     };
     let mut registry = Registry::default().with(Arc::new(WebPush::new(web_push, wall.clone())?));

@@ -3,10 +3,13 @@
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, Responder};
 
-use crate::app::ops;
+use crate::app::{about, ops};
 use crate::auth::{me, routes as auth};
+use crate::clinics::routes as clinics;
 use crate::devices::routes as devices;
 use crate::error::ApiError;
+use crate::invitations::routes as invitations;
+use crate::members::routes as members;
 use crate::patients::routes as patients;
 use crate::preferences::routes as preferences;
 use crate::treatments::routes as treatments;
@@ -76,6 +79,7 @@ table! {
     "/readyz" => { get ops::find_readiness }
     "/v1/me/devices" => { get devices::list_devices }
     "/v1/me/devices/{device_id}" => { put devices::put_device, delete devices::delete_device }
+    "/v1/me/devices/{device_id}/test" => { post devices::test_device }
     "/v1/me/notification-preferences" => {
         get preferences::find_notification_preferences,
         put preferences::put_notification_preferences,
@@ -89,8 +93,15 @@ table! {
     "/v1/auth/logout" => { post auth::delete_session }
     "/v1/auth/reset" => { post auth::reset_password }
     "/v1/auth/switch" => { post auth::switch_clinic }
-    "/v1/me" => { get me::find_me }
+    "/v1/config" => { get about::find_config }
+    "/v1/me" => { get me::find_me, patch me::update_me }
+    "/v1/clinic" => { get clinics::find_clinic, patch clinics::update_clinic }
+    "/v1/members" => { get members::list_members }
+    "/v1/members/{id}" => { get members::find_member, patch members::update_member, delete members::delete_member }
+    "/v1/members/{id}/reset-code" => { post members::create_reset_code }
+    "/v1/invitations" => { get invitations::list_invitations, post invitations::create_invitation }
     "/v1/invitations/accept" => { post auth::accept_invitation }
+    "/v1/invitations/{id}" => { delete invitations::delete_invitation }
     "/v1/treatments" => { get treatments::list_treatments, post treatments::create_treatment }
     "/v1/treatments/{id}" => {
         get treatments::find_treatment, patch treatments::update_treatment, delete treatments::cancel_treatment,

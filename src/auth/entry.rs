@@ -1,6 +1,7 @@
 //! Ways in: registering with an invitation, logging in, accepting an invitation, setting a forgotten password.
 //! Passwords are hashed between transactions, never inside one.
 
+use chrono_tz::Tz;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
@@ -14,7 +15,21 @@ use crate::audit::{self, Entry};
 use crate::clock::Clocks;
 use crate::db::{Db, Scope};
 use crate::domain::role::Role;
-use crate::patients;
+use crate::protocols::Catalogue;
+use crate::{patients, planning};
+
+/// What every way in works with.
+#[derive(Debug, Clone, Copy)]
+pub struct Tools<'a> {
+    /// The database.
+    pub db: &'a Db,
+    /// The time.
+    pub clocks: &'a Clocks,
+    /// Keys, tokens, passwords.
+    pub auth: &'a Auth,
+    /// Protocols: what a person is owed is planned anew when its record gets a login.
+    pub catalogue: &'a Catalogue,
+}
 
 /// Where an invitation code stands in a body.
 const INVITATION_CODE: &str = "/invitation_code";
@@ -30,14 +45,15 @@ pub struct Registration {
     pub password: String,
     /// As the person wants to be called.
     pub display_name: String,
-    /// IANA zone of the phone.
-    pub time_zone: String,
+    /// Zone of the phone.
+    pub time_zone: Tz,
     /// Language tag.
     pub locale: String,
 }
 
 /// Makes a login from an invitation and opens its first session.
-pub async fn register(db: &Db, clocks: &Clocks, auth: &Auth, form: Registration) -> Result<Opened, Refusal> {
+pub async fn register(tools: Tools<'_>, form: Registration) -> Result<Opened, Refusal> {
+    let Tools { db, clocks, auth, .. } = tools;
     let code = codes::hash(&form.invitation_code);
     // Before the work of hashing: a stranger without an invitation costs us next to nothing.
     db.scoped(Scope::Identity, async |conn| invited(conn, clocks, &code, &form.email).await).await?;
@@ -50,14 +66,14 @@ pub async fn register(db: &Db, clocks: &Clocks, auth: &Auth, form: Registration)
             email: form.email,
             password_hash,
             display_name: form.display_name,
-            time_zone: form.time_zone,
+            time_zone: form.time_zone.name().to_owned(),
             locale: form.locale,
             tokens_valid_after: now,
             version: 1,
             created_at: now,
         };
         store::insert_user(conn, &user).await.map_err(email_taken)?;
-        join(conn, clocks, &user, &invitation, &user.time_zone).await?;
+        join(conn, tools, &user, &invitation, form.time_zone).await?;
         sessions::open(conn, clocks, auth, user.id, Some(invitation.clinic_id)).await
     })
     .await
@@ -88,21 +104,25 @@ async fn invited(
 /// Accepts the invitation for this login: membership, and for patients the link to their record.
 async fn join(
     conn: &mut AsyncPgConnection,
-    clocks: &Clocks,
+    tools: Tools<'_>,
     user: &User,
     invitation: &OpenInvitation,
-    zone: &str,
+    zone: Tz,
 ) -> Result<Uuid, Refusal> {
+    let clocks = tools.clocks;
     let (clinic_id, now) = (invitation.clinic_id, clocks.wall.now());
     let fresh = clocks.fresh_id();
     let membership = store::insert_membership(conn, clinic_id, fresh, user.id, invitation.role, now).await?;
     let membership_id = membership.ok_or(Refusal::AlreadyMember)?;
     if let Some(patient_id) = invitation.patient_id {
         let care = clocks.care.now();
+        let record = patients::store::lock_patient(conn, clinic_id, patient_id).await?;
         if !patients::store::update_link(conn, clinic_id, patient_id, user.id, care).await? {
             return Err(Refusal::PatientLinked);
         }
-        patients::store::insert_zone(conn, clinic_id, patient_id, zone, care).await?;
+        patients::zones::change(conn, &record, zone, care).await?;
+        let person = planning::lock(conn, clinic_id, patient_id).await?;
+        person.replan(conn, tools.catalogue, care).await?;
     }
     store::accept_invitation(conn, clinic_id, invitation.id, user.id, now).await?;
     let entry = Entry {
@@ -118,16 +138,20 @@ async fn join(
     Ok(membership_id)
 }
 
+/// The zone the person calls home. A name that new zone data no longer knows counts as UTC.
+fn home(user: &User) -> Tz {
+    user.time_zone.parse().unwrap_or(Tz::UTC)
+}
+
 /// Opens a session for whoever knows the password. A code accepts an invitation on the way in, for those who belong to
 /// no clinic any more and could not log in to accept one.
 pub async fn log_in(
-    db: &Db,
-    clocks: &Clocks,
-    auth: &Auth,
+    tools: Tools<'_>,
     email: &str,
     password: &str,
     invitation_code: Option<&str>,
 ) -> Result<Opened, Refusal> {
+    let Tools { db, clocks, auth, .. } = tools;
     let find = async |conn: &mut AsyncPgConnection| Ok::<_, Refusal>(store::find_user_by_email(conn, email).await?);
     let known = db.scoped(Scope::Identity, find).await?;
     let fits = auth.passwords.verify(password, known.as_ref().map(|user| user.password_hash.as_str())).await?;
@@ -140,7 +164,7 @@ pub async fn log_in(
         let mut clinic = None;
         if let Some(code) = invitation_code {
             let invitation = invited(conn, clocks, &codes::hash(code), email).await?;
-            join(conn, clocks, &current, &invitation, &current.time_zone).await?;
+            join(conn, tools, &current, &invitation, home(&current)).await?;
             clinic = Some(invitation.clinic_id);
         }
         sessions::open(conn, clocks, auth, user.id, clinic).await
@@ -149,13 +173,8 @@ pub async fn log_in(
 }
 
 /// Accepts an invitation for a login that exists; `zone` is that of the phone, where it says so.
-pub async fn accept(
-    db: &Db,
-    clocks: &Clocks,
-    user_id: Uuid,
-    code: &str,
-    zone: Option<&str>,
-) -> Result<MembershipView, Refusal> {
+pub async fn accept(tools: Tools<'_>, user_id: Uuid, code: &str, zone: Option<Tz>) -> Result<MembershipView, Refusal> {
+    let Tools { db, clocks, .. } = tools;
     db.scoped(Scope::Identity, async |conn| {
         let user = store::share_user(conn, user_id).await?;
         let invitation = match invited(conn, clocks, &codes::hash(code), &user.email).await {
@@ -163,8 +182,8 @@ pub async fn accept(
             Err(Refusal::OtherAddress(_)) => return Err(Refusal::OtherAddress(INVITATION_CODE)),
             other => other?,
         };
-        let zone = zone.unwrap_or(&user.time_zone);
-        let id = join(conn, clocks, &user, &invitation, zone).await?;
+        let zone = zone.unwrap_or_else(|| home(&user));
+        let id = join(conn, tools, &user, &invitation, zone).await?;
         let memberships = store::list_memberships(conn, user_id).await?;
         let joined = memberships.iter().find(|membership| membership.id == id).ok_or(DieselError::NotFound)?;
         Ok(joined.into())
@@ -173,7 +192,8 @@ pub async fn accept(
 }
 
 /// Sets a new password by a code that the clinic handed out, and ends every session.
-pub async fn reset(db: &Db, clocks: &Clocks, auth: &Auth, code: &str, password: &str) -> Result<(), Refusal> {
+pub async fn reset(tools: Tools<'_>, code: &str, password: &str) -> Result<(), Refusal> {
+    let Tools { db, clocks, auth, .. } = tools;
     let code = codes::hash(code);
     let find = async |conn: &mut AsyncPgConnection| {
         let found = store::find_reset_code(conn, &code, clocks.wall.now()).await?;

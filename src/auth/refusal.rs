@@ -3,6 +3,7 @@
 use super::password::PasswordError;
 use crate::db::DbError;
 use crate::error::{ApiError, Conflict};
+use crate::planning::PlanningError;
 
 /// Everything that can stand between a person and a session.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,9 @@ pub enum Refusal {
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
+    /// What the person is owed could not be planned.
+    #[error(transparent)]
+    Plan(#[from] PlanningError),
     /// Our fault.
     #[error(transparent)]
     Internal(#[from] anyhow::Error),
@@ -64,6 +68,8 @@ impl From<Refusal> for ApiError {
             Refusal::Password(error @ PasswordError::Busy) => Self::Unavailable(error.to_string()),
             Refusal::Password(error @ PasswordError::Broken(_)) => Self::Internal(error.into()),
             Refusal::Db(error) => error.into(),
+            Refusal::Plan(PlanningError::Db(error)) => error.into(),
+            Refusal::Plan(error) => Self::Internal(error.into()),
             Refusal::Internal(error) => Self::Internal(error),
         }
     }

@@ -5,7 +5,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::entry::{self, Registration};
+use super::entry::{self, Registration, Tools};
 use super::extract::Caller;
 use super::sessions::{self, Which};
 use super::{email, password};
@@ -34,13 +34,13 @@ pub async fn register_user(state: web::Data<State>, body: Body<RegisterBody>) ->
     let form = Registration {
         invitation_code: faults.text("/invitation_code", &body.invitation_code, 1..=100),
         display_name: faults.text("/display_name", &body.display_name, 1..=200),
-        time_zone: faults.time_zone("/time_zone", &body.time_zone).name().to_owned(),
+        time_zone: faults.time_zone("/time_zone", &body.time_zone),
         locale: faults.locale("/locale", &body.locale),
         password: body.password,
         email,
     };
     faults.finish()?;
-    let opened = entry::register(&state.db, &state.clocks, &state.auth, form).await?;
+    let opened = entry::register(tools(&state), form).await?;
     Ok(private(HttpResponse::Created(), &opened))
 }
 
@@ -58,7 +58,7 @@ pub async fn create_session(state: web::Data<State>, body: Body<LoginBody>) -> R
     let LoginBody { email, password, invitation_code } = body.value;
     let email = email::normalised(&email);
     let code = invitation_code.as_deref();
-    let opened = entry::log_in(&state.db, &state.clocks, &state.auth, &email, &password, code).await?;
+    let opened = entry::log_in(tools(&state), &email, &password, code).await?;
     Ok(private(HttpResponse::Ok(), &opened))
 }
 
@@ -117,7 +117,7 @@ pub async fn reset_password(state: web::Data<State>, body: Body<ResetBody>) -> R
     let code = faults.text("/code", &body.value.code, 1..=100);
     password::check(&mut faults, "/password", &body.value.password, "");
     faults.finish()?;
-    entry::reset(&state.db, &state.clocks, &state.auth, &code, &body.value.password).await?;
+    entry::reset(tools(&state), &code, &body.value.password).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -155,9 +155,9 @@ pub async fn accept_invitation(
 ) -> Result<HttpResponse, ApiError> {
     let mut faults = Faults::default();
     let code = faults.text("/invitation_code", &body.value.invitation_code, 1..=100);
-    let zone = body.value.time_zone.as_deref().map(|zone| faults.time_zone("/time_zone", zone).name());
+    let zone = body.value.time_zone.as_deref().map(|zone| faults.time_zone("/time_zone", zone));
     faults.finish()?;
-    let joined = entry::accept(&state.db, &state.clocks, caller.user_id, &code, zone).await?;
+    let joined = entry::accept(tools(&state), caller.user_id, &code, zone).await?;
     Ok(private(HttpResponse::Created(), &joined))
 }
 
@@ -170,4 +170,8 @@ pub async fn list_keys(state: web::Data<State>) -> HttpResponse {
 /// An answer that nobody but the person may keep.
 fn private(mut response: actix_web::HttpResponseBuilder, value: &impl Serialize) -> HttpResponse {
     response.insert_header((header::CACHE_CONTROL, "no-store")).json(value)
+}
+
+fn tools(state: &State) -> Tools<'_> {
+    Tools { db: &state.db, clocks: &state.clocks, auth: &state.auth, catalogue: &state.protocols }
 }

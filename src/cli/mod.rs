@@ -2,6 +2,7 @@
 //! What the commands do is composed from the rest of the crate; no business decision is made here.
 
 mod database;
+mod demo;
 mod healthcheck;
 mod protocol;
 mod serve;
@@ -36,6 +37,12 @@ pub enum Role {
     Worker,
     /// Bring the database's schema up to this binary, then exit
     Migrate,
+    /// Tell six weeks of one patient's recovery as a story, then go on serving
+    Demo {
+        /// End after the story
+        #[arg(long)]
+        exit: bool,
+    },
     /// Check, show or record a protocol
     #[command(subcommand)]
     Protocol(protocol::Command),
@@ -59,7 +66,8 @@ pub fn run(cli: Cli) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    crate::telemetry::init(config.is_production());
+    let quiet = matches!(cli.role, Role::Demo { .. });
+    crate::telemetry::init(config.is_production(), if quiet { "warn" } else { "info" });
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -82,6 +90,7 @@ async fn role(role: Role, config: &Config) -> anyhow::Result<()> {
         Role::Api => serve::run(config, serve::Parts { api: true, worker: false }).await,
         Role::Worker => serve::run(config, serve::Parts { api: false, worker: true }).await,
         Role::Migrate => migrate(config).await,
+        Role::Demo { exit } => demo::run(config, exit).await,
         Role::Openapi => {
             say(include_str!("../../openapi.yaml"));
             Ok(())

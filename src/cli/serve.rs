@@ -1,6 +1,8 @@
 //! Serving: API, worker or both, until SIGINT or SIGTERM, then a graceful stop. If one part ends by itself, all end,
 //! with a failure, so that a supervisor starts the process anew.
 
+use std::net::SocketAddr;
+
 use anyhow::Context;
 use futures_util::future::LocalBoxFuture;
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,24 +40,59 @@ async fn serve(config: &Config, parts: Parts, database: &Database) -> anyhow::Re
     let db = database.prepare(config).await?;
     let state = State::build(config, db, Clocks::system())?;
     let stop = CancellationToken::new();
+    let work = match parts.worker {
+        true => Some(Worker::new(state.worker_parts(config)?)),
+        false => None,
+    };
+    let beside = |_| -> Part {
+        let stop = stop.clone();
+        Box::pin(async move {
+            match work {
+                Some(worker) => worker.run(stop).await.context("the worker"),
+                None => {
+                    stop.cancelled().await;
+                    Ok(())
+                }
+            }
+        })
+    };
+    run_parts(config, &state, parts.api, beside, stop.clone()).await
+}
 
-    let (ops, address) = ops_server(config.http.ops_bind, &state)?;
+/// Something that runs as long as the process does.
+pub(super) type Part = LocalBoxFuture<'static, anyhow::Result<()>>;
+
+/// Where the servers were bound.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Addresses {
+    /// The API, if it runs here.
+    pub(super) api: Option<SocketAddr>,
+    /// Health and metrics.
+    pub(super) ops: SocketAddr,
+}
+
+/// Runs the servers, and `beside` them a worker (or a story), until a signal or `stop`; then all end gracefully. If one
+/// part ends by itself, all end, with a failure.
+pub(super) async fn run_parts(
+    config: &Config,
+    state: &State,
+    api: bool,
+    beside: impl FnOnce(Addresses) -> Part,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let (ops, ops_address) = ops_server(config.http.ops_bind, state)?;
+    let mut addresses = Addresses { api: None, ops: ops_address };
     let mut handles = vec![ops.handle()];
-    tracing::info!(%address, "health and metrics");
-    let mut running: Vec<LocalBoxFuture<'_, anyhow::Result<()>>> =
-        vec![Box::pin(async { ops.await.context("the operators' server") })];
-    if parts.api {
-        let (api, address) = api_server(&config.http, &state)?;
+    tracing::info!(address = %ops_address, "health and metrics");
+    let mut running: Vec<Part> = vec![Box::pin(async { ops.await.context("the operators' server") })];
+    if api {
+        let (api, address) = api_server(&config.http, state)?;
+        addresses.api = Some(address);
         handles.push(api.handle());
         tracing::info!(%address, "API");
         running.push(Box::pin(async { api.await.context("the API") }));
     }
-    if parts.worker {
-        let worker = Worker::new(state.worker_parts(config)?);
-        let stop = stop.clone();
-        tracing::info!(concurrency = config.worker.concurrency, "worker");
-        running.push(Box::pin(async move { worker.run(stop).await.context("the worker") }));
-    }
+    running.push(beside(addresses));
     let background = stop.clone().run_until_cancelled_owned(state.clone().background());
     running.push(Box::pin(async {
         background.await;
@@ -70,6 +107,7 @@ async fn serve(config: &Config, parts: Parts, database: &Database) -> anyhow::Re
             anyhow::bail!("the server ended by itself");
         }
         asked = wait_for_signal() => asked?,
+        () = stop.cancelled() => {}
     }
     tracing::info!("stopping");
     stop.cancel();

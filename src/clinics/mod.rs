@@ -1,4 +1,5 @@
 //! Clinics, the tenants: how one is set up, and the figures that an administrator chooses.
 
 pub mod create;
+pub mod routes;
 pub mod store;

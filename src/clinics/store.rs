@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::schema::clinics;
 
 /// A clinic.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = clinics)]
 pub struct Clinic {
     /// Its id.
@@ -50,4 +50,30 @@ pub async fn insert_clinic(conn: &mut AsyncPgConnection, clinic: &Clinic) -> Que
 /// One clinic.
 pub async fn find_clinic(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> QueryResult<Clinic> {
     clinics::table.find(clinic_id).select(Clinic::as_select()).first(conn).await
+}
+
+/// One clinic, locked until the transaction ends.
+pub async fn lock_clinic(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> QueryResult<Clinic> {
+    clinics::table.find(clinic_id).for_update().select(Clinic::as_select()).first(conn).await
+}
+
+/// Writes what an edit changed.
+pub async fn update_clinic(conn: &mut AsyncPgConnection, clinic_id: Uuid, clinic: &Clinic) -> QueryResult<()> {
+    diesel::update(clinics::table.find(clinic_id))
+        .set((
+            clinics::name.eq(&clinic.name),
+            clinics::time_zone.eq(&clinic.time_zone),
+            clinics::locale.eq(&clinic.locale),
+            clinics::default_protocol.eq(&clinic.default_protocol),
+            clinics::quiet_from.eq(clinic.quiet_from),
+            clinics::quiet_to.eq(clinic.quiet_to),
+            clinics::low_compliance_bp.eq(clinic.low_compliance_bp),
+            clinics::triage_enabled.eq(clinic.triage_enabled),
+            clinics::emergency_line.eq(&clinic.emergency_line),
+            clinics::contact_line.eq(&clinic.contact_line),
+            clinics::version.eq(clinic.version),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde::Serialize;
 
 pub use vars::{Fault, Vars};
 
@@ -50,6 +51,22 @@ pub struct Config {
     pub worker: Worker,
     /// Push providers.
     pub push: Push,
+    /// What apps are expected to be.
+    pub app: AppVersions,
+}
+
+/// Versions that apps compare themselves with; each is absent until the operator sets it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct AppVersions {
+    /// `MENDLINE_MINIMUM_APP_VERSION`: older apps ask their user to update.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum_app_version: Option<String>,
+    /// `MENDLINE_TERMS_VERSION`: an app asks for consent anew when it changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms_version: Option<String>,
+    /// `MENDLINE_PRIVACY_VERSION`: likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privacy_version: Option<String>,
 }
 
 /// Where the data is.
@@ -181,6 +198,11 @@ impl Config {
                 vapid_subject: vars.text("MENDLINE_VAPID_SUBJECT"),
                 allowed_hosts: vars.list("MENDLINE_PUSH_ALLOWED_HOSTS"),
                 extra_ca,
+            },
+            app: AppVersions {
+                minimum_app_version: vars.text("MENDLINE_MINIMUM_APP_VERSION"),
+                terms_version: vars.text("MENDLINE_TERMS_VERSION"),
+                privacy_version: vars.text("MENDLINE_PRIVACY_VERSION"),
             },
         };
         config.check(&mut vars);

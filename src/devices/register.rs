@@ -1,15 +1,20 @@
-//! Registering a device: the address changes hands, the person's zone follows the phone, and what found no device before
-//! is owed again. One transaction.
+//! What happens to a caller's device. Registered: the address changes hands, the person's zone follows the phone, and what
+//! found no device before is owed again, in one transaction. Tested: one more alert is owed. Removed: it is forgotten.
 
+use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use super::fields::Registration;
 use super::store::{self, Device, NewDevice};
+use crate::alerts::queue::{self, Owed, PlannedState, Recipient, RecipientKind};
 use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::clock::Clocks;
+use crate::domain::ids;
 use crate::patients;
+use crate::planning::PlanningError;
+use crate::protocols::Catalogue;
 
 /// Why a device is not registered.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +22,9 @@ pub enum RegisterError {
     /// The id names another login's device.
     #[error("the id is in use")]
     IdTaken,
+    /// What the person is owed could not be planned anew.
+    #[error(transparent)]
+    Planning(#[from] PlanningError),
     /// The database refused a statement.
     #[error(transparent)]
     Query(#[from] diesel::result::Error),
@@ -28,6 +36,7 @@ pub enum RegisterError {
 pub async fn register(
     conn: &mut AsyncPgConnection,
     clocks: &Clocks,
+    catalogue: &Catalogue,
     caller: &Caller,
     id: Uuid,
     device: &Registration,
@@ -35,7 +44,7 @@ pub async fn register(
 ) -> Result<(Device, bool), RegisterError> {
     let now = clocks.care.now();
     for (clinic_id, patient_id) in patients::store::list_records_of(conn, caller.user_id).await? {
-        patients::zones::follow_device(conn, clinic_id, patient_id, device.time_zone, now).await?;
+        patients::zones::follow_device(conn, catalogue, clinic_id, patient_id, device.time_zone, now).await?;
     }
     let address_hash = device.address_hash();
     store::lock_registration(conn, caller.user_id, &address_hash).await?;
@@ -58,11 +67,45 @@ pub async fn register(
     };
     let registered = store::upsert_device(conn, caller.user_id, &row).await?;
     let (device, is_new) = registered.ok_or(RegisterError::IdTaken)?;
+    if device.is_reachable() {
+        queue::revive_for_user(conn, caller.user_id, now).await?;
+    }
     if is_new {
         store::delete_surplus(conn, caller.user_id, id).await?;
         audit::record(conn, clocks, entry(caller, "device.register", id)).await?;
     }
     Ok((device, is_new))
+}
+
+/// How long a test push is worth sending: whoever asked for it is looking at the phone.
+const TEST_LASTS: TimeDelta = TimeDelta::minutes(10);
+
+/// Owes a test push to one device of the caller; returns the alert's id. It goes the way of every alert.
+pub async fn test(
+    conn: &mut AsyncPgConnection,
+    clocks: &Clocks,
+    caller: &Caller,
+    device_id: Uuid,
+) -> diesel::QueryResult<Uuid> {
+    let now = clocks.care.now();
+    let to = Recipient { clinic_id: caller.clinic_id, kind: RecipientKind::Member, id: caller.membership_id };
+    let owed = Owed {
+        dedupe_key: format!("x:{device_id}:{}", clocks.fresh_id()),
+        category: "test",
+        urgent: false,
+        treatment_id: None,
+        flag_id: None,
+        device_id: Some(device_id),
+        protocol_version_id: None,
+        item_key: None,
+        day_index: None,
+        seq: None,
+        due_at: now,
+        expires_at: now + TEST_LASTS,
+        state: PlannedState::Scheduled,
+    };
+    queue::enqueue(conn, to, &owed, now).await?;
+    Ok(ids::alert_id(to.clinic_id, to.id, &owed.dedupe_key))
 }
 
 /// Forgets a device of the caller; whether there was one.

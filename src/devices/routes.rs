@@ -40,6 +40,7 @@ struct DeviceView {
 impl DeviceView {
     fn of(device: Device, caller: &Caller) -> Self {
         Self {
+            reachable: device.is_reachable(),
             id: device.id,
             provider: device.provider,
             address_kind: device.address_kind,
@@ -47,7 +48,6 @@ impl DeviceView {
             environment: device.environment,
             locale: device.locale,
             time_zone: device.time_zone,
-            reachable: device.permission != "denied" && device.quarantined_at.is_none(),
             permission: device.permission,
             current: device.session_id == Some(caller.session_id),
             registered_at: device.registered_at,
@@ -62,6 +62,7 @@ impl From<RegisterError> for ApiError {
             RegisterError::IdTaken => {
                 Self::conflict(Conflict::IdTaken, "Another login's device has this id: choose a fresh one.")
             }
+            RegisterError::Planning(error) => error.into(),
             RegisterError::Query(error) => error.into(),
         }
     }
@@ -94,7 +95,9 @@ pub async fn put_device(
     let (device, is_new) = state
         .db
         .scoped(Scope::User(caller.user_id), async |conn| {
-            Ok::<_, ApiError>(register::register(conn, &state.clocks, &caller, *id, &device, &sealed).await?)
+            Ok::<_, ApiError>(
+                register::register(conn, &state.clocks, &state.protocols, &caller, *id, &device, &sealed).await?,
+            )
         })
         .await?;
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
@@ -114,6 +117,37 @@ pub async fn delete_device(
         })
         .await?;
     if removed { Ok(HttpResponse::NoContent().finish()) } else { Err(ApiError::NotFound) }
+}
+
+/// What a test push became: an alert, to be looked up like any other.
+#[derive(Debug, Serialize)]
+struct TestPush {
+    alert_id: Uuid,
+}
+
+/// Sends one device a test push, the way every alert goes.
+pub async fn test_device(
+    state: web::Data<State>,
+    caller: Caller,
+    id: web::Path<Uuid>,
+) -> Result<HttpResponse, ApiError> {
+    let device = state
+        .db
+        .scoped(Scope::User(caller.user_id), async |conn| {
+            Ok::<_, ApiError>(store::find_device(conn, caller.user_id, *id).await?)
+        })
+        .await?;
+    if !device.is_reachable() {
+        let detail = "Nothing is sent to this device: let the app notify and register it again.";
+        return Err(ApiError::conflict(Conflict::State, detail));
+    }
+    let alert_id = state
+        .db
+        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+            Ok::<_, ApiError>(register::test(conn, &state.clocks, &caller, device.id).await?)
+        })
+        .await?;
+    Ok(HttpResponse::Accepted().insert_header((CACHE_CONTROL, "no-store")).json(TestPush { alert_id }))
 }
 
 fn answer(response: &mut HttpResponseBuilder, device: DeviceView) -> HttpResponse {

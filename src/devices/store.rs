@@ -43,6 +43,13 @@ pub struct Device {
     pub quarantined_at: Option<DateTime<Utc>>,
 }
 
+impl Device {
+    /// Whether messages go to it: the person lets the app notify, or nobody asked them, and the address is not suspect.
+    pub fn is_reachable(&self) -> bool {
+        self.permission != "denied" && self.quarantined_at.is_none()
+    }
+}
+
 /// A device to be written.
 #[derive(Debug, Insertable)]
 #[diesel(table_name = devices)]

@@ -230,5 +230,4 @@ impl<'a> Sources<'a> {
 }
 
 #[cfg(test)]
-#[path = "guidance_tests.rs"]
 mod tests;

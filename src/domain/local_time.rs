@@ -150,5 +150,4 @@ fn instants(zone: Tz, wanted: NaiveDateTime) -> (DateTime<Utc>, Option<DateTime<
 }
 
 #[cfg(test)]
-#[path = "local_time_tests.rs"]
 mod tests;

@@ -1,5 +1,7 @@
 //! Invitations: how people join a clinic. Accepting one is `auth`'s business, since it makes or extends a login.
 
+pub mod invite;
+pub mod routes;
 pub mod store;
 
 use chrono::{DateTime, TimeDelta, Utc};

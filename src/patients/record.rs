@@ -8,6 +8,8 @@ use super::zones;
 use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::clock::Clocks;
+use crate::planning::PlanningError;
+use crate::protocols::Catalogue;
 
 /// What became of a record that was to be made.
 #[derive(Debug)]
@@ -74,10 +76,11 @@ pub struct Changes {
 pub async fn edit(
     conn: &mut AsyncPgConnection,
     clocks: &Clocks,
+    catalogue: &Catalogue,
     caller: &Caller,
     locked: LockedPatient,
     changes: Changes,
-) -> diesel::QueryResult<Patient> {
+) -> Result<Patient, PlanningError> {
     let before = &locked.patient;
     let mut after = before.clone();
     after.display_name = changes.display_name.unwrap_or(after.display_name);
@@ -93,8 +96,9 @@ pub async fn edit(
     // Who is at home moves with the home zone; who is away stays where the phone is.
     if let Some(home) = changes.time_zone
         && locked.zones.last().name() == before.time_zone
+        && zones::change(conn, &locked, home, clocks.care.now()).await?
     {
-        zones::change(conn, &locked, home, clocks.care.now()).await?;
+        zones::plan_again(conn, catalogue, &locked, clocks.care.now()).await?;
     }
     let entry = Entry::by(caller, "patient.update", "patient", after.id).about(after.id);
     audit::record(conn, clocks, entry).await?;

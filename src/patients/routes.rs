@@ -70,7 +70,7 @@ pub async fn update_patient(
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
             let locked = store::lock_patient(conn, caller.clinic_id, *id).await?;
             if_match.require(locked.patient.version)?;
-            Ok::<_, ApiError>(record::edit(conn, &state.clocks, &caller, locked, changes).await?)
+            Ok::<_, ApiError>(record::edit(conn, &state.clocks, &state.protocols, &caller, locked, changes).await?)
         })
         .await?;
     Ok(answer(&mut HttpResponse::Ok(), patient))

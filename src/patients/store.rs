@@ -196,6 +196,19 @@ pub async fn update_link(
     Ok(linked == 1)
 }
 
+/// Takes the login from behind its record at this clinic, if there is one.
+pub async fn delete_link(conn: &mut AsyncPgConnection, clinic_id: Uuid, user_id: Uuid) -> QueryResult<()> {
+    diesel::update(patients::table.filter(patients::clinic_id.eq(clinic_id)).filter(patients::user_id.eq(user_id)))
+        .set((
+            patients::user_id.eq(None::<Uuid>),
+            patients::linked_at.eq(None::<DateTime<Utc>>),
+            patients::version.eq(patients::version + 1),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Notes that the person is in `zone` from `valid_from` on. The later word on the same instant counts.
 pub async fn insert_zone(
     conn: &mut AsyncPgConnection,

@@ -3,12 +3,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use super::store::{self, LockedPatient};
 use crate::domain::preferences::ZoneMode;
+use crate::planning::{self, PlanningError};
+use crate::protocols::Catalogue;
 
 /// Between two changes that a phone makes. Two phones in two zones must not throw the plan about.
 const BETWEEN_CHANGES: TimeDelta = TimeDelta::hours(1);
@@ -17,16 +18,18 @@ const BETWEEN_CHANGES: TimeDelta = TimeDelta::hours(1);
 /// what the person is owed is planned anew.
 pub async fn follow_device(
     conn: &mut AsyncPgConnection,
+    catalogue: &Catalogue,
     clinic_id: Uuid,
     patient_id: Uuid,
     zone: Tz,
     now: DateTime<Utc>,
-) -> QueryResult<bool> {
+) -> Result<bool, PlanningError> {
     let locked = store::lock_patient(conn, clinic_id, patient_id).await?;
-    if !follows(&locked, now) {
-        return Ok(false);
+    let changed = follows(&locked, now) && change(conn, &locked, zone, now).await?;
+    if changed {
+        plan_again(conn, catalogue, &locked, now).await?;
     }
-    change(conn, &locked, zone, now).await
+    Ok(changed)
 }
 
 /// Whether the phone may set the zone now.
@@ -35,17 +38,30 @@ fn follows(locked: &LockedPatient, now: DateTime<Utc>) -> bool {
     settled && locked.zone_mode == ZoneMode::Device
 }
 
-/// The person is in `zone` from now on, whoever says so. Returns whether that is a change.
+/// Notes that the person is in `zone` from now on, whoever says so. Returns whether that is a change, after which the
+/// caller plans again.
 pub async fn change(
     conn: &mut AsyncPgConnection,
     locked: &LockedPatient,
     zone: Tz,
     now: DateTime<Utc>,
-) -> QueryResult<bool> {
+) -> diesel::QueryResult<bool> {
     if locked.zones.last() == zone {
         return Ok(false);
     }
     let patient = &locked.patient;
     store::insert_zone(conn, patient.clinic_id, patient.id, zone.name(), now).await?;
     Ok(true)
+}
+
+/// Plans everything anew that a locked patient is owed, as zone and preferences now stand.
+pub async fn plan_again(
+    conn: &mut AsyncPgConnection,
+    catalogue: &Catalogue,
+    locked: &LockedPatient,
+    now: DateTime<Utc>,
+) -> Result<(), PlanningError> {
+    let person = planning::lock(conn, locked.patient.clinic_id, locked.patient.id).await?;
+    person.replan(conn, catalogue, now).await?;
+    Ok(())
 }

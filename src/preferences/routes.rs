@@ -41,7 +41,8 @@ pub async fn put_notification_preferences(
             store::lock_preferences(conn, caller.user_id).await?;
             let (before, version) = store::find_choices(conn, caller.user_id).await?;
             if_match.check(version)?;
-            let version = save::save(conn, &state.clocks, &caller, &before, version, &choices).await?;
+            let version =
+                save::save(conn, &state.clocks, &state.protocols, &caller, &before, version, &choices).await?;
             let clinic = store::find_clinic_quiet(conn, caller.clinic_id).await?;
             Ok::<_, ApiError>((PreferencesView::of(choices, clinic), version))
         })

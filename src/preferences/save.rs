@@ -2,7 +2,6 @@
 //! One transaction.
 
 use chrono_tz::Tz;
-use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
 use super::store;
@@ -11,17 +10,20 @@ use crate::auth::extract::Caller;
 use crate::clock::Clocks;
 use crate::domain::preferences::{Choices, ZoneMode};
 use crate::patients;
+use crate::planning::PlanningError;
+use crate::protocols::Catalogue;
 
 /// Saves `after` over `before`, the choices at `version`; returns the version that they have now. Runs under
 /// [`store::lock_preferences`]. Choices that are the same change nothing.
 pub async fn save(
     conn: &mut AsyncPgConnection,
     clocks: &Clocks,
+    catalogue: &Catalogue,
     caller: &Caller,
     before: &Choices,
     version: i32,
     after: &Choices,
-) -> QueryResult<i32> {
+) -> Result<i32, PlanningError> {
     if after == before && version > 0 {
         return Ok(version);
     }
@@ -34,6 +36,7 @@ pub async fn save(
         if let Some(home) = locked.patient.time_zone.parse::<Tz>().ok().filter(|_| goes_home) {
             patients::zones::change(conn, &locked, home, now).await?;
         }
+        patients::zones::plan_again(conn, catalogue, &locked, now).await?;
     }
     if before.show_details != after.show_details {
         let action = if after.show_details { "lock_screen_details.consent" } else { "lock_screen_details.withdraw" };

@@ -11,7 +11,7 @@ use mendline::schema::{audit, devices, patient_zones};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Staged, TestApp};
+use crate::support::{Staged, TestApp, seed};
 
 async fn patient() -> (TestApp, Staged) {
     let app = TestApp::start().await;
@@ -259,4 +259,93 @@ async fn registering_and_removing_a_device_stands_in_the_audit_trail() {
         .unwrap();
     let patient = ada.caller.patient_id;
     assert_eq!(actions, [("device.register".to_owned(), patient), ("device.remove".to_owned(), patient)]);
+}
+
+fn seeded(who: &Staged) -> seed::Person {
+    let caller = who.caller;
+    seed::Person { clinic_id: caller.clinic_id, patient_id: caller.patient_id.unwrap(), user_id: caller.user_id }
+}
+
+#[tokio::test]
+async fn a_test_push_reaches_the_device_it_is_for_and_no_other() {
+    let (app, ada) = patient().await;
+    let (first, second) = (Uuid::new_v4(), Uuid::new_v4());
+    app.put(&path(first), &ada.token, berlin("phone-1")).await.expect(201);
+    app.put(&path(second), &ada.token, berlin("phone-2")).await.expect(201);
+    let test = format!("{}/test", path(second));
+    let body = app.post(&test, &ada.token, json!({})).await.expect(202);
+    app.drain_worker().await;
+    let sent = app.fcm.sent();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].target.device_id, second);
+    assert_eq!(sent[0].target.address.expose(), "phone-2");
+    assert_eq!(sent[0].message.payload.alert_id.to_string(), body["alert_id"].as_str().unwrap());
+    app.post(&test, &ada.token, json!({})).await.expect(202);
+    app.drain_worker().await;
+    assert_eq!(app.fcm.sent().len(), 2, "asked for twice, sent twice");
+}
+
+#[tokio::test]
+async fn staff_may_test_their_phones_too() {
+    let (app, ada) = patient().await;
+    let grace = app.stage(ada.caller.clinic_id, Role::Clinician).await;
+    let id = Uuid::new_v4();
+    app.put(&path(id), &grace.token, berlin("phone")).await.expect(201);
+    app.post(&format!("{}/test", path(id)), &grace.token, json!({})).await.expect(202);
+    app.drain_worker().await;
+    assert_eq!(app.fcm.sent()[0].target.device_id, id);
+}
+
+#[tokio::test]
+async fn a_device_that_nothing_is_sent_to_is_not_tested() {
+    let (app, ada) = patient().await;
+    let grace = app.stage(ada.caller.clinic_id, Role::Patient).await;
+    let id = Uuid::new_v4();
+    let mut silent = berlin("phone");
+    silent["permission"] = json!("denied");
+    app.put(&path(id), &ada.token, silent).await.expect(201);
+    let test = format!("{}/test", path(id));
+    assert_eq!(app.post(&test, &ada.token, json!({})).await.problem(409), "conflict");
+    assert_eq!(app.post(&test, &grace.token, json!({})).await.problem(404), "not_found");
+    assert!(seed::alerts(&app).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_found_no_phone_goes_to_the_one_registered_in_time() {
+    let (app, ada) = patient().await;
+    seed::due_now(&app, seeded(&ada), "m:a").await;
+    app.drain_worker().await;
+    assert_eq!(seed::state(&app, "m:a").await, "no_device");
+    let mut silent = berlin("phone");
+    silent["permission"] = json!("denied");
+    let id = Uuid::new_v4();
+    app.put(&path(id), &ada.token, silent).await.expect(201);
+    assert_eq!(seed::state(&app, "m:a").await, "no_device", "a silent phone is none");
+    app.put(&path(id), &ada.token, berlin("phone")).await.expect(200);
+    app.drain_worker().await;
+    assert_eq!(seed::state(&app, "m:a").await, "sent");
+}
+
+#[tokio::test]
+async fn a_phone_that_travels_moves_what_is_still_ahead_at_a_local_time() {
+    let (app, ada) = patient().await;
+    let clinician = app.stage(ada.caller.clinic_id, Role::Clinician).await;
+    let body = json!({"patient_id": ada.caller.patient_id, "performed_at": app.care.now()});
+    app.post("/v1/treatments", &clinician.token, body).await.expect(201);
+    let before = scheduled(&app).await;
+    assert!(!before.is_empty());
+    app.care.advance(TimeDelta::minutes(5));
+    app.put(&path(Uuid::new_v4()), &ada.token, fcm("phone", "Asia/Tokyo")).await.expect(201);
+    let after = scheduled(&app).await;
+    let moved = after.iter().filter(|(key, due)| before.get(*key).is_some_and(|was| was != *due)).count();
+    assert!(moved > 0, "nothing moved");
+    for (key, due) in after.iter().filter(|(key, _)| key.starts_with("m:")) {
+        let local = due.with_timezone(&chrono_tz::Asia::Tokyo).time();
+        assert!(local.to_string() >= "08:00".to_owned() && local.to_string() < "21:00".to_owned(), "{key} at {local}");
+    }
+}
+
+async fn scheduled(app: &TestApp) -> std::collections::BTreeMap<String, chrono::DateTime<Utc>> {
+    let rows = seed::alerts(app).await;
+    rows.into_iter().filter(|row| row.state == "scheduled").map(|row| (row.dedupe_key, row.due_at)).collect()
 }

@@ -4,11 +4,15 @@
 
 mod support;
 
+mod architecture;
 mod auth_sessions;
 mod auth_tokens;
+mod authorization;
 mod devices;
 mod health;
 mod idempotency;
+mod invitations;
+mod members;
 mod migrations;
 mod patients;
 mod preferences;
@@ -16,5 +20,6 @@ mod protocol_commands;
 mod protocol_facts;
 mod protocols;
 mod providers;
+mod tenancy;
 mod worker_delivery;
 mod worker_recovery;

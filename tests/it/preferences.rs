@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Answer, Staged, TestApp, send};
+use crate::support::{Answer, Staged, TestApp, seed, send};
 
 const PATH: &str = "/v1/me/notification-preferences";
 
@@ -179,4 +179,32 @@ async fn agreeing_to_details_on_the_lock_screen_is_recorded_and_so_is_taking_it_
         .await
         .unwrap();
     assert_eq!(actions, ["lock_screen_details.consent", "lock_screen_details.withdraw"]);
+}
+
+async fn scheduled(app: &TestApp) -> Vec<seed::AlertRow> {
+    seed::alerts(app).await.into_iter().filter(|row| row.state == "scheduled").collect()
+}
+
+#[tokio::test]
+async fn what_a_person_is_owed_follows_what_they_chose() {
+    let (app, ada) = patient().await;
+    let clinician = app.stage(ada.caller.clinic_id, Role::Clinician).await;
+    let body = json!({"patient_id": ada.caller.patient_id, "performed_at": app.care.now()});
+    app.post("/v1/treatments", &clinician.token, body).await.expect(201);
+    let first = scheduled(&app).await;
+    let milestones = |rows: &[seed::AlertRow]| rows.iter().filter(|row| row.dedupe_key.starts_with("m:")).count();
+    assert!(milestones(&first) > 0);
+
+    app.put(PATH, &ada.token, json!({"categories_off": ["milestone"]})).await.expect(200);
+    let without = scheduled(&app).await;
+    assert_eq!(milestones(&without), 0);
+    assert!(!without.is_empty());
+
+    app.put(PATH, &ada.token, json!({"paused": true})).await.expect(200);
+    assert!(scheduled(&app).await.is_empty());
+
+    app.put(PATH, &ada.token, json!({})).await.expect(200);
+    let last = scheduled(&app).await;
+    let owed = |rows: &[seed::AlertRow]| -> Vec<_> { rows.iter().map(|r| (r.dedupe_key.clone(), r.due_at)).collect() };
+    assert_eq!(owed(&last), owed(&first), "as if nothing had been chosen in between");
 }

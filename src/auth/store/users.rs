@@ -9,7 +9,7 @@ use super::announce;
 use crate::schema::users;
 
 /// A login.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[derive(Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = users)]
 pub struct User {
     /// Its id.
@@ -32,9 +32,14 @@ pub struct User {
     pub created_at: DateTime<Utc>,
 }
 
-/// What a person may change about itself.
-#[derive(Debug, Clone, Default, AsChangeset)]
-#[diesel(table_name = users)]
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// What a person may change about itself. Absent: as it was.
+#[derive(Debug, Clone, Default)]
 pub struct ProfileChange {
     /// As the person wants to be called.
     pub display_name: Option<String>,
@@ -71,23 +76,27 @@ pub async fn insert_user(conn: &mut AsyncPgConnection, user: &User) -> QueryResu
     Ok(())
 }
 
-/// Changes the profile, if it still has `version` (where given). `None`: it changed meanwhile.
-pub async fn update_profile(
-    conn: &mut AsyncPgConnection,
-    id: Uuid,
-    version: Option<i32>,
-    change: &ProfileChange,
-) -> QueryResult<Option<User>> {
-    let version: i32 = match version {
-        Some(version) => version,
-        None => lock_user(conn, id).await?.version,
+/// Changes the profile of a locked login. A change of nothing is none.
+pub async fn update_profile(conn: &mut AsyncPgConnection, before: &User, change: ProfileChange) -> QueryResult<User> {
+    let after = User {
+        display_name: change.display_name.unwrap_or_else(|| before.display_name.clone()),
+        time_zone: change.time_zone.unwrap_or_else(|| before.time_zone.clone()),
+        locale: change.locale.unwrap_or_else(|| before.locale.clone()),
+        ..before.clone()
     };
-    diesel::update(users::table.find(id).filter(users::version.eq(version)))
-        .set((change, users::version.eq(version + 1)))
+    if after == *before {
+        return Ok(after);
+    }
+    diesel::update(users::table.find(before.id))
+        .set((
+            users::display_name.eq(&after.display_name),
+            users::time_zone.eq(&after.time_zone),
+            users::locale.eq(&after.locale),
+            users::version.eq(before.version + 1),
+        ))
         .returning(User::as_returning())
         .get_result(conn)
         .await
-        .optional()
 }
 
 /// Sets another password.

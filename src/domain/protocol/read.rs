@@ -37,13 +37,16 @@ pub struct File<'a> {
 /// One file being read: where things stand and what is wrong with it.
 pub struct Doc<'s> {
     file: File<'s>,
+    line_starts: Vec<usize>,
     faults: RefCell<Vec<Fault>>,
     spots: RefCell<BTreeMap<String, usize>>,
 }
 
 impl<'s> Doc<'s> {
     pub fn new(file: File<'s>) -> Self {
-        Self { file, faults: RefCell::default(), spots: RefCell::default() }
+        let breaks = file.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(offset, _)| offset + 1);
+        let line_starts = std::iter::once(0).chain(breaks).collect();
+        Self { file, line_starts, faults: RefCell::default(), spots: RefCell::default() }
     }
 
     /// Parses the text. Syntax errors become faults; the table is given only if nothing worse than a key named twice
@@ -70,8 +73,7 @@ impl<'s> Doc<'s> {
     }
 
     fn line(&self, offset: usize) -> usize {
-        let head = self.file.text.as_bytes().get(..offset).unwrap_or(self.file.text.as_bytes());
-        1 + head.iter().filter(|byte| **byte == b'\n').count()
+        self.line_starts.partition_point(|start| *start <= offset).max(1)
     }
 
     /// A fault at a path such as `items[3].window`, or the closest ancestor that was read.

@@ -13,11 +13,15 @@ pub(super) fn occurrences<'a>(plan: &Plan<'a>, laid: &LaidOut<'a>, tasks: &mut V
     match (recurrence, &item.window) {
         (Recurrence::Once { offset }, _) => {
             let Some(close_at) = laid.close_at else { return };
-            let open_at = laid.open_at + offset.delta();
             // A task whose window travels with the clock belongs to that day; one in elapsed time to the day it opens.
-            let (day_index, local_date) = match &item.window {
-                Some(Window::LocalDay { from_day, .. }) => (*from_day, day(plan.anchor_on, *from_day)),
-                _ => (0, plan.zones.date(open_at)),
+            let (day_index, local_date, open_at) = match &item.window {
+                Some(Window::LocalDay { from_day, from_time, .. }) => {
+                    (*from_day, day(plan.anchor_on, *from_day), plan.on(*from_day, *from_time) + offset.delta())
+                }
+                _ => {
+                    let open_at = laid.open_at + offset.delta();
+                    (0, plan.zones.date(open_at), open_at)
+                }
             };
             push(plan, tasks, item, (day_index, 0), local_date, (open_at, close_at));
         }

@@ -1,0 +1,295 @@
+//! What happens: a treatment is recorded and six weeks pass, event by event. The care clock stands still while anything
+//! is in flight.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::api::text;
+use super::cast::{Cast, Person, ZONE};
+use super::phone::Exchange;
+use super::screen;
+use crate::alerts::queue;
+use crate::app::State;
+use crate::db::{Db, DbError, Scope};
+use crate::worker::Worker;
+
+/// What the patient or the clinician does at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Deed {
+    /// The patient opens the app and ticks off what is open.
+    TickOff,
+    /// The patient answers the check-in: all as expected.
+    ReportWell,
+    /// The patient reports what should not be.
+    ReportWorry,
+    /// The clinician takes the flag on.
+    Acknowledge,
+    /// The clinician has called.
+    Contact,
+    /// The clinician closes the flag.
+    Resolve,
+}
+
+/// Days on which the patient does not open the app at all.
+const ABSENT: [i64; 3] = [6, 9, 10];
+/// The day of the worrying report.
+const WORRY_DAY: i64 = 3;
+/// When the app is opened, local time.
+const VISITS: [(u32, u32); 4] = [(8, 40), (13, 10), (18, 30), (20, 50)];
+
+/// What is told at the end.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Alerts that a provider accepted.
+    pub sent: i64,
+    /// Alerts that a person opened.
+    pub opened: i64,
+    /// Alerts that were too old to send.
+    pub expired: i64,
+    /// Share of closed tasks done on time, in basis points.
+    pub on_time_bp: i64,
+    /// To log in with: name, e-mail, password.
+    pub logins: Vec<(String, String, String)>,
+    /// The clinician's bearer token, good for a quarter of an hour.
+    pub token: String,
+    /// The treatment.
+    pub treatment_id: String,
+    /// The worklist, as the API shows it.
+    pub worklist: Value,
+}
+
+/// The story while it is told.
+pub struct Story<'a> {
+    state: &'a State,
+    worker: &'a Worker,
+    cast: Cast,
+    treatment_id: String,
+    flag_id: Option<String>,
+    deeds: BTreeSet<(DateTime<Utc>, Deed)>,
+    pace: Duration,
+    received: usize,
+    opened: usize,
+}
+
+impl<'a> Story<'a> {
+    /// Brings everybody in and records the treatment.
+    pub async fn begin(
+        state: &'a State,
+        worker: &'a Worker,
+        exchange: &Exchange,
+        base: &str,
+        pace: Duration,
+    ) -> anyhow::Result<Self> {
+        screen::title();
+        let cast = Cast::assemble(state, exchange, base).await?;
+        let now = state.clocks.care.now();
+        screen::deed(now, "Pia accepts the clinic's invitation and registers her phone; so does Clara, her clinician");
+        let body = json!({ "patient_id": cast.patient_id, "performed_at": now, "session_number": 1 });
+        let treatment = cast.clinician.api.post("/v1/treatments", &body).await?;
+        screen::deed(now, "Clara records the microneedling session that has just ended");
+        let treatment_id = text(&treatment, "/id")?;
+        let deeds = deeds(now);
+        Ok(Self { state, worker, cast, treatment_id, flag_id: None, deeds, pace, received: 0, opened: 0 })
+    }
+
+    /// Steps from event to event until `end`.
+    pub async fn tell(&mut self, end: DateTime<Utc>) -> anyhow::Result<()> {
+        loop {
+            let deed = self.deeds.first().map(|(at, _)| *at);
+            let alert = self.next_alert().await?;
+            let Some(next) = [deed, alert].into_iter().flatten().min().filter(|next| *next <= end) else {
+                self.state.clocks.care.set(end);
+                return Ok(());
+            };
+            let now = next.max(self.state.clocks.care.now());
+            self.state.clocks.care.set(now);
+            while let Some((at, deed)) = self.deeds.first().copied().filter(|(at, _)| *at <= now) {
+                self.deeds.remove(&(at, deed));
+                self.act(deed).await?;
+            }
+            self.worker.drain().await?;
+            self.look().await?;
+        }
+    }
+
+    async fn next_alert(&self) -> Result<Option<DateTime<Utc>>, DbError> {
+        self.state.db.scoped(Scope::System, async |conn| Ok::<_, DbError>(queue::next_due(conn).await?)).await
+    }
+
+    /// Both phones: what came in is shown, fetched and mostly opened.
+    async fn look(&mut self) -> anyhow::Result<()> {
+        let now = self.state.clocks.care.now();
+        for who in [&mut self.cast.patient, &mut self.cast.clinician] {
+            for notification in who.phone.look()? {
+                self.received += 1;
+                let path = format!("/v1/alerts/{}", notification.alert_id);
+                let alert = who.api.get(&path).await?;
+                let lock_screen = match &notification.body {
+                    Some(body) => format!("{} {body}", notification.title),
+                    None => notification.title.clone(),
+                };
+                let shown = format!("{}: {}", text(&alert, "/title")?, text(&alert, "/body")?);
+                screen::alert(now, who.name, &lock_screen, &shown);
+                // People do not open everything.
+                if self.received % 6 != 0 {
+                    who.api.post(&format!("{path}/opened"), &json!({})).await?;
+                    self.opened += 1;
+                }
+                if text(&alert, "/category")? == "check_in" {
+                    self.deeds.insert((now + TimeDelta::minutes(25), Deed::ReportWell));
+                }
+                tokio::time::sleep(self.pace).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, deed: Deed) -> anyhow::Result<()> {
+        let now = self.state.clocks.care.now();
+        match deed {
+            Deed::TickOff => self.tick_off(now).await,
+            Deed::ReportWell => {
+                let symptoms = json!({ "redness": 1, "dryness": 1, "flaking": 1, "itching": 0, "pain": 0 });
+                self.report(now, &symptoms).await.map(drop)
+            }
+            Deed::ReportWorry => {
+                let symptoms = json!({
+                    "redness": 3, "warmth": 2, "pain": 2, "pus": "coloured",
+                    "temperature": { "value": 38.4, "unit": "celsius" },
+                });
+                let check_in = self.report(now, &symptoms).await?;
+                let level = text(&check_in, "/triage/level")?;
+                screen::deed(now, &format!("Pia reports how her skin looks; triage says {level} and tells the clinic"));
+                anyhow::ensure!(matches!(level.as_str(), "urgent" | "emergency"), "the worrying report was {level}");
+                let flags = self.cast.clinician.api.get("/v1/flags?status=open").await?;
+                self.flag_id = Some(text(&flags, "/items/0/id")?);
+                self.deeds.insert((now + TimeDelta::minutes(12), Deed::Acknowledge));
+                self.deeds.insert((now + TimeDelta::minutes(30), Deed::Contact));
+                self.deeds.insert((now + TimeDelta::hours(44), Deed::Resolve));
+                Ok(())
+            }
+            Deed::Acknowledge => {
+                self.flag("acknowledge", &json!({ "note": "Looking at it now." })).await?;
+                screen::deed(now, "Clara acknowledges the flag; Pia's app shows that the clinic has seen it");
+                Ok(())
+            }
+            Deed::Contact => {
+                self.flag("contacted", &json!({ "note": "Called, seen the same evening." })).await?;
+                screen::deed(now, "Clara calls Pia");
+                Ok(())
+            }
+            Deed::Resolve => {
+                self.flag("resolve", &json!({ "outcome": "Seen and treated; settling.", "note": "Closed." })).await?;
+                screen::deed(now, "Clara resolves the flag");
+                Ok(())
+            }
+        }
+    }
+
+    async fn flag(&self, verb: &str, body: &Value) -> anyhow::Result<()> {
+        let flag = self.flag_id.as_deref().context("no flag was raised")?;
+        self.cast.clinician.api.post(&format!("/v1/flags/{flag}/{verb}"), body).await?;
+        Ok(())
+    }
+
+    async fn report(&self, now: DateTime<Utc>, symptoms: &Value) -> anyhow::Result<Value> {
+        let body = json!({ "id": Uuid::new_v4(), "recorded_at": now, "symptoms": symptoms });
+        let path = format!("/v1/treatments/{}/check-ins", self.treatment_id);
+        self.cast.patient.api.post(&path, &body).await
+    }
+
+    /// Ticks off what is open just now.
+    async fn tick_off(&self, now: DateTime<Utc>) -> anyhow::Result<()> {
+        let today = now.with_timezone(&ZONE).date_naive();
+        let path = format!("/v1/treatments/{}/tasks?from={today}&to={today}", self.treatment_id);
+        let tasks = self.cast.patient.api.get(&path).await?;
+        let tasks = tasks.pointer("/items").and_then(Value::as_array).context("a list of tasks")?;
+        let mut titles = BTreeMap::new();
+        let mut outcomes = Vec::new();
+        for task in tasks.iter().filter(|task| task["state"] == "open") {
+            outcomes.push(json!({
+                "id": Uuid::new_v4(), "task_id": task["id"], "kind": "done", "recorded_at": now,
+            }));
+            titles.insert(text(task, "/title")?, ());
+        }
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let path = format!("/v1/treatments/{}/outcomes", self.treatment_id);
+        let answer = self.cast.patient.api.post(&path, &json!({ "outcomes": outcomes })).await?;
+        let results = answer.pointer("/results").and_then(Value::as_array).context("results")?;
+        anyhow::ensure!(
+            results.iter().all(|result| result["status"] == "accepted"),
+            "a tick-off was refused: {answer}"
+        );
+        let titles: Vec<String> = titles.into_keys().collect();
+        screen::done(now, &titles.join(", "));
+        Ok(())
+    }
+
+    /// Checks that what was sent arrived, and reads the clinic's view.
+    pub async fn end(&mut self) -> anyhow::Result<Told> {
+        self.look().await?;
+        let counts = states(&self.state.db).await?;
+        let count = |state: &str| counts.iter().filter(|(found, _)| found == state).count();
+        anyhow::ensure!(count("failed") == 0, "{} alerts failed", count("failed"));
+        anyhow::ensure!(
+            count("sent") == self.received,
+            "{} alerts were sent, {} arrived",
+            count("sent"),
+            self.received
+        );
+        let opened = counts.iter().filter(|(_, opened)| *opened).count();
+        anyhow::ensure!(opened == self.opened, "{} alerts were opened, {opened} are recorded", self.opened);
+        let Cast { clinician, patient, patient_id } = &self.cast;
+        let compliance = clinician.api.get(&format!("/v1/patients/{patient_id}/compliance")).await?;
+        let on_time = compliance.pointer("/on_time_bp").or_else(|| compliance.pointer("/to_date/on_time_bp"));
+        let login = |who: &Person| (who.name.to_owned(), who.email.clone(), who.password.clone());
+        Ok(Told {
+            sent: i64::try_from(count("sent"))?,
+            opened: i64::try_from(opened)?,
+            expired: i64::try_from(count("expired"))?,
+            on_time_bp: on_time.and_then(Value::as_i64).context("no compliance after six weeks")?,
+            logins: vec![login(clinician), login(patient)],
+            token: clinician.api.token().to_owned(),
+            treatment_id: self.treatment_id.clone(),
+            worklist: clinician.api.get("/v1/patients").await?,
+        })
+    }
+}
+
+/// The patient's two weeks of visits to the app, and the worrying evening.
+fn deeds(start: DateTime<Utc>) -> BTreeSet<(DateTime<Utc>, Deed)> {
+    let first = start.with_timezone(&ZONE).date_naive();
+    let mut deeds = BTreeSet::new();
+    let mut add = |day: i64, (hour, minute): (u32, u32), deed: Deed| {
+        let time = NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default();
+        let local = (first + TimeDelta::days(day)).and_time(time).and_local_timezone(ZONE).earliest();
+        if let Some(at) = local.map(|local| local.to_utc()).filter(|at| *at > start) {
+            deeds.insert((at, deed));
+        }
+    };
+    for day in (0..15).filter(|day| !ABSENT.contains(day)) {
+        for visit in VISITS {
+            add(day, visit, Deed::TickOff);
+        }
+    }
+    add(WORRY_DAY, (19, 20), Deed::ReportWorry);
+    deeds
+}
+
+/// State of every alert, and whether it was opened.
+async fn states(db: &Db) -> Result<Vec<(String, bool)>, DbError> {
+    use crate::schema::alerts::dsl;
+    use diesel::{ExpressionMethods, QueryDsl};
+    use diesel_async::RunQueryDsl;
+    db.scoped(Scope::System, async |conn| {
+        Ok(dsl::alerts.select((dsl::state, dsl::opened_at.is_not_null())).load(conn).await?)
+    })
+    .await
+}

@@ -1,0 +1,165 @@
+//! What an administrator does to a member: another role, the end of a membership, a code for a forgotten password.
+//! Each takes effect at once: the member's access tokens are called back on every node when the transaction commits.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::AsyncPgConnection;
+use uuid::Uuid;
+
+use super::store::{self, Member};
+use crate::audit::{self, Entry};
+use crate::auth::extract::Caller;
+use crate::auth::store::{self as logins, EndedBecause, NewResetCode};
+use crate::auth::{Auth, codes};
+use crate::clock::Clocks;
+use crate::db::{Db, DbError, Scope};
+use crate::domain::role::Role;
+use crate::patients;
+
+/// How long a reset code can be used.
+pub const RESET_CODE_VALID_FOR: TimeDelta = TimeDelta::hours(24);
+
+/// Why a member is not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// Somebody must be able to run the clinic.
+    #[error("the last administrator")]
+    LastAdministrator,
+    /// A patient does not become staff, nor staff a patient: that is another record, and another invitation.
+    #[error("a patient's role does not change")]
+    Patient,
+    /// The login belongs to other clinics too: one of them alone must not be able to take it over.
+    #[error("the login is not the clinic's alone")]
+    NotAlone,
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<diesel::result::Error> for ChangeError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+/// A code that a clinic hands to somebody who forgot the password.
+#[derive(Debug, Clone)]
+pub struct ResetCode {
+    /// What the person types.
+    pub code: String,
+    /// Useless from then on.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The member, after its login was locked and the last administrator protected.
+async fn lock(conn: &mut AsyncPgConnection, clinic_id: Uuid, id: Uuid, stays: bool) -> Result<Member, ChangeError> {
+    let user_id = store::find_member(conn, clinic_id, id).await?.user_id;
+    logins::lock_user(conn, user_id).await?;
+    let administrators = store::lock_administrators(conn, clinic_id).await?;
+    if !stays && administrators == [id] {
+        return Err(ChangeError::LastAdministrator);
+    }
+    // Read again: it may have changed while the lock was awaited.
+    Ok(store::find_member(conn, clinic_id, id).await?)
+}
+
+/// Gives a member of the staff another role.
+pub async fn role(
+    db: &Db,
+    clocks: &Clocks,
+    auth: &Auth,
+    caller: &Caller,
+    id: Uuid,
+    role: Role,
+) -> Result<Member, ChangeError> {
+    let clinic_id = caller.clinic_id;
+    let (member, changed_at) = db
+        .scoped(Scope::Clinic(clinic_id), async |conn| {
+            let mut member = lock(conn, clinic_id, id, role == Role::Administrator).await?;
+            let before = logins::role(&member.role)?;
+            if before == role {
+                return Ok((member, None));
+            }
+            if !before.is_staff() || !role.is_staff() {
+                return Err(ChangeError::Patient);
+            }
+            let now = clocks.wall.now();
+            store::update_role(conn, clinic_id, id, role).await?;
+            logins::call_back_tokens(conn, member.user_id, now).await?;
+            audit::record(conn, clocks, Entry::by(caller, "member.update", "member", id)).await?;
+            role.as_str().clone_into(&mut member.role);
+            Ok((member, Some(now)))
+        })
+        .await?;
+    if let Some(at) = changed_at {
+        auth.revocations.note(member.user_id, at);
+    }
+    Ok(member)
+}
+
+/// Ends a membership, its sessions and their devices. A patient's record stays, without a login.
+pub async fn remove(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, id: Uuid) -> Result<(), ChangeError> {
+    let clinic_id = caller.clinic_id;
+    let (user_id, at) = db
+        .scoped(Scope::Clinic(clinic_id), async |conn| {
+            let member = lock(conn, clinic_id, id, false).await?;
+            let now = clocks.wall.now();
+            store::delete_member(conn, clinic_id, id, now).await?;
+            patients::store::delete_link(conn, clinic_id, member.user_id).await?;
+            logins::end_sessions(conn, member.user_id, Some(clinic_id), EndedBecause::Removed, now).await?;
+            logins::call_back_tokens(conn, member.user_id, now).await?;
+            audit::record(conn, clocks, Entry::by(caller, "member.delete", "member", id)).await?;
+            Ok::<_, ChangeError>((member.user_id, now))
+        })
+        .await?;
+    auth.revocations.note(user_id, at);
+    Ok(())
+}
+
+/// Issues a reset code for a member; earlier ones are void.
+///
+/// Not for somebody who also belongs to another clinic: the administrators of one would hold the key to what the other
+/// knows. Such a login is reset by the server's operator.
+pub async fn issue_reset_code(
+    db: &Db,
+    clocks: &Clocks,
+    auth: &Auth,
+    caller: &Caller,
+    id: Uuid,
+) -> Result<ResetCode, ChangeError> {
+    let clinic_id = caller.clinic_id;
+    db.scoped(Scope::Clinic(clinic_id), async |conn| {
+        let user_id = store::find_member(conn, clinic_id, id).await?.user_id;
+        logins::lock_user(conn, user_id).await?;
+        if logins::count_clinics(conn, user_id).await? != 1 {
+            return Err(ChangeError::NotAlone);
+        }
+        let code = write_reset_code(conn, clocks, auth, user_id, clinic_id, Some(caller.user_id)).await?;
+        audit::record(conn, clocks, Entry::by(caller, "member.reset_code", "member", id)).await?;
+        Ok(code)
+    })
+    .await
+}
+
+/// Writes a reset code; `issued_by` is absent for the server's operator.
+pub async fn write_reset_code(
+    conn: &mut AsyncPgConnection,
+    clocks: &Clocks,
+    auth: &Auth,
+    user_id: Uuid,
+    clinic_id: Uuid,
+    issued_by: Option<Uuid>,
+) -> diesel::QueryResult<ResetCode> {
+    let now = clocks.wall.now();
+    let code = auth.keys.code(Uuid::new_v4());
+    let expires_at = now + RESET_CODE_VALID_FOR;
+    let new = NewResetCode {
+        code_hash: codes::hash(&code).to_vec(),
+        user_id,
+        clinic_id,
+        issued_by,
+        issued_at: now,
+        expires_at,
+    };
+    logins::insert_reset_code(conn, &new).await?;
+    Ok(ResetCode { code, expires_at })
+}

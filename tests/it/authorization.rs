@@ -1,0 +1,263 @@
+//! Every route against everybody who may not use it: nobody, an expired token, the wrong role, another clinic, another
+//! patient. A route without a row fails the test, so whoever adds a route says here whom it is for.
+
+use chrono::TimeDelta;
+use mendline::app::ROUTES;
+use mendline::auth::token::LIFETIME;
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::people::{Clinic, Person};
+use crate::support::{TestApp, send};
+
+/// Whom a route is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    Anybody,
+    /// Whoever is logged in; what the path names is the patient's own.
+    Users,
+    Staff,
+    Administrators,
+    /// Staff, and patients as far as it is about themselves.
+    StaffAndOneself,
+}
+use For::{Administrators, Anybody, Staff, StaffAndOneself, Users};
+
+/// What the table is tried on: a clinic with one of each, and a second one with one of each.
+struct World {
+    clinic: Clinic,
+    clinician: Person,
+    patient: Person,
+    neighbour: Person,
+    rival: Clinic,
+    rival_clinician: Person,
+    rival_patient: Person,
+    invitation: Uuid,
+    /// The patient's phone.
+    device: Uuid,
+    /// The patient's treatment.
+    treatment: Uuid,
+}
+
+type Ids = fn(&World) -> Vec<Uuid>;
+type Sent = fn(&World) -> Value;
+
+/// One route.
+#[derive(Clone, Copy)]
+struct Row {
+    method: &'static str,
+    path: &'static str,
+    whom: For,
+    /// What the placeholders of the path name, in order: things of the first clinic and its patient.
+    ids: Option<Ids>,
+    /// How those are told who it is no business of: there is no such thing, unless the row says otherwise.
+    foreign: u16,
+    /// A body that would do.
+    body: Option<Sent>,
+}
+
+const fn row(method: &'static str, path: &'static str, whom: For) -> Row {
+    Row { method, path, whom, ids: None, foreign: 404, body: None }
+}
+
+impl Row {
+    const fn on(self, ids: Ids) -> Self {
+        Self { ids: Some(ids), ..self }
+    }
+
+    const fn foreign(self, status: u16) -> Self {
+        Self { foreign: status, ..self }
+    }
+
+    const fn sending(self, body: Sent) -> Self {
+        Self { body: Some(body), ..self }
+    }
+}
+
+const MEMBER: Ids = |world| vec![world.clinician.membership_id];
+const DEVICE: Ids = |world| vec![world.device];
+const TREATMENT: Ids = |world| vec![world.treatment];
+const PATIENT: Ids = |world| vec![world.patient.patient()];
+
+const TABLE: &[Row] = &[
+    row("GET", "/healthz", Anybody),
+    row("GET", "/readyz", Anybody),
+    row("GET", "/.well-known/jwks.json", Anybody),
+    row("GET", "/v1/config", Anybody),
+    row("POST", "/v1/auth/register", Anybody),
+    row("POST", "/v1/auth/login", Anybody),
+    row("POST", "/v1/auth/refresh", Anybody),
+    row("POST", "/v1/auth/reset", Anybody),
+    row("POST", "/v1/auth/logout", Users),
+    row("POST", "/v1/auth/switch", Users).sending(|world| json!({ "clinic_id": world.rival.id })),
+    row("POST", "/v1/invitations/accept", Users).sending(|_| json!({ "invitation_code": "x" })),
+    row("GET", "/v1/me", Users),
+    row("PATCH", "/v1/me", Users),
+    row("GET", "/v1/me/devices", Users),
+    row("PUT", "/v1/me/devices/{device_id}", Users).on(DEVICE).foreign(409).sending(|_| device("another-phone")),
+    row("DELETE", "/v1/me/devices/{device_id}", Users).on(DEVICE),
+    row("GET", "/v1/me/notification-preferences", Users),
+    row("PUT", "/v1/me/notification-preferences", Users),
+    row("GET", "/v1/clinic", Administrators),
+    row("PATCH", "/v1/clinic", Administrators),
+    row("GET", "/v1/members", Administrators),
+    row("GET", "/v1/members/{id}", Administrators).on(MEMBER),
+    row("PATCH", "/v1/members/{id}", Administrators).on(MEMBER).sending(|_| json!({ "role": "administrator" })),
+    row("DELETE", "/v1/members/{id}", Administrators).on(MEMBER),
+    row("POST", "/v1/members/{id}/reset-code", Administrators).on(MEMBER),
+    row("GET", "/v1/invitations", Staff),
+    row("POST", "/v1/invitations", Staff).sending(|_| json!({ "role": "clinician" })),
+    row("DELETE", "/v1/invitations/{id}", Staff).on(|world| vec![world.invitation]),
+    row("POST", "/v1/patients", Staff).sending(|_| json!({ "display_name": "Ada" })),
+    row("GET", "/v1/patients/{id}", StaffAndOneself).on(PATIENT),
+    row("PATCH", "/v1/patients/{id}", Staff).on(PATIENT).sending(|_| json!({ "display_name": "Ada" })),
+    row("GET", "/v1/treatments", Users),
+    row("POST", "/v1/treatments", Users).sending(|world| treatment(world.patient.patient())),
+    row("GET", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT),
+    row("PATCH", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "area": "face" })),
+    row("DELETE", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT),
+    row("POST", "/v1/treatments/{id}/complete", Staff).on(TREATMENT),
+    row("POST", "/v1/treatments/{id}/confirm", Staff).on(TREATMENT),
+];
+
+#[test]
+fn every_route_has_a_row_and_every_row_a_route() {
+    let routes: Vec<_> = ROUTES.iter().map(|route| (route.method, route.path)).collect();
+    let rows: Vec<_> = TABLE.iter().map(|row| (row.method, row.path)).collect();
+    let bare: Vec<_> = routes.iter().filter(|route| !rows.contains(route)).collect();
+    let stray: Vec<_> = rows.iter().filter(|row| !routes.contains(row)).collect();
+    assert!(bare.is_empty(), "say in TABLE whom these routes are for: {bare:?}");
+    assert!(stray.is_empty(), "these rows have no route: {stray:?}");
+    for row in TABLE {
+        assert_eq!(row.path.contains('{'), row.ids.is_some(), "{} {}: what does the path name?", row.method, row.path);
+    }
+}
+
+fn device(address: &str) -> Value {
+    json!({ "provider": "fcm", "address": address, "locale": "de", "time_zone": "Europe/Berlin", "permission": "granted" })
+}
+
+fn treatment(patient: Uuid) -> Value {
+    json!({ "patient_id": patient, "performed_at": "2026-02-02T10:00:00Z" })
+}
+
+async fn world(app: &TestApp) -> World {
+    let (clinic, rival) = (app.clinic().await, app.clinic().await);
+    let invited = app.post("/v1/invitations", &clinic.admin.token, json!({ "role": "clinician" })).await.expect(201);
+    let (patient, phone) = (app.patient_of(&clinic).await, Uuid::new_v4());
+    app.put(&format!("/v1/me/devices/{phone}"), &patient.token, device("a-phone")).await.expect(201);
+    let recorded = app.post("/v1/treatments", &clinic.admin.token, treatment(patient.patient())).await.expect(201);
+    World {
+        clinician: app.clinician_of(&clinic).await,
+        neighbour: app.patient_of(&clinic).await,
+        rival_clinician: app.clinician_of(&rival).await,
+        rival_patient: app.patient_of(&rival).await,
+        invitation: invited["id"].as_str().unwrap().parse().unwrap(),
+        device: phone,
+        treatment: recorded["id"].as_str().unwrap().parse().unwrap(),
+        patient,
+        clinic,
+        rival,
+    }
+}
+
+impl Row {
+    fn path(&self, world: &World) -> String {
+        let mut path = self.path.to_owned();
+        for id in self.ids.map(|ids| ids(world)).unwrap_or_default() {
+            let (open, close) = (path.find('{').expect("a placeholder"), path.find('}').expect("its end"));
+            path.replace_range(open..=close, &id.to_string());
+        }
+        assert!(!path.contains('{'), "{path}: what does it name?");
+        path
+    }
+
+    /// The status that somebody gets.
+    async fn status(&self, app: &TestApp, world: &World, token: &str) -> u16 {
+        let request = app.request(self.method.parse::<Method>().unwrap(), &self.path(world), token);
+        let request = request.header("if-match", "*");
+        let body = self.body.map_or_else(|| json!({}), |body| body(world));
+        let request = if matches!(self.method, "GET" | "DELETE") { request } else { request.json(&body) };
+        send(request).await.status.as_u16()
+    }
+}
+
+/// Who is refused, and how: the wrong role is told so, what is somebody else's does not exist.
+fn refusals(row: &Row, world: &World) -> Vec<(&'static str, String, u16)> {
+    let token = |person: &Person| person.token.clone();
+    let (clinician, patient) = (&world.clinician, &world.patient);
+    let mut refused = Vec::new();
+    match row.whom {
+        Anybody | Users | StaffAndOneself => {}
+        Staff => refused.push(("a patient", token(patient), 403)),
+        Administrators => {
+            refused.push(("a clinician", token(clinician), 403));
+            refused.push(("a patient", token(patient), 403));
+        }
+    }
+    if row.ids.is_some() {
+        let mut others = vec![("another clinic's administrator", &world.rival.admin)];
+        if row.whom != Administrators {
+            others.push(("another clinic's clinician", &world.rival_clinician));
+        }
+        if matches!(row.whom, Users | StaffAndOneself) {
+            others.push(("another patient", &world.neighbour));
+            others.push(("another clinic's patient", &world.rival_patient));
+        }
+        if row.whom == Users {
+            others.push(("the patient's clinician", clinician));
+        }
+        refused.extend(others.into_iter().map(|(who, person)| (who, token(person), row.foreign)));
+    }
+    refused
+}
+
+#[tokio::test]
+async fn nobody_gets_past_who_may_not() {
+    let app = TestApp::start().await;
+    let world = world(&app).await;
+    let mut wrong = Vec::new();
+    for row in TABLE {
+        let caller =
+            app.state.auth.tokens.verify(&world.clinic.admin.token, app.state.clocks.wall.now()).unwrap().caller;
+        let long_ago = app.state.clocks.wall.now() - LIFETIME - TimeDelta::seconds(1);
+        let expired = app.state.auth.tokens.issue(&caller, long_ago).unwrap();
+        let mut tried = refusals(row, &world);
+        if row.whom != Anybody {
+            tried.push(("nobody", String::new(), 401));
+            tried.push(("an expired token", expired, 401));
+        }
+        for (who, token, expected) in tried {
+            let got = row.status(&app, &world, &token).await;
+            if got != expected {
+                wrong.push(format!("{} {} by {who}: {got}, not {expected}", row.method, row.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn whoever_may_gets_past() {
+    let app = TestApp::start().await;
+    let world = world(&app).await;
+    let mut wrong = Vec::new();
+    // What ends people and sessions would spoil the rest and is tried by tests of its own.
+    let ends = |row: &&Row| row.path == "/v1/auth/logout" || (row.method, row.path) == ("DELETE", "/v1/members/{id}");
+    for row in TABLE.iter().filter(|row| !ends(row)) {
+        let token = match row.whom {
+            Anybody => "",
+            Users => &world.patient.token,
+            Staff | Administrators | StaffAndOneself => &world.clinic.admin.token,
+        };
+        let got = row.status(&app, &world, token).await;
+        let refused = matches!(got, 401 | 403) && row.whom != Anybody;
+        // No row but this one names something that must not be there.
+        let missing = got == 404 && row.path != "/v1/auth/switch";
+        if refused || missing || matches!(got, 405 | 500..) {
+            wrong.push(format!("{} {}: {got}", row.method, row.path));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
