@@ -12,7 +12,8 @@ use crate::auth::extract::Caller;
 use crate::db::Scope;
 use crate::domain::protocol::ProtocolVersion;
 use crate::domain::role::Role;
-use crate::flags::store::{self as flags, Flag};
+use crate::flags::store as flags;
+pub use crate::flags::store::Flag;
 use crate::patients;
 use crate::treatments::store::{self as treatments, Treatment};
 

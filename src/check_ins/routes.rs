@@ -30,7 +30,7 @@ impl From<SubmitError> for ApiError {
                 "The treatment was cancelled, so nobody would look at this check-in: call the clinic.",
             ),
             SubmitError::TooEarly => Self::invalid("/recorded_at", "lies before the treatment"),
-            SubmitError::Planning(error) => Self::Internal(error.into()),
+            SubmitError::Planning(error) => error.into(),
             SubmitError::Protocol(error) => Self::Internal(error.into()),
             SubmitError::Record(error) => Self::Internal(error),
             SubmitError::Db(error) => error.into(),

@@ -5,10 +5,9 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::read::{Told, Voice};
+use super::read::{Flag, Told, Voice};
 use super::words::{self, TRIAGE_OFF};
 use crate::domain::protocol::{PlainText, ProtocolVersion, Texts};
-use crate::flags::store::Flag;
 
 /// A check-in and what came of it.
 #[derive(Debug, Serialize)]

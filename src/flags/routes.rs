@@ -11,7 +11,7 @@ use super::store::{self, Filter};
 use super::view::{FlagHistory, FlagView};
 use crate::app::State;
 use crate::auth::extract::{Caller, Staff};
-use crate::body::{Body, Faults};
+use crate::body::{Faults, OptionalBody};
 use crate::db::Scope;
 use crate::domain::flag::{Act, Status};
 use crate::domain::protocol::Level;
@@ -29,7 +29,7 @@ impl From<ActError> for ApiError {
             ActError::ResolvedOtherwise => conflict("The flag was resolved with another outcome: reopen it first."),
             ActError::Overtaken => conflict("The same was reported again since: there is a later flag."),
             ActError::Changed => Self::PreconditionFailed,
-            ActError::Planning(error) => Self::Internal(error.into()),
+            ActError::Planning(error) => error.into(),
             ActError::Record(error) => Self::Internal(error),
             ActError::Db(error) => error.into(),
         }
@@ -122,9 +122,9 @@ pub async fn acknowledge_flag(
     staff: Staff,
     id: Path<Uuid>,
     seen: IfMatch,
-    body: Body<Remark>,
+    body: OptionalBody<Remark>,
 ) -> Result<HttpResponse, ApiError> {
-    act(&state, &staff.0, *id, &seen, Act::Acknowledge, body.value.into()).await
+    act(&state, &staff.0, *id, &seen, Act::Acknowledge, body.0.into()).await
 }
 
 /// `POST /v1/flags/{id}/contacted`
@@ -133,9 +133,9 @@ pub async fn contact_about_flag(
     staff: Staff,
     id: Path<Uuid>,
     seen: IfMatch,
-    body: Body<Remark>,
+    body: OptionalBody<Remark>,
 ) -> Result<HttpResponse, ApiError> {
-    act(&state, &staff.0, *id, &seen, Act::Contacted, body.value.into()).await
+    act(&state, &staff.0, *id, &seen, Act::Contacted, body.0.into()).await
 }
 
 /// `POST /v1/flags/{id}/resolve`
@@ -144,9 +144,9 @@ pub async fn resolve_flag(
     staff: Staff,
     id: Path<Uuid>,
     seen: IfMatch,
-    body: Body<Resolution>,
+    body: OptionalBody<Resolution>,
 ) -> Result<HttpResponse, ApiError> {
-    act(&state, &staff.0, *id, &seen, Act::Resolve, body.value).await
+    act(&state, &staff.0, *id, &seen, Act::Resolve, body.0).await
 }
 
 /// `POST /v1/flags/{id}/reopen`
@@ -155,9 +155,9 @@ pub async fn reopen_flag(
     staff: Staff,
     id: Path<Uuid>,
     seen: IfMatch,
-    body: Body<Remark>,
+    body: OptionalBody<Remark>,
 ) -> Result<HttpResponse, ApiError> {
-    act(&state, &staff.0, *id, &seen, Act::Reopen, body.value.into()).await
+    act(&state, &staff.0, *id, &seen, Act::Reopen, body.0.into()).await
 }
 
 async fn act(
