@@ -15,6 +15,7 @@ use crate::invitations::routes as invitations;
 use crate::members::routes as members;
 use crate::patients::routes as patients;
 use crate::preferences::routes as preferences;
+use crate::protocols::routes as protocols;
 use crate::treatments::routes as treatments;
 
 /// One operation of the API.
@@ -121,6 +122,9 @@ table! {
     "/v1/alerts/{id}/opened" => { post alerts::open_alert }
     "/v1/treatments/{id}/complete" => { post treatments::complete_treatment }
     "/v1/treatments/{id}/confirm" => { post treatments::confirm_treatment }
+    "/v1/protocols" => { get protocols::list_protocols }
+    "/v1/protocols/{key}/versions/{number}" => { get protocols::find_protocol_version }
+    "/v1/faqs" => { get protocols::list_faqs }
 }
 
 async fn not_found() -> Result<&'static str, ApiError> {

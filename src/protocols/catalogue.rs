@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use super::store;
+use super::store::{self, StoredTexts, StoredVersion};
 use crate::db::DbError;
 use crate::domain::ids;
 use crate::domain::protocol::{File, Files, ProtocolVersion, builtin, builtin_facts, load};
@@ -140,18 +140,26 @@ pub fn content_hash(version: &ProtocolVersion) -> anyhow::Result<ContentHash> {
 async fn read(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Published, CatalogueError> {
     let stored = store::find_version(conn, id).await?.ok_or(CatalogueError::Unknown(id))?;
     let texts = store::list_texts(conn, id).await?;
-    let unreadable =
-        |reason: String| CatalogueError::Unreadable { key: stored.key.clone(), number: stored.version, reason };
+    let (key, number) = (stored.key.clone(), stored.version);
+    // Validating lays the protocol out many times over: too long for a thread that answers requests.
+    let parsed = tokio::task::spawn_blocking(move || parse(&stored, &texts)).await;
+    parsed.unwrap_or_else(|panic| Err(panic.to_string())).map_err(|reason| CatalogueError::Unreadable {
+        key,
+        number,
+        reason,
+    })
+}
+
+fn parse(stored: &StoredVersion, texts: &[StoredTexts]) -> Result<Published, String> {
     let names: Vec<String> = texts.iter().map(|texts| format!("{}.toml", texts.locale)).collect();
     let files = Files {
         structure: File { name: "protocol.toml", text: &stored.structure },
-        texts: names.iter().zip(&texts).map(|(name, texts)| File { name, text: &texts.texts }).collect(),
+        texts: names.iter().zip(texts).map(|(name, texts)| File { name, text: &texts.texts }).collect(),
         facts: builtin_facts(),
     };
-    let version = load(&files).map_err(|faults| unreadable(lines(&faults)))?;
-    let content_hash = ContentHash::try_from(stored.content_hash.as_slice());
-    let content_hash = content_hash.map_err(|error| unreadable(format!("its hash: {error}")))?;
-    Ok(Published { id, content_hash, version: Arc::new(version) })
+    let version = load(&files).map_err(|faults| lines(&faults))?;
+    let content_hash = ContentHash::try_from(stored.content_hash.as_slice()).map_err(|error| error.to_string())?;
+    Ok(Published { id: stored.id, content_hash, version: Arc::new(version) })
 }
 
 fn lines(faults: &[crate::domain::protocol::Fault]) -> String {

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::schema::{protocol_texts, protocol_versions};
+use crate::schema::{clinics, protocol_texts, protocol_versions, users};
 
 /// A published version as it is kept.
 #[derive(Debug, Queryable, Selectable, Insertable)]
@@ -30,6 +30,41 @@ pub struct StoredTexts {
     pub texts: String,
     pub reviewed: bool,
     pub registered_at: DateTime<Utc>,
+}
+
+/// Who reads, and what the clinic chose.
+#[derive(Debug, Queryable)]
+pub struct Reader {
+    pub locale: String,
+    pub clinic_locale: String,
+    pub default_protocol: String,
+}
+
+pub async fn find_reader(conn: &mut AsyncPgConnection, clinic_id: Uuid, user_id: Uuid) -> QueryResult<Reader> {
+    users::table
+        .inner_join(clinics::table.on(clinics::id.eq(clinic_id)))
+        .filter(users::id.eq(user_id))
+        .select((users::locale, clinics::locale, clinics::default_protocol))
+        .first(conn)
+        .await
+}
+
+/// Every version, by key, the newest first.
+pub async fn list_ids(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Uuid>> {
+    protocol_versions::table
+        .order((protocol_versions::key, protocol_versions::version.desc()))
+        .select(protocol_versions::id)
+        .load(conn)
+        .await
+}
+
+pub async fn find_id(conn: &mut AsyncPgConnection, key: &str, number: i32) -> QueryResult<Option<Uuid>> {
+    protocol_versions::table
+        .filter(protocol_versions::key.eq(key).and(protocol_versions::version.eq(number)))
+        .select(protocol_versions::id)
+        .first(conn)
+        .await
+        .optional()
 }
 
 pub async fn find_version(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Option<StoredVersion>> {

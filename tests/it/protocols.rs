@@ -3,13 +3,16 @@
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use mendline::clock::Clock;
 use mendline::db::Connector;
-use mendline::domain::protocol::{File, builtin, load};
+use mendline::domain::protocol::{File, Kind, builtin, load};
+use mendline::domain::role::Role;
 use mendline::protocols::{
     Catalogue, CatalogueError, Published, RegisterError, check_registered, content_hash, register, register_built_ins,
 };
+use reqwest::Method;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::TestDatabase;
+use crate::support::{Answer, Staged, TestApp, TestDatabase, send};
 
 async fn open(database: &TestDatabase) -> AsyncPgConnection {
     Connector::new(&database.url, None).unwrap().open().await.unwrap()
@@ -17,9 +20,13 @@ async fn open(database: &TestDatabase) -> AsyncPgConnection {
 
 /// Publishes the built-in protocol once more under a key of its own, as a clinic would its own version.
 async fn publish_copy(conn: &mut AsyncPgConnection, id: Uuid) {
+    publish_copy_as(conn, id, "own-plan").await;
+}
+
+async fn publish_copy_as(conn: &mut AsyncPgConnection, id: Uuid, key: &str) {
     let sql = format!(
         "INSERT INTO protocol_versions
-         SELECT '{id}', 'own-plan', 1, content_hash, replace(structure, 'key = \"conservative\"', 'key = \"own-plan\"'),
+         SELECT '{id}', '{key}', 1, content_hash, replace(structure, 'key = \"conservative\"', 'key = \"{key}\"'),
                 base_locale, registered_at FROM protocol_versions WHERE key = 'conservative';
          INSERT INTO protocol_texts
          SELECT '{id}', locale, t.content_hash, texts, reviewed, t.registered_at
@@ -158,4 +165,164 @@ fn no_built_in_version_changes_without_a_new_number() {
              cargo run -- protocol record protocols/{key} --unreleased\n"
         );
     }
+}
+
+async fn staffed() -> (TestApp, Staged, Staged) {
+    let app = TestApp::start().await;
+    let clinic = app.stage_clinic().await;
+    let (clinician, patient) = (app.stage(clinic, Role::Clinician).await, app.stage(clinic, Role::Patient).await);
+    (app, clinician, patient)
+}
+
+async fn get_with(app: &TestApp, path: &str, token: &str, header: (&str, &str)) -> Answer {
+    send(app.request(Method::GET, path, token).header(header.0, header.1)).await
+}
+
+fn items(answer: &Value) -> &Vec<Value> {
+    answer["items"].as_array().unwrap()
+}
+
+#[tokio::test]
+async fn staff_see_which_protocols_there_are_and_which_version_is_current() {
+    let (app, clinician, patient) = staffed().await;
+    let mut conn = open(&app.database).await;
+    publish_copy(&mut conn, Uuid::from_u128(3)).await;
+    // What a newer program publishes may be beyond this one.
+    publish_copy_as(&mut conn, Uuid::from_u128(4), "from-tomorrow").await;
+    app.sql("UPDATE protocol_versions SET structure = 'tomorrow = true' WHERE key = 'from-tomorrow'").await;
+
+    let list = app.get("/v1/protocols", &clinician.token).await.expect(200);
+    assert!(list.get("next_cursor").is_none());
+    let applies_to = json!({ "areas": ["face"], "modalities": ["microneedling"] });
+    let entry = |key: &str, default: bool| json!({ "key": key, "version": 1, "name": "Careful", "applies_to": applies_to, "current": true, "default": default });
+    assert_eq!(*items(&list), [entry("conservative", true), entry("own-plan", false)]);
+
+    assert_eq!(app.get("/v1/protocols", &patient.token).await.problem(403), "forbidden");
+    assert_eq!(app.get("/v1/protocols", "").await.problem(401), "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_version_is_told_whole_with_words_and_evidence() {
+    let (app, clinician, patient) = staffed().await;
+    let path = "/v1/protocols/conservative/versions/1";
+    let told = app.get(path, &clinician.token).await.expect(200);
+    let version = &builtin().unwrap()[0].version;
+    let hash: String = content_hash(version).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(told["content_hash"], json!(hash));
+    assert_eq!((&told["locale"], &told["name"]), (&json!("en"), &json!(version.base_texts().name)));
+
+    let structure = &version.structure;
+    for (told, item) in items(&told).iter().zip(&structure.items) {
+        let words = &version.base_texts().items[&item.key];
+        assert_eq!((&told["key"], &told["title"]), (&json!(item.key), &json!(words.title)));
+        assert_eq!(told.get("why"), words.why.as_ref().map(|why| json!(why)).as_ref(), "{}", item.key);
+        let ids: Vec<&str> = told["evidence"].as_array().unwrap().iter().map(|e| e["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, item.evidence, "{}", item.key);
+        assert_eq!(told["reminders"].as_array().unwrap().len(), item.reminders.len(), "{}", item.key);
+        assert_eq!(told.get("window"), item.window.as_ref().map(|w| serde_json::to_value(w).unwrap()).as_ref());
+    }
+    let counts = |name: &str| told[name].as_array().unwrap().len();
+    assert_eq!(counts("items"), structure.items.len());
+    assert_eq!(counts("phases"), structure.phases.len());
+    assert_eq!(counts("triage"), structure.triage.len());
+    assert_eq!(counts("check_in"), structure.check_in_fields.len());
+    assert_eq!(counts("advice"), version.base_texts().advice.len());
+    assert!(told["phases"].as_array().unwrap().iter().all(|phase| phase["title"].is_string()));
+    assert!(told["check_in"].as_array().unwrap().iter().all(|field| field["question"].is_string()));
+
+    let make_up = items(&told).iter().find(|item| item["key"] == "make_up").unwrap();
+    assert_eq!(make_up["range"], json!({ "min": "PT24H", "max": "P5D" }));
+    let disagreement = make_up["evidence"].as_array().unwrap().iter().find(|e| e["id"] == "C01").unwrap();
+    assert!(disagreement["positions"].as_array().unwrap().len() > 1, "{disagreement}");
+    assert!(disagreement["decision"].is_string());
+    let voice = &disagreement["cited"][0];
+    assert!(["manufacturer", "clinic", "blog"].contains(&voice["grade"].as_str().unwrap()), "{voice}");
+    assert!(voice["title"].is_string() && voice["at"].is_string() && voice["source"].is_string());
+
+    for missing in [
+        "/v1/protocols/conservative/versions/2",
+        "/v1/protocols/nobodys/versions/1",
+        "/v1/protocols/conservative/versions/one",
+    ] {
+        assert_eq!(app.get(missing, &clinician.token).await.problem(404), "not_found", "{missing}");
+    }
+    assert_eq!(app.get(path, &patient.token).await.problem(403), "forbidden");
+}
+
+#[tokio::test]
+async fn a_version_that_was_stored_by_another_program_is_told_as_well() {
+    let (app, clinician, _) = staffed().await;
+    publish_copy(&mut open(&app.database).await, Uuid::from_u128(5)).await;
+    let told = app.get("/v1/protocols/own-plan/versions/1", &clinician.token).await.expect(200);
+    assert_eq!((&told["key"], &told["version"]), (&json!("own-plan"), &json!(1)));
+}
+
+#[tokio::test]
+async fn everybody_may_read_the_questions_and_answers() {
+    let (app, clinician, patient) = staffed().await;
+    let version = &builtin().unwrap()[0].version;
+    let asked = version.structure.items.iter().filter(|item| item.kind == Kind::Faq).count();
+    let told = app.get("/v1/faqs", &patient.token).await.expect(200);
+    assert_eq!(told["protocol"], json!({ "key": "conservative", "version": 1 }));
+    assert_eq!(items(&told).len(), asked);
+    for faq in items(&told) {
+        let words = &version.base_texts().items[faq["key"].as_str().unwrap()];
+        assert_eq!((&faq["question"], &faq["answer"]), (&json!(words.title), &json!(words.body)));
+        assert!(!faq["evidence"].as_array().unwrap().is_empty());
+    }
+    assert_eq!(app.get("/v1/faqs", &clinician.token).await.expect(200), told);
+    assert_eq!(app.get("/v1/faqs", "").await.problem(401), "unauthenticated");
+
+    // A protocol that is gone must not leave the clinic's patients without answers.
+    app.sql("UPDATE clinics SET default_protocol = 'retired'").await;
+    assert_eq!(app.get("/v1/faqs", &patient.token).await.expect(200), told);
+}
+
+#[tokio::test]
+async fn what_a_client_has_is_not_sent_again() {
+    let (app, clinician, _) = staffed().await;
+    for path in ["/v1/protocols", "/v1/protocols/conservative/versions/1", "/v1/faqs"] {
+        let first = app.get(path, &clinician.token).await;
+        assert_eq!(first.headers["content-language"], "en");
+        assert_eq!(first.headers["cache-control"], "private, no-cache");
+        let tag = first.headers["etag"].to_str().unwrap();
+        let second = get_with(&app, path, &clinician.token, ("if-none-match", tag)).await;
+        assert_eq!((second.status.as_u16(), second.text.as_str()), (304, ""), "{path}");
+        assert_eq!(second.headers["etag"], tag);
+        assert_eq!(second.headers["cache-control"], "private, no-cache");
+        let other = get_with(&app, path, &clinician.token, ("if-none-match", "W/\"another\"")).await;
+        assert_eq!(other.expect(200), first.body);
+    }
+}
+
+/// The first installation of a translation; the built-in protocols have none yet.
+#[tokio::test]
+async fn words_come_in_the_language_that_is_asked_for_once_they_are_reviewed() {
+    let (app, clinician, _) = staffed().await;
+    let mut conn = open(&app.database).await;
+    publish_copy(&mut conn, Uuid::from_u128(6)).await;
+    let translate = |locale: &str, reviewed: bool| {
+        format!(
+            "INSERT INTO protocol_texts SELECT version_id, '{locale}', t.content_hash,
+                 replace(replace(replace(texts, 'name = \"Careful\"', 'name = \"{locale}\"'),
+                     'locale = \"en\"', 'locale = \"{locale}\"'), 'reviewed = false', 'reviewed = {reviewed}'),
+                 {reviewed}, t.registered_at
+               FROM protocol_texts t JOIN protocol_versions v ON v.id = version_id WHERE v.key = 'own-plan' AND locale = 'en'"
+        )
+    };
+    app.sql(&translate("fr", true)).await;
+    app.sql(&translate("it", false)).await;
+    let path = "/v1/protocols/own-plan/versions/1";
+    let mut tags = Vec::new();
+    for (asked, spoken) in [("fr-CA, en;q=0.5", "fr"), ("it, fr;q=0.5", "fr"), ("it", "en"), ("en", "en")] {
+        let answer = get_with(&app, path, &clinician.token, ("accept-language", asked)).await;
+        assert_eq!(answer.headers["content-language"], spoken, "{asked}");
+        assert!(answer.headers.get_all("vary").iter().any(|vary| vary.to_str().unwrap().contains("accept-language")));
+        tags.push(answer.headers["etag"].clone());
+        let body = answer.expect(200);
+        assert_eq!(body["locale"], spoken, "{asked}");
+        assert_eq!(body["name"], if spoken == "fr" { "fr" } else { "Careful" });
+    }
+    assert_eq!((&tags[0], &tags[2]), (&tags[1], &tags[3]));
+    assert_ne!(tags[0], tags[2]);
 }

@@ -123,9 +123,26 @@ pub struct Evidence {
     /// The figures, where there are any.
     #[serde(flatten)]
     pub figures: Figures,
+    /// Where the sources disagree: who says what.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<Position>,
+    /// Where the sources disagree: what the default protocol makes of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<String>,
     /// A reservation, such as hearsay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// What one source says on a matter on which they disagree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Position {
+    /// Key of the source.
+    pub source: String,
+    /// Who speaks.
+    pub grade: Grade,
+    /// What it says, in our words.
+    pub says: String,
 }
 
 /// One voice behind a fact.
@@ -157,12 +174,39 @@ impl Facts {
                 at: citation.at.clone(),
             })
         };
+        let position = |(source, says): (&String, &String)| {
+            Some(Position { source: source.clone(), grade: self.sources.get(source)?.grade, says: says.clone() })
+        };
         Evidence {
             id: id.to_owned(),
             value: fact.value.clone(),
             cited: fact.cited.iter().filter_map(voice).collect(),
             figures: fact.figures.clone(),
+            positions: fact.positions.iter().filter_map(position).collect(),
+            decision: fact.decision.clone(),
             note: fact.note.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::protocol::builtin;
+
+    #[test]
+    fn every_fact_is_resolved_with_all_its_voices_and_an_unknown_one_is_left_out() {
+        for built_in in builtin().unwrap() {
+            let facts = &built_in.version.facts;
+            let mut ids: Vec<String> = facts.facts.keys().cloned().collect();
+            ids.push("Z99".to_owned());
+            let resolved = facts.resolve(&ids);
+            assert_eq!(resolved.len() + 1, ids.len());
+            for ((evidence, fact), id) in resolved.iter().zip(facts.facts.values()).zip(&ids) {
+                assert_eq!(evidence.id, *id);
+                assert_eq!(evidence.cited.len(), fact.cited.len(), "{id}");
+                assert_eq!(evidence.positions.len(), fact.positions.len(), "{id}");
+                assert!(!evidence.cited.is_empty(), "{id}");
+            }
         }
     }
 }

@@ -183,7 +183,7 @@ mod version;
 
 pub use builtin::{BuiltIn, builtin, builtin_facts, builtin_files};
 pub use busy::{Busiest, busiest};
-pub use facts::{Citation, Evidence, EvidenceSource, Fact, FactWindow, Facts, Figures, Grade, Source};
+pub use facts::{Citation, Evidence, EvidenceSource, Fact, FactWindow, Facts, Figures, Grade, Position, Source};
 pub use item::{Actor, Item, Kind, Recurrence, Relation, Reminder, ReminderAt, Slot, Soft, Spread, Window};
 pub use load::{Files, MOST_BYTES, load};
 pub use read::{Fault, File};

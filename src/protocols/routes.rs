@@ -1,0 +1,160 @@
+//! Protocols over HTTP: which there are, what one says, and the questions people ask. Nothing in here is about a person,
+//! so clients may keep it and ask again with `If-None-Match`.
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpResponse, web};
+use diesel_async::AsyncPgConnection;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::catalogue::{Catalogue, CatalogueError, Published};
+use super::store::{self, Reader};
+use super::view::{FaqView, ProtocolSummary, ProtocolView, faqs};
+use super::words::words;
+use crate::app::State;
+use crate::auth::extract::{Caller, Staff};
+use crate::db::Scope;
+use crate::error::ApiError;
+use crate::language::{Wanted, content_language};
+use crate::paging::List;
+use crate::preconditions::{IfNoneMatch, computed_tag};
+
+impl From<CatalogueError> for ApiError {
+    fn from(error: CatalogueError) -> Self {
+        match error {
+            CatalogueError::Db(error) => error.into(),
+            // Whoever names an id got it from a row that must name a version: neither is the client's mistake.
+            CatalogueError::Unknown(_) | CatalogueError::Unreadable { .. } => Self::Internal(error.into()),
+        }
+    }
+}
+
+/// Every published version that this program can read, by key, the newest first.
+pub async fn list_protocols(
+    state: web::Data<State>,
+    Staff(caller): Staff,
+    wanted: Wanted,
+    known: IfNoneMatch,
+) -> Result<HttpResponse, ApiError> {
+    let (reader, all) = state
+        .db
+        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+            let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
+            Ok::<_, ApiError>((reader, readable(conn, &state.protocols).await?))
+        })
+        .await?;
+    let mut language = None;
+    let mut items = Vec::with_capacity(all.len());
+    for published in &all {
+        let texts = words(&published.version, &wanted, &reader.locales());
+        let key = published.version.key();
+        let current = state.protocols.latest(key).map_or_else(
+            || all.iter().find(|other| other.version.key() == key).map(|newest| newest.id),
+            |latest| Some(latest.id),
+        ) == Some(published.id);
+        items.push(ProtocolSummary::new(&published.version, texts, current, current && key == reader.default_protocol));
+        language.get_or_insert(texts.locale.clone());
+    }
+    answer(&known, language.as_deref().unwrap_or(crate::language::FALLBACK), &List::whole(items))
+}
+
+/// One version: structure, words and the evidence behind every item.
+pub async fn find_protocol_version(
+    state: web::Data<State>,
+    Staff(caller): Staff,
+    path: web::Path<(String, i32)>,
+    wanted: Wanted,
+    known: IfNoneMatch,
+) -> Result<HttpResponse, ApiError> {
+    let (key, number) = path.into_inner();
+    let (reader, published) = state
+        .db
+        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+            let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
+            let published = match state.protocols.numbered(&key, number) {
+                Some(published) => published,
+                None => {
+                    let id = store::find_id(conn, &key, number).await?;
+                    state.protocols.published(conn, id.ok_or(ApiError::NotFound)?).await?
+                }
+            };
+            Ok::<_, ApiError>((reader, published))
+        })
+        .await?;
+    let texts = words(&published.version, &wanted, &reader.locales());
+    answer(&known, &texts.locale, &ProtocolView::new(&published, texts))
+}
+
+/// The answer of [`list_faqs`].
+#[derive(Debug, Serialize)]
+struct Faqs<'a> {
+    protocol: ProtocolName<'a>,
+    items: Vec<FaqView>,
+}
+
+#[derive(Debug, Serialize)]
+struct ProtocolName<'a> {
+    key: &'a str,
+    version: i32,
+}
+
+/// Questions people ask, answered by the clinic's default protocol.
+pub async fn list_faqs(
+    state: web::Data<State>,
+    caller: Caller,
+    wanted: Wanted,
+    known: IfNoneMatch,
+) -> Result<HttpResponse, ApiError> {
+    let reader = state
+        .db
+        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+            Ok::<_, ApiError>(store::find_reader(conn, caller.clinic_id, caller.user_id).await?)
+        })
+        .await?;
+    let catalogue = &state.protocols;
+    let published = catalogue
+        .latest(&reader.default_protocol)
+        .or_else(|| catalogue.latest(catalogue.default_key()))
+        .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the clinic's protocol is {:?}", reader.default_protocol)))?;
+    let version = &published.version;
+    let texts = words(version, &wanted, &reader.locales());
+    let protocol = ProtocolName { key: version.key(), version: version.number() };
+    answer(&known, &texts.locale, &Faqs { protocol, items: faqs(version, texts) })
+}
+
+/// All versions, by key, the newest first. One that a newer program published may be beyond this one: it is left out.
+async fn readable(conn: &mut AsyncPgConnection, catalogue: &Catalogue) -> Result<Vec<Published>, ApiError> {
+    let ids: Vec<Uuid> = store::list_ids(conn).await?;
+    let mut all = Vec::with_capacity(ids.len());
+    for id in ids {
+        match catalogue.published(conn, id).await {
+            Ok(published) => all.push(published),
+            Err(error @ CatalogueError::Unreadable { .. }) => tracing::warn!(%error, "left out of the list"),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(all)
+}
+
+/// The answer in its language, or 304 for a client that has it. The tag is that of the answer itself: words and facts
+/// may be corrected without a new version.
+fn answer<T: Serialize>(known: &IfNoneMatch, language: &str, body: &T) -> Result<HttpResponse, ApiError> {
+    let body = serde_json::to_string(body).map_err(|error| ApiError::Internal(error.into()))?;
+    let tag = computed_tag(&[&language, &body]);
+    let mut response = known.not_modified(&tag).unwrap_or_else(|| {
+        HttpResponse::Ok().content_type("application/json").insert_header(header::ETag(tag)).body(body)
+    });
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    content_language(language).into_iter().for_each(|(name, value)| {
+        headers.insert(name, value);
+    });
+    Ok(response)
+}
+
+impl Reader {
+    /// The languages to fall back on: the person's, then the clinic's.
+    fn locales(&self) -> [&str; 2] {
+        [&self.locale, &self.clinic_locale]
+    }
+}

@@ -1,0 +1,44 @@
+//! In which language a protocol speaks to somebody. Words that nobody reviewed are not served in place of the language
+//! that the protocol was written in.
+
+use crate::domain::protocol::{ProtocolVersion, Texts};
+use crate::language::Wanted;
+
+/// The version's words in the best language for a request; `fallbacks` are the person's and the clinic's languages. The
+/// version's own language is always there.
+pub fn words<'v>(version: &'v ProtocolVersion, wanted: &Wanted, fallbacks: &[&str]) -> &'v Texts {
+    let base = version.structure.base_locale.as_str();
+    let served = version.texts.values().filter(|texts| texts.reviewed || texts.locale == base);
+    let available: Vec<&str> = served.map(|texts| texts.locale.as_str()).collect();
+    let fallbacks: Vec<&str> = fallbacks.iter().copied().chain([base]).collect();
+    version.texts.get(wanted.pick(&fallbacks, &available)).unwrap_or_else(|| version.base_texts())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::protocol::builtin;
+
+    /// A protocol written in German with a reviewed French and an unreviewed Italian translation.
+    fn translated() -> ProtocolVersion {
+        let mut version = ProtocolVersion::clone(&builtin().unwrap()[0].version);
+        let english = version.base_texts().clone();
+        version.structure.base_locale = "de".to_owned();
+        let in_language = |locale: &str, reviewed| Texts { locale: locale.to_owned(), reviewed, ..english.clone() };
+        version.texts = [("de", false), ("fr", true), ("it", false)]
+            .map(|(locale, reviewed)| (locale.to_owned(), in_language(locale, reviewed)))
+            .into();
+        version
+    }
+
+    #[test]
+    fn translations_are_served_once_reviewed_and_the_protocols_own_language_always() {
+        let version = translated();
+        let spoken = |fallbacks: &[&str]| words(&version, &Wanted::default(), fallbacks).locale.as_str();
+        assert_eq!(spoken(&["fr-CH", "de"]), "fr");
+        assert_eq!(spoken(&["it", "fr"]), "fr");
+        assert_eq!(spoken(&["it"]), "de");
+        assert_eq!(spoken(&["en"]), "de");
+        assert_eq!(spoken(&[]), "de");
+    }
+}
