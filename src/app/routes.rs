@@ -3,8 +3,8 @@
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, Responder};
 
-use crate::app::{about, ops};
 use crate::alerts::routes as alerts;
+use crate::app::{about, ops};
 use crate::auth::{me, routes as auth};
 use crate::check_ins::routes as check_ins;
 use crate::clinics::routes as clinics;

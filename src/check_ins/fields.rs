@@ -78,7 +78,9 @@ fn answer(faults: &mut Faults, name: &str, value: &Value) -> Option<Value> {
         return None;
     };
     let (fits, expected) = match field.answer() {
-        Answer::Scale => (value.as_u64().is_some_and(|step| step <= u64::from(HIGHEST_STEP)), "0, 1, 2 or 3".to_owned()),
+        Answer::Scale => {
+            (value.as_u64().is_some_and(|step| step <= u64::from(HIGHEST_STEP)), "0, 1, 2 or 3".to_owned())
+        }
         Answer::YesNo => (value.is_boolean(), "true or false".to_owned()),
         Answer::Choice(words) => (value.as_str().is_some_and(|word| words.contains(&word)), words.join(", ")),
         Answer::Temperature => return temperature(faults, &pointer, value),

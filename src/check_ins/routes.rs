@@ -24,7 +24,9 @@ impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::NotFound => Self::NotFound,
-            SubmitError::IdTaken => Self::conflict(Conflict::IdTaken, "Another check-in has this id: choose a fresh one."),
+            SubmitError::IdTaken => {
+                Self::conflict(Conflict::IdTaken, "Another check-in has this id: choose a fresh one.")
+            }
             SubmitError::Cancelled => Self::conflict(
                 Conflict::State,
                 "The treatment was cancelled, so nobody would look at this check-in: call the clinic.",

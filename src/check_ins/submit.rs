@@ -123,7 +123,11 @@ pub async fn submit(
             let manner = store::find_manner(conn, caller.clinic_id, caller.user_id).await?;
             if let Some(there) = store::find_check_in(conn, caller.clinic_id, new.id).await? {
                 let same = is_same(&there, caller, treatment_id, &new);
-                return if same { read::answer(conn, tools, &treatment, manner, there).await } else { Err(SubmitError::IdTaken) };
+                return if same {
+                    read::answer(conn, tools, &treatment, manner, there).await
+                } else {
+                    Err(SubmitError::IdTaken)
+                };
             }
             if treatment.status == "cancelled" {
                 return Err(SubmitError::Cancelled);

@@ -53,9 +53,10 @@ impl ListFlags {
         let mut wrong = |pointer: &str, detail: String| {
             errors.push(FieldError { pointer: pointer.to_owned(), detail });
         };
-        let status = self.status.as_deref().and_then(|word| {
-            word.parse::<Status>().map_err(|error| wrong("status", error)).ok().map(Status::as_str)
-        });
+        let status = self
+            .status
+            .as_deref()
+            .and_then(|word| word.parse::<Status>().map_err(|error| wrong("status", error)).ok().map(Status::as_str));
         let level = self.level.as_deref().and_then(|word| {
             let level = word.parse::<Level>().ok().filter(|level| *level != Level::None);
             if level.is_none() {

@@ -94,10 +94,7 @@ impl FlagHistory {
             id: event.id,
             kind: event.kind,
             check_in_id: event.check_in_id,
-            actor: event
-                .actor_id
-                .zip(event.actor_name)
-                .map(|(user_id, display_name)| Actor { user_id, display_name }),
+            actor: event.actor_id.zip(event.actor_name).map(|(user_id, display_name)| Actor { user_id, display_name }),
             note: event.note,
             at: event.at,
         });
