@@ -28,6 +28,7 @@ pub mod preconditions;
 pub mod preferences;
 pub mod protocols;
 pub mod push;
+pub mod recovery;
 pub mod schema;
 pub mod telemetry;
 pub mod treatments;

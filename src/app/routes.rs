@@ -16,7 +16,8 @@ use crate::members::routes as members;
 use crate::patients::routes as patients;
 use crate::preferences::routes as preferences;
 use crate::protocols::routes as protocols;
-use crate::treatments::routes as treatments;
+
+use crate::treatments::{read, routes as treatments};
 
 /// One operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +126,8 @@ table! {
     "/v1/protocols" => { get protocols::list_protocols }
     "/v1/protocols/{key}/versions/{number}" => { get protocols::find_protocol_version }
     "/v1/faqs" => { get protocols::list_faqs }
+    "/v1/treatments/{id}/timeline" => { get read::find_timeline }
+    "/v1/treatments/{id}/guidance" => { get read::find_guidance }
 }
 
 async fn not_found() -> Result<&'static str, ApiError> {

@@ -9,7 +9,7 @@ macro_rules! hot_query {
         $(#[$doc:meta])*
         $vis:vis struct $name:ident { $($(#[$field_doc:meta])* $field:ident : $rust:ty as $sql:ty),+ $(,)? }
         returns $returns:ty;
-        $text:literal
+        $text:expr
     ) => {
         $(#[$doc])*
         #[derive(Debug, diesel::query_builder::QueryId)]

@@ -33,6 +33,7 @@ pub mod public_address;
 pub mod reminders;
 pub mod role;
 pub mod symptoms;
+pub mod tally;
 pub mod timeline;
 pub mod triage;
 mod words;

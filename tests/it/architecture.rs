@@ -64,6 +64,7 @@ const BLOCKS: &[&str] = &[
     "patients::zones",
     "planning",
     "protocols",
+    "recovery",
 ];
 /// What handlers share.
 const HTTP: &[&str] = &[
@@ -81,6 +82,7 @@ const HTTP: &[&str] = &[
     "planning",
     "preconditions",
     "protocols",
+    "recovery",
     "telemetry",
 ];
 /// Handlers in files that are not called routes.
@@ -127,7 +129,7 @@ impl Kind {
             Self::Extract => {
                 vec!["app::State", "auth", "clock", "db", "domain", "error", "patients::store", "treatments::store"]
             }
-            Self::Shape => vec!["body", "domain", "error", "language"],
+            Self::Shape => vec!["body", "domain", "error", "language", "recovery"],
             Self::UseCase => {
                 [BLOCKS, &["body", "clock", "config", "db", "domain", "error", "schema", "telemetry"]].concat()
             }

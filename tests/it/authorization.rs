@@ -119,6 +119,8 @@ const TABLE: &[Row] = &[
     row("DELETE", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT),
     row("POST", "/v1/treatments/{id}/complete", Staff).on(TREATMENT),
     row("POST", "/v1/treatments/{id}/confirm", Staff).on(TREATMENT),
+    row("GET", "/v1/treatments/{id}/timeline", StaffAndOneself).on(TREATMENT),
+    row("GET", "/v1/treatments/{id}/guidance", StaffAndOneself).on(TREATMENT),
 ];
 
 #[test]

@@ -5,6 +5,7 @@ mod cluster;
 pub mod people;
 pub mod seed;
 mod staged;
+pub mod treatments;
 
 pub use app::{Answer, TestApp, send};
 pub use cluster::{TestDatabase, create_database};

@@ -1,0 +1,118 @@
+//! One treatment with everything its recovery is computed from, read in one statement: where the patient was, what was
+//! said about tasks, which flags were open. What is shown of it is decided by whoever asks.
+
+mod store;
+pub mod task_view;
+
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+use uuid::Uuid;
+
+use crate::auth::extract::Caller;
+
+use crate::domain::compliance::{Outcome, Said};
+use crate::domain::local_time::ZoneHistory;
+use crate::domain::protocol::ProtocolVersion;
+use crate::domain::tally::counting_from;
+use crate::domain::timeline::{Conditions, Hold, Overrides, Plan, Timeline, timeline};
+use crate::planning::{self, PlanningError};
+
+pub use store::RecoveryRow;
+
+/// A treatment, ready to be laid out.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    /// What is stored of it.
+    pub row: RecoveryRow,
+    /// Where the patient was, and since when.
+    pub zones: ZoneHistory,
+    /// Per task the latest entry.
+    pub outcomes: Vec<Outcome>,
+    /// What stands of them.
+    pub said: Said,
+    conditions: Conditions,
+    overrides: Overrides,
+}
+
+/// Reads a treatment for somebody who may see it: staff of its clinic, or its patient.
+pub async fn find_recovery(conn: &mut AsyncPgConnection, caller: &Caller, id: Uuid) -> Result<Recovery, PlanningError> {
+    let row = store::find_row(conn, caller.clinic_id, id, caller.user_id).await?;
+    if !caller.role.is_staff() && caller.patient_id != Some(row.patient_id) {
+        return Err(PlanningError::NoPatient);
+    }
+    Recovery::new(row)
+}
+
+/// The treatment a patient is recovering from: the latest that is running, else the latest that was completed.
+pub async fn find_current(
+    conn: &mut AsyncPgConnection,
+    caller: &Caller,
+    patient_id: Uuid,
+) -> Result<Option<Recovery>, PlanningError> {
+    let row = store::find_current_row(conn, caller.clinic_id, patient_id, caller.user_id).await?;
+    row.map(Recovery::new).transpose()
+}
+
+impl Recovery {
+    fn new(row: RecoveryRow) -> Result<Self, PlanningError> {
+        let zones = planning::zones(&row.zones, &row.valid_from)?;
+        let outcomes = row.outcomes()?;
+        let holds = row.held_from.iter().zip(&row.held_to).map(|(from, to)| Hold { from: *from, to: *to }).collect();
+        Ok(Self {
+            zones,
+            said: Said::fold(&outcomes),
+            outcomes,
+            conditions: Conditions { holds, ..Conditions::default() },
+            overrides: Overrides::default(),
+            row,
+        })
+    }
+
+    /// What it is laid out from.
+    pub fn plan<'a>(&'a self, version: &'a ProtocolVersion) -> Plan<'a> {
+        Plan {
+            treatment: self.row.id,
+            version,
+            performed_at: self.row.performed_at,
+            anchor_on: self.row.anchor_on,
+            zones: &self.zones,
+            overrides: &self.overrides,
+            conditions: &self.conditions,
+        }
+    }
+
+    /// The layout. A treatment that was ended asks nothing of the patient from then on.
+    pub fn timeline<'a>(&'a self, version: &'a ProtocolVersion) -> Timeline<'a> {
+        let mut laid = timeline(&self.plan(version));
+        if let Some(ended_at) = self.row.ended_at {
+            laid.tasks.retain(|task| task.open_at < ended_at);
+        }
+        laid
+    }
+
+    /// The moment tasks are judged at: `at`, or the end of the treatment if that came before.
+    pub fn judged_at(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        self.row.ended_at.map_or(at, |ended_at| ended_at.min(at))
+    }
+
+    /// Since when tasks count, as it is shown.
+    pub fn since(&self) -> DateTime<Utc> {
+        counting_from(self.row.performed_at, self.row.counts_from, self.row.linked_at)
+    }
+
+    /// Since when tasks count. For a patient who has no app and of whom nobody has entered anything, counting has not
+    /// begun at `at`.
+    pub fn starts_at(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        if self.row.linked_at.is_none() && !self.reported() { at.max(self.since()) } else { self.since() }
+    }
+
+    /// Whether anything was ever entered about a task.
+    pub fn reported(&self) -> bool {
+        !self.outcomes.is_empty()
+    }
+
+    /// The languages to fall back on: the reader's, then the clinic's.
+    pub fn locales(&self) -> [&str; 2] {
+        [&self.row.reader_locale, &self.row.clinic_locale]
+    }
+}

@@ -1,0 +1,147 @@
+//! The one statement behind a recovery.
+
+use anyhow::Context;
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::sql_types::{Array, Date, Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::{OptionalExtension, QueryResult, Queryable};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::db::hot::hot_query;
+use crate::domain::compliance::Outcome;
+
+/// A treatment with everything its layout depends on, as stored.
+#[derive(Debug, Clone, Queryable)]
+pub struct RecoveryRow {
+    /// The treatment.
+    pub id: Uuid,
+    /// Who was treated.
+    pub patient_id: Uuid,
+    /// The pinned protocol version.
+    pub protocol_version_id: Uuid,
+    /// T0.
+    pub performed_at: DateTime<Utc>,
+    /// Day index 0.
+    pub anchor_on: NaiveDate,
+    /// When it was registered.
+    pub counts_from: DateTime<Utc>,
+    /// When it was completed or cancelled.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// When the patient accepted the invitation.
+    pub linked_at: Option<DateTime<Utc>>,
+    /// The share below which the clinic worries, in basis points.
+    pub low_compliance_bp: i32,
+    pub(super) reader_locale: String,
+    pub(super) clinic_locale: String,
+    pub(super) zones: Vec<String>,
+    pub(super) valid_from: Vec<DateTime<Utc>>,
+    pub(super) held_from: Vec<DateTime<Utc>>,
+    pub(super) held_to: Vec<Option<DateTime<Utc>>>,
+    outcome_ids: Vec<Uuid>,
+    outcome_tasks: Vec<Uuid>,
+    outcome_kinds: Vec<String>,
+    outcome_at: Vec<DateTime<Utc>>,
+}
+
+impl RecoveryRow {
+    pub(super) fn outcomes(&self) -> anyhow::Result<Vec<Outcome>> {
+        let columns = self.outcome_ids.iter().zip(&self.outcome_tasks).zip(&self.outcome_kinds).zip(&self.outcome_at);
+        columns
+            .map(|(((id, task), kind), at)| {
+                let kind = kind.parse().map_err(anyhow::Error::msg).context("a stored outcome")?;
+                Ok(Outcome { id: *id, task_id: *task, kind, recorded_at: *at })
+            })
+            .collect()
+    }
+}
+
+/// From the treatments of `t` to whole rows.
+macro_rules! recovery_sql {
+    ($treatment:literal) => {
+        concat!(
+            ", t AS (SELECT * FROM treatments AS t WHERE ",
+            $treatment,
+            ")
+            SELECT t.id, t.patient_id, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.ended_at,
+                   p.linked_at, c.low_compliance_bp, coalesce(u.locale, c.locale), c.locale,
+                   coalesce(z.zones, ARRAY[p.time_zone]), coalesce(z.valid_from, ARRAY[p.created_at]),
+                   coalesce(f.opened, '{}'), coalesce(f.resolved, '{}'),
+                   coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}')
+              FROM t
+              JOIN patients AS p ON p.clinic_id = t.clinic_id AND p.id = t.patient_id
+              JOIN clinics AS c ON c.id = t.clinic_id
+              LEFT JOIN users AS u ON u.id = $3
+              LEFT JOIN LATERAL (
+                  SELECT array_agg(z.zone ORDER BY z.valid_from) AS zones,
+                         array_agg(z.valid_from ORDER BY z.valid_from) AS valid_from
+                    FROM patient_zones AS z WHERE z.clinic_id = t.clinic_id AND z.patient_id = t.patient_id
+              ) AS z ON true
+              LEFT JOIN LATERAL (
+                  SELECT array_agg(f.opened_at ORDER BY f.opened_at, f.id) AS opened,
+                         array_agg(f.resolved_at ORDER BY f.opened_at, f.id) AS resolved
+                    FROM flags AS f
+                   WHERE f.clinic_id = t.clinic_id AND f.treatment_id = t.id
+                     AND f.level IN ('soon', 'urgent', 'emergency')
+              ) AS f ON true
+              LEFT JOIN LATERAL (
+                  SELECT array_agg(l.id ORDER BY l.task_id) AS ids, array_agg(l.task_id ORDER BY l.task_id) AS tasks,
+                         array_agg(l.kind ORDER BY l.task_id) AS kinds,
+                         array_agg(l.recorded_at ORDER BY l.task_id) AS at
+                    FROM (SELECT DISTINCT ON (o.task_id) o.id, o.task_id, o.kind, o.recorded_at
+                            FROM outcomes AS o WHERE o.clinic_id = t.clinic_id AND o.treatment_id = t.id
+                           ORDER BY o.task_id, o.recorded_at DESC, o.id DESC) AS l
+              ) AS o ON true"
+        )
+    };
+}
+
+hot_query! {
+    struct FindRow {
+        clinic: Uuid as SqlUuid,
+        treatment: Uuid as SqlUuid,
+        reader: Uuid as SqlUuid,
+    }
+    returns (
+        SqlUuid, SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
+        Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
+        Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
+    );
+    recovery_sql!("t.clinic_id = $1 AND t.id = $2")
+}
+
+hot_query! {
+    struct FindCurrentRow {
+        clinic: Uuid as SqlUuid,
+        patient: Uuid as SqlUuid,
+        reader: Uuid as SqlUuid,
+    }
+    returns (
+        SqlUuid, SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
+        Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
+        Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
+    );
+    recovery_sql!(
+        "t.clinic_id = $1 AND t.patient_id = $2 AND t.status <> 'cancelled'
+          ORDER BY t.status = 'completed', t.performed_at DESC, t.id DESC LIMIT 1"
+    )
+}
+
+/// A treatment of the clinic, with the languages of whoever reads it.
+pub(super) async fn find_row(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    treatment: Uuid,
+    reader: Uuid,
+) -> QueryResult<RecoveryRow> {
+    FindRow { clinic, treatment, reader }.get_result(conn).await
+}
+
+/// The treatment the patient is recovering from.
+pub(super) async fn find_current_row(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    patient: Uuid,
+    reader: Uuid,
+) -> QueryResult<Option<RecoveryRow>> {
+    FindCurrentRow { clinic, patient, reader }.get_result(conn).await.optional()
+}

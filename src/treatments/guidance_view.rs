@@ -1,0 +1,139 @@
+//! Guidance for a moment, as sent.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::domain::guidance::{Guidance, NotYet, Notice, OpenAgain};
+use crate::domain::protocol::{Evidence, Kind};
+use crate::domain::timeline::Range;
+use crate::recovery::task_view::TaskView;
+
+/// What to expect, what should wait, what to do.
+#[derive(Debug, Serialize)]
+pub struct GuidanceView<'a> {
+    /// The moment, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<PhaseView<'a>>,
+    expect: Vec<NoticeView<'a>>,
+    not_yet: Vec<NotYetView<'a>>,
+    open_again: Vec<OpenAgainView<'a>>,
+    advice: Vec<NoticeView<'a>>,
+    today: Vec<TaskView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct PhaseView<'a> {
+    key: &'a str,
+    title: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct NoticeView<'a> {
+    key: &'a str,
+    kind: Kind,
+    title: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a str>,
+    open_at: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    close_at: Option<DateTime<Utc>>,
+    evidence: Vec<Evidence>,
+}
+
+#[derive(Debug, Serialize)]
+struct NotYetView<'a> {
+    key: &'a str,
+    title: &'a str,
+    /// The hard bound; absent while an open flag keeps it from ending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<DateTime<Utc>>,
+    /// It may end from here, if what it waits for has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earliest: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    soft_until: Option<DateTime<Utc>>,
+    held: bool,
+    why: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instead: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    range: Option<Range>,
+    evidence: Vec<Evidence>,
+}
+
+#[derive(Debug, Serialize)]
+struct OpenAgainView<'a> {
+    key: &'a str,
+    title: &'a str,
+    since: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    soft_until: Option<DateTime<Utc>>,
+    /// Which care, until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    soft_advice: Option<&'a str>,
+    evidence: Vec<Evidence>,
+}
+
+impl<'a> GuidanceView<'a> {
+    /// The guidance; `asked` is the moment the client named.
+    pub fn new(guidance: Guidance<'a>, asked: Option<DateTime<Utc>>) -> Self {
+        let today = guidance.today.iter().map(|today| TaskView::new(&today.task, today.title, today.standing));
+        Self {
+            at: asked,
+            phase: guidance.phase.map(|phase| PhaseView { key: phase.key, title: phase.title, body: phase.body }),
+            today: today.collect(),
+            expect: guidance.expect.into_iter().map(NoticeView::from).collect(),
+            not_yet: guidance.not_yet.into_iter().map(NotYetView::from).collect(),
+            open_again: guidance.open_again.into_iter().map(OpenAgainView::from).collect(),
+            advice: guidance.advice.into_iter().map(NoticeView::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<Notice<'a>> for NoticeView<'a> {
+    fn from(notice: Notice<'a>) -> Self {
+        Self {
+            key: &notice.item.key,
+            kind: notice.item.kind,
+            title: notice.title,
+            body: notice.body,
+            open_at: notice.open_at,
+            close_at: notice.close_at,
+            evidence: notice.evidence,
+        }
+    }
+}
+
+impl<'a> From<NotYet<'a>> for NotYetView<'a> {
+    fn from(entry: NotYet<'a>) -> Self {
+        Self {
+            key: &entry.item.key,
+            title: entry.title,
+            until: entry.until,
+            earliest: entry.earliest,
+            soft_until: entry.soft_until,
+            held: entry.held,
+            why: entry.why,
+            instead: entry.instead,
+            range: entry.range,
+            evidence: entry.evidence,
+        }
+    }
+}
+
+impl<'a> From<OpenAgain<'a>> for OpenAgainView<'a> {
+    fn from(entry: OpenAgain<'a>) -> Self {
+        Self {
+            key: &entry.item.key,
+            title: entry.title,
+            since: entry.since,
+            soft_until: entry.soft_until,
+            soft_advice: entry.soft,
+            evidence: entry.evidence,
+        }
+    }
+}
