@@ -44,7 +44,7 @@ impl CheckInFields {
 /// The answers, each checked by itself. `null` is no answer, like a field that is left out.
 fn symptoms(faults: &mut Faults, given: &Map<String, Value>) -> Symptoms {
     let mut answers = Map::new();
-    for (name, value) in given.iter().filter(|(_, value)| !value.is_null()) {
+    for (name, value) in given {
         if let Some(answer) = answer(faults, name, value) {
             answers.insert(name.clone(), answer);
         }
@@ -66,17 +66,18 @@ fn symptoms(faults: &mut Faults, given: &Map<String, Value>) -> Symptoms {
 /// that its types cannot hold.
 fn answer(faults: &mut Faults, name: &str, value: &Value) -> Option<Value> {
     let pointer = format!("/symptoms/{}", name.replace('~', "~0").replace('/', "~1"));
-    if name == PRODUCT {
+    if name == PRODUCT && !value.is_null() {
         let Some(text) = value.as_str() else {
             faults.push(pointer, "must be a text");
             return None;
         };
         return faults.optional_text(&pointer, Some(text), 1..=LONGEST_PRODUCT).map(Value::String);
     }
-    let Ok(field) = name.parse::<Field>() else {
-        faults.push(pointer, "is nothing that a check-in asks about");
-        return None;
-    };
+    let field = name.parse::<Field>();
+    if field.is_err() && name != PRODUCT {
+        faults.push(&pointer, "is nothing that a check-in asks about");
+    }
+    let Some(field) = field.ok().filter(|_| !value.is_null()) else { return None };
     let (fits, expected) = match field.answer() {
         Answer::Scale => {
             (value.as_u64().is_some_and(|step| step <= u64::from(HIGHEST_STEP)), "0, 1, 2 or 3".to_owned())
@@ -138,7 +139,7 @@ mod tests {
     fn everything_that_is_wrong_is_named_at_once() {
         let given = json!({
             "redness": 4, "pain": -1, "burning": 1.5, "itching": 999, "pus": "green", "blisters": "yes",
-            "temperature": { "value": 500, "unit": "celsius" }, "mood": 3, "product_reaction_to": "x".repeat(201),
+            "temperature": { "value": 500, "unit": "celsius" }, "mood": null, "product_reaction_to": "x".repeat(201),
         });
         let expected = [
             "/symptoms/blisters",

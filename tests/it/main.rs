@@ -4,11 +4,14 @@
 
 mod support;
 
+mod alerts;
 mod architecture;
 mod auth_sessions;
 mod auth_tokens;
 mod authorization;
+mod check_ins;
 mod devices;
+mod flags;
 mod guidance;
 mod health;
 mod idempotency;
