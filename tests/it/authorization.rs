@@ -55,6 +55,8 @@ struct Row {
     whom: For,
     /// What the placeholders of the path name, in order: things of the first clinic and its patient.
     ids: Option<Ids>,
+    /// What the placeholders name where it is nobody's in particular.
+    names: &'static [&'static str],
     /// How those are told who it is no business of: there is no such thing, unless the row says otherwise.
     foreign: u16,
     /// A body that would do.
@@ -62,12 +64,16 @@ struct Row {
 }
 
 const fn row(method: &'static str, path: &'static str, whom: For) -> Row {
-    Row { method, path, whom, ids: None, foreign: 404, body: None }
+    Row { method, path, whom, ids: None, names: &[], foreign: 404, body: None }
 }
 
 impl Row {
     const fn on(self, ids: Ids) -> Self {
         Self { ids: Some(ids), ..self }
+    }
+
+    const fn named(self, names: &'static [&'static str]) -> Self {
+        Self { names, ..self }
     }
 
     const fn foreign(self, status: u16) -> Self {
@@ -138,6 +144,9 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/treatments/{id}/confirm", Staff).on(TREATMENT),
     row("GET", "/v1/treatments/{id}/timeline", StaffAndOneself).on(TREATMENT),
     row("GET", "/v1/treatments/{id}/guidance", StaffAndOneself).on(TREATMENT),
+    row("GET", "/v1/protocols", Staff),
+    row("GET", "/v1/protocols/{key}/versions/{number}", Staff).named(&["conservative", "1"]),
+    row("GET", "/v1/faqs", Users),
 ];
 
 #[test]
@@ -149,7 +158,8 @@ fn every_route_has_a_row_and_every_row_a_route() {
     assert!(bare.is_empty(), "say in TABLE whom these routes are for: {bare:?}");
     assert!(stray.is_empty(), "these rows have no route: {stray:?}");
     for row in TABLE {
-        assert_eq!(row.path.contains('{'), row.ids.is_some(), "{} {}: what does the path name?", row.method, row.path);
+        let named = row.ids.is_some() || !row.names.is_empty();
+        assert_eq!(row.path.contains('{'), named, "{} {}: what does the path name?", row.method, row.path);
     }
 }
 
@@ -194,9 +204,10 @@ async fn world(app: &TestApp) -> World {
 impl Row {
     fn path(&self, world: &World) -> String {
         let mut path = self.path.to_owned();
-        for id in self.ids.map(|ids| ids(world)).unwrap_or_default() {
+        let ids = self.ids.map(|ids| ids(world)).unwrap_or_default();
+        for name in ids.iter().map(Uuid::to_string).chain(self.names.iter().map(|name| (*name).to_owned())) {
             let (open, close) = (path.find('{').expect("a placeholder"), path.find('}').expect("its end"));
-            path.replace_range(open..=close, &id.to_string());
+            path.replace_range(open..=close, &name);
         }
         assert!(!path.contains('{'), "{path}: what does it name?");
         path
