@@ -50,6 +50,27 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     }
 }
 
+/// A body that may be left out, for operations that need none: then it holds the defaults. One that is sent is read as
+/// strictly as any other.
+#[derive(Debug)]
+pub struct OptionalBody<T>(pub T);
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalBody<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let header = |name| request.headers().get(name);
+        let length = header(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        let is_absent = length.is_none_or(|length| length == "0") && header(header::TRANSFER_ENCODING).is_none();
+        if is_absent && header(header::CONTENT_TYPE).is_none() {
+            return Box::pin(async { Ok(Self(T::default())) });
+        }
+        let body = Body::<T>::from_request(request, payload);
+        Box::pin(async move { Ok(Self(body.await?.value)) })
+    }
+}
+
 fn is_json(request: &HttpRequest) -> bool {
     let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = media_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();

@@ -225,6 +225,8 @@ diesel::table! {
         flag_id -> Uuid,
         /// What happened.
         kind -> Text,
+        /// The report that did it; absent where a person did.
+        check_in_id -> Nullable<Uuid>,
         /// Who did it; absent where a report did.
         actor_id -> Nullable<Uuid>,
         /// The actor's note.

@@ -116,18 +116,25 @@ CREATE TABLE flag_events (
     id uuid NOT NULL,
     flag_id uuid NOT NULL,
     kind text NOT NULL CHECK (kind IN ('opened', 'reported', 'raised', 'acknowledged', 'contacted', 'resolved', 'reopened')),
+    check_in_id uuid,
     actor_id uuid REFERENCES users (id),
     note text,
     at timestamptz NOT NULL,
     PRIMARY KEY (clinic_id, id),
-    FOREIGN KEY (clinic_id, flag_id) REFERENCES flags (clinic_id, id) ON DELETE CASCADE
+    FOREIGN KEY (clinic_id, flag_id) REFERENCES flags (clinic_id, id) ON DELETE CASCADE,
+    FOREIGN KEY (clinic_id, check_in_id) REFERENCES check_ins (clinic_id, id) ON DELETE CASCADE,
+    CONSTRAINT flag_events_by_report_or_person
+        CHECK ((kind IN ('opened', 'reported', 'raised')) = (check_in_id IS NOT NULL)
+           AND (check_in_id IS NULL) = (actor_id IS NOT NULL))
 );
 CREATE INDEX flag_events_by_flag ON flag_events (clinic_id, flag_id, at);
+CREATE INDEX flag_events_by_check_in ON flag_events (clinic_id, check_in_id) WHERE check_in_id IS NOT NULL;
 COMMENT ON TABLE flag_events IS 'Who did what about a flag.';
 COMMENT ON COLUMN flag_events.clinic_id IS 'The clinic.';
 COMMENT ON COLUMN flag_events.id IS 'Chosen by the server.';
 COMMENT ON COLUMN flag_events.flag_id IS 'The flag.';
 COMMENT ON COLUMN flag_events.kind IS 'What happened.';
+COMMENT ON COLUMN flag_events.check_in_id IS 'The report that did it; absent where a person did.';
 COMMENT ON COLUMN flag_events.actor_id IS 'Who did it; absent where a report did.';
 COMMENT ON COLUMN flag_events.note IS 'The actor''s note.';
 COMMENT ON COLUMN flag_events.at IS 'When (care clock).';

@@ -6,12 +6,16 @@
 //! scheduled -> cancelled | suppressed | merged | expired
 //! ```
 
+mod cancel;
 mod claim;
+mod open;
 mod plan;
 mod rescue;
 mod settle;
 
+pub use cancel::cancel_seen;
 pub use claim::{Claim, Claimed, claim_due, next_due, queue_depth};
+pub use open::mark_opened;
 pub use plan::{Owed, PlannedState, Recipient, RecipientKind, enqueue, replace_plan, revive_for_user};
 pub use rescue::{is_registered, register_worker, rescue};
 pub use settle::{AttemptRow, Settled, Settlement, release, settle};

@@ -1,10 +1,14 @@
-//! Reading alerts: what a delivery needs to know. The states are written in `queue.rs` alone.
+//! Reading alerts: what a delivery needs to know; `inbox.rs` is what a person was told. The states are written in `queue.rs` alone.
+
+mod inbox;
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, Bool, Bytea, Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
+
+pub use inbox::{InboxRow, Position, Reader, find_own, list_inbox};
 
 use super::queue::Claim;
 use crate::db::hot::hot_query;

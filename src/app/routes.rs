@@ -3,12 +3,15 @@
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, Responder};
 
+use crate::alerts::routes as alerts;
 use crate::app::{about, ops};
 use crate::auth::{me, routes as auth};
+use crate::check_ins::routes as check_ins;
 use crate::clinics::routes as clinics;
 use crate::compliance::routes as compliance;
 use crate::devices::routes as devices;
 use crate::error::ApiError;
+use crate::flags::routes as flags;
 use crate::invitations::routes as invitations;
 use crate::members::routes as members;
 use crate::outcomes::routes as outcomes;
@@ -110,6 +113,16 @@ table! {
     "/v1/treatments/{id}" => {
         get treatments::find_treatment, patch treatments::update_treatment, delete treatments::cancel_treatment,
     }
+    "/v1/treatments/{id}/check-ins" => { get check_ins::list_check_ins, post check_ins::create_check_in }
+    "/v1/flags" => { get flags::list_flags }
+    "/v1/flags/{id}" => { get flags::find_flag }
+    "/v1/flags/{id}/acknowledge" => { post flags::acknowledge_flag }
+    "/v1/flags/{id}/contacted" => { post flags::contact_about_flag }
+    "/v1/flags/{id}/resolve" => { post flags::resolve_flag }
+    "/v1/flags/{id}/reopen" => { post flags::reopen_flag }
+    "/v1/alerts" => { get alerts::list_alerts }
+    "/v1/alerts/{id}" => { get alerts::find_alert }
+    "/v1/alerts/{id}/opened" => { post alerts::open_alert }
     "/v1/treatments/{id}/complete" => { post treatments::complete_treatment }
     "/v1/treatments/{id}/confirm" => { post treatments::confirm_treatment }
     "/v1/protocols" => { get protocols::list_protocols }

@@ -10,7 +10,7 @@
 //! 5. [`reminders`]: which alerts a person is owed, planned over all running treatments.
 //! 6. [`compliance`]: what people said about their tasks, folded and counted; [`closing`] does the same for a worklist in
 //!    a microsecond a treatment.
-//! 7. [`symptoms`] and [`triage`]: what a check-in says and what follows from it.
+//! 7. [`symptoms`] and [`triage`]: what a check-in says and what follows from it; [`flag`]: what a clinic may then do.
 //!
 //! Tasks, guidance and compliance are computed on every read; stored is only what cannot be: the moment of the treatment,
 //! the zones lived in, what people said, which alerts are owed.
@@ -22,6 +22,7 @@ pub mod closing;
 pub mod compliance;
 pub mod device;
 pub mod endpoint;
+pub mod flag;
 pub mod guidance;
 pub mod ids;
 pub mod local_time;

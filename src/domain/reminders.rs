@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use uuid::Uuid;
 
+use super::local_time::{ZoneHistory, day};
 use super::protocol::{DayTime, Item, Kind, Reminder};
 use super::timeline::{Conditions, Hold, Plan, timeline};
 use super::words::word_enum;
@@ -71,6 +72,23 @@ impl QuietHours {
     /// Whether a time of day lies within.
     pub fn contains(&self, time: DayTime) -> bool {
         if self.from <= self.to { (self.from..self.to).contains(&time) } else { time >= self.from || time < self.to }
+    }
+
+    /// When what is ready at `at` may disturb: then, or at the end of the quiet hours that `at` lies in.
+    pub fn after(self, zones: &ZoneHistory, at: DateTime<Utc>) -> DateTime<Utc> {
+        if self.contains(planner::time_of_day(zones, at)) { self.next_end(zones, at) } else { at }
+    }
+
+    /// The next end of quiet hours, whether `at` lies within them or not.
+    fn next_end(self, zones: &ZoneHistory, at: DateTime<Utc>) -> DateTime<Utc> {
+        let date = zones.date(at);
+        let tomorrow = planner::time_of_day(zones, at) >= self.to;
+        let mut end = zones.instant_on(day(date, i32::from(tomorrow)), self.to);
+        if end < at {
+            // The clock was set back past the end of quiet hours: that end has been and gone, the next one counts.
+            end = zones.instant_on(day(date, 1), self.to);
+        }
+        end.max(at)
     }
 }
 

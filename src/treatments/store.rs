@@ -132,6 +132,15 @@ pub async fn update_treatment(conn: &mut AsyncPgConnection, treatment: &Treatmen
     Ok(())
 }
 
+/// Counts one more outcome or check-in, so that whoever holds something computed from them knows.
+pub async fn update_activity(conn: &mut AsyncPgConnection, clinic_id: Uuid, id: Uuid) -> QueryResult<()> {
+    diesel::update(treatments::table.find((clinic_id, id)))
+        .set(treatments::activity.eq(treatments::activity + 1))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Whether this is a membership of somebody who works at the clinic.
 pub async fn is_staff(conn: &mut AsyncPgConnection, clinic_id: Uuid, membership_id: Uuid) -> QueryResult<bool> {
     let staff = memberships::table

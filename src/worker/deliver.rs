@@ -1,5 +1,6 @@
 //! One alert to its recipient's devices: render, send, decide. It writes nothing.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -170,15 +171,35 @@ fn target(parts: &Parts, device: &DeviceRow) -> Option<PushTarget> {
 
 fn message(parts: &Parts, claim: &Claim, device: &DeviceRow) -> PushMessage {
     let kind = message::neutral_kind(&claim.category);
+    let details = if device.show_details { details(parts, claim, &device.locale) } else { None };
     PushMessage::new(
         ids::delivery_id(claim.id, device.device_id),
         Collapse::new(parts.keys.collapse(claim.id)),
         Payload::new(claim.id, parts.keys.recipient_tag(claim.recipient_id), kind),
-        VisibleText::neutral(kind, &device.locale),
+        details.unwrap_or_else(|| VisibleText::neutral(kind, &device.locale)),
         if claim.urgent { Urgency::High } else { Urgency::Normal },
         claim.expires_at,
         parts.clocks.care.now(),
     )
+}
+
+/// What a patient who asked for details sees: the words of the protocol's item. What is for staff is about somebody else,
+/// who agreed to nothing.
+fn details(parts: &Parts, claim: &Claim, locale: &str) -> Option<VisibleText> {
+    if claim.recipient_kind != "patient" {
+        return None;
+    }
+    let version = parts.catalogue.cached(claim.protocol_version_id?)?;
+    let texts = version.texts_for(&[locale], false);
+    let said = message::of_item(&version, texts, claim.item_key.as_deref()?, claim.seq)?;
+    Some(VisibleText { title: said.title, body: Some(said.body).filter(|body| !body.is_empty()) })
+}
+
+/// The versions whose words somebody among these devices wants to see.
+pub(super) fn wanted_versions(claims: &[Claim], devices: &[DeviceRow]) -> BTreeSet<Uuid> {
+    let detailed = devices.iter().filter(|device| device.show_details);
+    let claims = detailed.filter_map(|device| claims.get(usize::try_from(device.position).ok()?.checked_sub(1)?));
+    claims.filter_map(|claim| claim.protocol_version_id).collect()
 }
 
 fn observe(parts: &Parts, claim: &Claim, decision: Decision) {

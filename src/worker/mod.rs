@@ -23,7 +23,7 @@ use crate::auth::keys::Keys;
 use crate::clock::Clocks;
 use crate::config;
 use crate::db::{Db, DbError, Scope};
-use crate::protocols::Catalogue;
+use crate::protocols::{Catalogue, CatalogueError};
 use crate::push::Registry;
 use crate::telemetry::Metrics;
 
@@ -205,6 +205,14 @@ impl Worker {
                     [] => Vec::new(),
                     claims => store::list_devices(conn, claims).await?,
                 };
+                // A version is read once and then in memory; without its words the neutral sentence has to do.
+                for id in deliver::wanted_versions(&claimed.claims, &devices) {
+                    match self.parts.catalogue.version(conn, id).await {
+                        Err(CatalogueError::Db(error)) => return Err(error),
+                        Err(error) => tracing::error!(%error, "alerts go out without the details that were asked for"),
+                        Ok(_) => {}
+                    }
+                }
                 Ok((claimed, devices))
             })
             .await

@@ -38,6 +38,10 @@ struct World {
     device: Uuid,
     /// The patient's treatment.
     treatment: Uuid,
+    /// What a check-in on it raised.
+    flag: Uuid,
+    /// Something that the patient was told.
+    alert: Uuid,
 }
 
 type Names = fn(&World) -> Vec<String>;
@@ -92,6 +96,12 @@ const MEMBER: Names = |world| vec![world.clinician.membership_id.to_string()];
 const DEVICE: Names = |world| vec![world.device.to_string()];
 const TREATMENT: Names = |world| vec![world.treatment.to_string()];
 const PATIENT: Names = |world| vec![world.patient.patient().to_string()];
+const MEMBER: Ids = |world| vec![world.clinician.membership_id];
+const DEVICE: Ids = |world| vec![world.device];
+const FLAG: Ids = |world| vec![world.flag];
+const ALERT: Ids = |world| vec![world.alert];
+const TREATMENT: Ids = |world| vec![world.treatment];
+const PATIENT: Ids = |world| vec![world.patient.patient()];
 
 const TABLE: &[Row] = &[
     row("GET", "/healthz", Anybody),
@@ -134,6 +144,17 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT),
     row("PATCH", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "area": "face" })),
     row("DELETE", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT),
+    row("GET", "/v1/treatments/{id}/check-ins", StaffAndOneself).on(TREATMENT),
+    row("POST", "/v1/treatments/{id}/check-ins", StaffAndOneself).on(TREATMENT).sending(|_| check_in()),
+    row("GET", "/v1/flags", Staff),
+    row("GET", "/v1/flags/{id}", Staff).on(FLAG),
+    row("POST", "/v1/flags/{id}/acknowledge", Staff).on(FLAG),
+    row("POST", "/v1/flags/{id}/contacted", Staff).on(FLAG),
+    row("POST", "/v1/flags/{id}/resolve", Staff).on(FLAG),
+    row("POST", "/v1/flags/{id}/reopen", Staff).on(FLAG),
+    row("GET", "/v1/alerts", Users),
+    row("GET", "/v1/alerts/{id}", Users).on(ALERT),
+    row("POST", "/v1/alerts/{id}/opened", Users).on(ALERT),
     row("POST", "/v1/treatments/{id}/complete", Staff).on(TREATMENT),
     row("POST", "/v1/treatments/{id}/confirm", Staff).on(TREATMENT),
     row("GET", "/v1/treatments/{id}/timeline", StaffAndOneself).on(TREATMENT),
@@ -176,12 +197,20 @@ fn treatment(patient: Uuid) -> Value {
     json!({ "patient_id": patient, "performed_at": "2026-02-02T10:00:00Z" })
 }
 
+fn check_in() -> Value {
+    json!({ "recorded_at": "2026-02-02T11:00:00Z", "symptoms": { "spreading": true } })
+}
+
 async fn world(app: &TestApp) -> World {
     let (clinic, rival) = (app.clinic().await, app.clinic().await);
     let invited = app.post("/v1/invitations", &clinic.admin.token, json!({ "role": "clinician" })).await.expect(201);
     let (patient, phone) = (app.patient_of(&clinic).await, Uuid::new_v4());
     app.put(&format!("/v1/me/devices/{phone}"), &patient.token, device("a-phone")).await.expect(201);
     let recorded = app.post("/v1/treatments", &clinic.admin.token, treatment(patient.patient())).await.expect(201);
+    let id = |value: &Value| -> Uuid { value.as_str().unwrap().parse().unwrap() };
+    let path = format!("/v1/treatments/{}/check-ins", id(&recorded["id"]));
+    let reported = app.post(&path, &patient.token, check_in()).await.expect(201);
+    let tested = app.post(&format!("/v1/me/devices/{phone}/test"), &patient.token, json!({})).await.expect(202);
     World {
         clinician: app.clinician_of(&clinic).await,
         neighbour: app.patient_of(&clinic).await,
@@ -189,7 +218,9 @@ async fn world(app: &TestApp) -> World {
         rival_patient: app.patient_of(&rival).await,
         invitation: invited["id"].as_str().unwrap().parse().unwrap(),
         device: phone,
-        treatment: recorded["id"].as_str().unwrap().parse().unwrap(),
+        treatment: id(&recorded["id"]),
+        flag: id(&reported["triage"]["flags"][0]["id"]),
+        alert: id(&tested["alert_id"]),
         patient,
         clinic,
         rival,

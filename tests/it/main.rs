@@ -5,12 +5,15 @@
 mod support;
 
 mod admin_cli;
+mod alerts;
 mod architecture;
 mod auth_sessions;
 mod auth_tokens;
 mod authorization;
 mod compliance;
+mod check_ins;
 mod devices;
+mod flags;
 mod guidance;
 mod health;
 mod idempotency;

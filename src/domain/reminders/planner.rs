@@ -187,16 +187,7 @@ impl Planner<'_, '_> {
     }
 
     fn end_of_quiet(&self, at: DateTime<Utc>) -> DateTime<Utc> {
-        let Some(quiet) = self.preferences.quiet else { return at };
-        let zones = self.zones();
-        let date = zones.date(at);
-        let tomorrow = time_of_day(zones, at) >= quiet.to;
-        let mut end = zones.instant_on(day(date, i32::from(tomorrow)), quiet.to);
-        if end < at {
-            // The clock was set back past the end of quiet hours: that end has been and gone, the next one counts.
-            end = zones.instant_on(day(date, 1), quiet.to);
-        }
-        end.max(at)
+        self.preferences.quiet.map_or(at, |quiet| quiet.next_end(self.zones(), at))
     }
 
     /// The preferred time on a date; one within quiet hours moves to their end on that date.

@@ -1,0 +1,193 @@
+//! Alerts over HTTP: everybody's own. The push said that something waits; here it is.
+
+use actix_web::http::header;
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use std::sync::Arc;
+use uuid::Uuid;
+
+use super::message::{self, Rendered};
+use super::queue;
+use super::store::{self, InboxRow, Position, Reader};
+use crate::app::State;
+use crate::auth::extract::Caller;
+use crate::db::Scope;
+use crate::domain::protocol::{Level, ProtocolVersion};
+use crate::error::ApiError;
+use crate::language::{FALLBACK, Wanted, content_language};
+use crate::paging::{Page, PageQuery};
+use crate::planning::PlanningError;
+use crate::protocols::words;
+
+/// An alert as its recipient sees it.
+#[derive(Debug, Serialize)]
+struct AlertView {
+    id: Uuid,
+    category: String,
+    title: String,
+    body: String,
+    due_at: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opened_at: Option<DateTime<Utc>>,
+    state: String,
+    link: String,
+}
+
+/// An alert and the version that its text comes from.
+type Found = (InboxRow, Option<Arc<ProtocolVersion>>);
+
+/// `GET /v1/alerts`
+pub async fn list_alerts(
+    state: Data<State>,
+    caller: Caller,
+    wanted: Wanted,
+    query: Query<PageQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let page: Page<Position> = Page::read(query.limit, query.cursor.as_deref())?;
+    let now = state.clocks.care.now();
+    let found = state
+        .db
+        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+            let rows = store::list_inbox(conn, reader(&caller), now, page.after, page.fetch()).await?;
+            let mut found = Vec::with_capacity(rows.len());
+            for row in rows {
+                let version = version(&state, conn, &row).await?;
+                found.push((row, version));
+            }
+            Ok::<_, ApiError>(found)
+        })
+        .await?;
+    let mut language = None;
+    let list = page.cut(found, |(row, _)| (row.due_at, row.id)).map(|found| {
+        let (view, spoken) = view(found, &wanted);
+        language.get_or_insert(spoken);
+        view
+    });
+    Ok(answer(HttpResponse::Ok(), language.as_deref().unwrap_or(FALLBACK), &list))
+}
+
+/// `GET /v1/alerts/{id}`
+pub async fn find_alert(
+    state: Data<State>,
+    caller: Caller,
+    wanted: Wanted,
+    id: Path<Uuid>,
+) -> Result<HttpResponse, ApiError> {
+    respond(&state, &caller, &wanted, *id).await
+}
+
+/// `POST /v1/alerts/{id}/opened`
+pub async fn open_alert(
+    state: Data<State>,
+    caller: Caller,
+    wanted: Wanted,
+    id: Path<Uuid>,
+) -> Result<HttpResponse, ApiError> {
+    let now = state.clocks.care.now();
+    let whose = (caller.patient_id, caller.membership_id);
+    state
+        .db
+        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+            Ok::<_, ApiError>(queue::mark_opened(conn, caller.clinic_id, whose, *id, now).await?)
+        })
+        .await?;
+    respond(&state, &caller, &wanted, *id).await
+}
+
+fn reader(caller: &Caller) -> Reader {
+    Reader {
+        clinic_id: caller.clinic_id,
+        user_id: caller.user_id,
+        membership_id: caller.membership_id,
+        patient_id: caller.patient_id,
+    }
+}
+
+async fn respond(state: &State, caller: &Caller, wanted: &Wanted, id: Uuid) -> Result<HttpResponse, ApiError> {
+    let now = state.clocks.care.now();
+    let found = state
+        .db
+        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+            let row = store::find_own(conn, reader(caller), id, now).await?;
+            let version = version(state, conn, &row).await?;
+            Ok::<_, ApiError>((row, version))
+        })
+        .await?;
+    let (view, language) = view(found, wanted);
+    Ok(answer(HttpResponse::Ok(), &language, &view))
+}
+
+async fn version(
+    state: &State,
+    conn: &mut diesel_async::AsyncPgConnection,
+    row: &InboxRow,
+) -> Result<Option<Arc<ProtocolVersion>>, ApiError> {
+    match row.protocol_version_id {
+        Some(id) => Ok(Some(state.protocols.version(conn, id).await.map_err(PlanningError::from)?)),
+        None => Ok(None),
+    }
+}
+
+/// The alert in words, and the language they are in.
+fn view((row, version): Found, wanted: &Wanted) -> (AlertView, String) {
+    let (Rendered { title, body }, language) = render(&row, version.as_deref(), wanted);
+    let link = link(&row);
+    let view = AlertView {
+        id: row.id,
+        category: row.category,
+        title,
+        body,
+        due_at: row.due_at,
+        sent_at: row.sent_at,
+        opened_at: row.opened_at,
+        state: row.state,
+        link,
+    };
+    (view, language)
+}
+
+fn render(row: &InboxRow, version: Option<&ProtocolVersion>, wanted: &Wanted) -> (Rendered, String) {
+    let ours = |rendered| (rendered, FALLBACK.to_owned());
+    match row.category.as_str() {
+        "flag" => {
+            let level = row.flag_level.as_deref().and_then(|level| level.parse().ok()).unwrap_or(Level::None);
+            ours(message::of_flag(row.patient_name.as_deref().unwrap_or("A patient"), level))
+        }
+        "service" => ours(message::nobody_reached(row.contact_line.as_deref())),
+        "test" => ours(message::of_test()),
+        category => {
+            let fallbacks = [row.user_locale.as_str(), row.clinic_locale.as_str()];
+            let of_item = version.and_then(|version| {
+                let texts = words(version, wanted, &fallbacks);
+                let said = message::of_item(version, texts, row.item_key.as_deref()?, row.seq)?;
+                Some((said, texts.locale.clone()))
+            });
+            of_item.unwrap_or_else(|| ours(message::neutral(category, FALLBACK)))
+        }
+    }
+}
+
+/// Where in the app the alert leads.
+fn link(row: &InboxRow) -> String {
+    let Some(treatment) = row.treatment_id else { return format!("mendline://alerts/{}", row.id) };
+    let place = match (row.category.as_str(), row.flag_id) {
+        ("flag", Some(flag)) => format!("flags/{flag}"),
+        ("milestone" | "restriction", _) => "guidance".to_owned(),
+        ("routine", _) => "tasks".to_owned(),
+        ("check_in" | "service", _) => "check-ins".to_owned(),
+        _ => "timeline".to_owned(),
+    };
+    format!("mendline://treatments/{treatment}/{place}")
+}
+
+fn answer(mut response: HttpResponseBuilder, language: &str, body: &impl Serialize) -> HttpResponse {
+    response.insert_header((header::CACHE_CONTROL, "no-store"));
+    for header in content_language(language) {
+        response.insert_header(header);
+    }
+    response.json(body)
+}

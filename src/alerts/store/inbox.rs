@@ -1,0 +1,130 @@
+//! Reading what one person was told: as a patient, as a member, or both.
+
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::{QueryResult, Queryable};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::db::hot::hot_query;
+
+/// Somebody's own alerts: those of the login's membership and of the patient record behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reader {
+    /// The clinic.
+    pub clinic_id: Uuid,
+    /// The login.
+    pub user_id: Uuid,
+    /// The membership.
+    pub membership_id: Uuid,
+    /// The patient record, for patients.
+    pub patient_id: Option<Uuid>,
+}
+
+/// An alert with all that its words are made of.
+#[derive(Debug, Clone, Queryable)]
+pub struct InboxRow {
+    /// The alert.
+    pub id: Uuid,
+    /// What it is about.
+    pub category: String,
+    /// The treatment.
+    pub treatment_id: Option<Uuid>,
+    /// The flag.
+    pub flag_id: Option<Uuid>,
+    /// Where the text comes from.
+    pub protocol_version_id: Option<Uuid>,
+    /// Which item it announces.
+    pub item_key: Option<String>,
+    /// Which of the item's alerts of that day.
+    pub seq: Option<i32>,
+    /// From when it is owed.
+    pub due_at: DateTime<Utc>,
+    /// When a provider took it.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// When the person opened it.
+    pub opened_at: Option<DateTime<Utc>>,
+    /// Where it stands.
+    pub state: String,
+    /// The flag's level.
+    pub flag_level: Option<String>,
+    /// The name of the patient that the flag is about.
+    pub patient_name: Option<String>,
+    /// How patients reach the clinic.
+    pub contact_line: Option<String>,
+    /// Language of the clinic.
+    pub clinic_locale: String,
+    /// Language of the reader.
+    pub user_locale: String,
+}
+
+/// Where a page of alerts begins: newest first.
+pub type Position = (DateTime<Utc>, Uuid);
+
+hot_query! {
+    /// `$5` names one alert, whatever its state; without it, the inbox: what was due by `$6` and not called off.
+    struct ListOwn {
+        clinic: Uuid as SqlUuid,
+        user: Uuid as SqlUuid,
+        membership: Uuid as SqlUuid,
+        patient: Option<Uuid> as Nullable<SqlUuid>,
+        only: Option<Uuid> as Nullable<SqlUuid>,
+        now: DateTime<Utc> as Timestamptz,
+        after_at: Option<DateTime<Utc>> as Nullable<Timestamptz>,
+        after_id: Option<Uuid> as Nullable<SqlUuid>,
+        limit: i64 as Int8,
+    }
+    returns (
+        SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
+        Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Text>, Nullable<Text>,
+        Text, Text,
+    );
+    "SELECT a.id, a.category, a.treatment_id, a.flag_id, a.protocol_version_id, a.item_key, a.seq, a.due_at, a.sent_at,
+            a.opened_at, a.state, f.level, p.display_name, c.contact_line, c.locale, u.locale
+       FROM alerts AS a
+       JOIN clinics AS c ON c.id = a.clinic_id
+       JOIN users AS u ON u.id = $2
+       LEFT JOIN flags AS f ON f.clinic_id = a.clinic_id AND f.id = a.flag_id
+       LEFT JOIN patients AS p ON p.clinic_id = f.clinic_id AND p.id = f.patient_id
+      WHERE a.clinic_id = $1 AND a.recipient_id IN ($3, $4)
+        AND a.recipient_id = CASE a.recipient_kind WHEN 'patient' THEN $4 ELSE $3 END
+        AND CASE WHEN $5 IS NOT NULL THEN a.id = $5
+                 ELSE a.due_at <= $6 AND a.state NOT IN ('cancelled', 'suppressed', 'merged')
+                  AND ($7 IS NULL OR (a.due_at, a.id) < ($7, $8)) END
+      ORDER BY a.due_at DESC, a.id DESC LIMIT $9"
+}
+
+/// The reader's inbox at `now`, newest first; `limit` rows after `after`.
+pub async fn list_inbox(
+    conn: &mut AsyncPgConnection,
+    reader: Reader,
+    now: DateTime<Utc>,
+    after: Option<Position>,
+    limit: i64,
+) -> QueryResult<Vec<InboxRow>> {
+    own(reader, None, now, after, limit).load(conn).await
+}
+
+/// One alert of the reader's.
+pub async fn find_own(
+    conn: &mut AsyncPgConnection,
+    reader: Reader,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<InboxRow> {
+    own(reader, Some(id), now, None, 1).get_result(conn).await
+}
+
+fn own(reader: Reader, only: Option<Uuid>, now: DateTime<Utc>, after: Option<Position>, limit: i64) -> ListOwn {
+    ListOwn {
+        clinic: reader.clinic_id,
+        user: reader.user_id,
+        membership: reader.membership_id,
+        patient: reader.patient_id,
+        only,
+        now,
+        after_at: after.map(|after| after.0),
+        after_id: after.map(|after| after.1),
+        limit,
+    }
+}

@@ -1,0 +1,124 @@
+//! Check-ins with all that is said about them: by the one who submits and by those who read them later.
+
+use std::sync::Arc;
+
+use diesel_async::AsyncPgConnection;
+use uuid::Uuid;
+
+use super::raise;
+use super::store::{self, CheckIn, Manner, Position};
+use super::submit::{SubmitError, Tools};
+use crate::auth::extract::Caller;
+use crate::db::Scope;
+use crate::domain::protocol::ProtocolVersion;
+use crate::domain::role::Role;
+use crate::flags::store as flags;
+pub use crate::flags::store::Flag;
+use crate::patients;
+use crate::treatments::store::{self as treatments, Treatment};
+
+/// A check-in and the flags that it raised or confirmed, as they are by now.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The report.
+    pub check_in: CheckIn,
+    /// Its flags, the most pressing first.
+    pub flags: Vec<Flag>,
+    /// The patient entered it, not staff.
+    pub by_patient: bool,
+    /// Somebody must look now, nobody has, and nobody can be reached.
+    pub unreached: bool,
+}
+
+/// What the words are taken from.
+#[derive(Debug, Clone)]
+pub struct Voice {
+    /// The pinned protocol version.
+    pub version: Arc<ProtocolVersion>,
+    /// The clinic's lines and languages.
+    pub manner: Manner,
+}
+
+/// One check-in, ready to be put into words.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// What is said.
+    pub told: Told,
+    /// In which words.
+    pub voice: Voice,
+}
+
+/// A treatment that the caller may see; any other is not found.
+pub(super) async fn visible(conn: &mut AsyncPgConnection, caller: &Caller, id: Uuid) -> Result<Treatment, SubmitError> {
+    let treatment = treatments::find_treatment(conn, caller.clinic_id, id).await?;
+    match caller.role {
+        Role::Patient if caller.patient_id != Some(treatment.patient_id) => Err(SubmitError::NotFound),
+        Role::Patient | Role::Clinician | Role::Administrator => Ok(treatment),
+    }
+}
+
+/// What is answered to one check-in.
+pub(super) async fn answer(
+    conn: &mut AsyncPgConnection,
+    tools: Tools<'_>,
+    treatment: &Treatment,
+    manner: Manner,
+    check_in: CheckIn,
+) -> Result<Answer, SubmitError> {
+    let version = tools.catalogue.version(conn, treatment.protocol_version_id).await?;
+    let mut told = tell(conn, treatment, vec![check_in]).await?;
+    let told = told.pop().ok_or(SubmitError::NotFound)?;
+    Ok(Answer { told, voice: Voice { version, manner } })
+}
+
+/// A page of a treatment's check-ins, newest first: at most `limit` after `after`.
+pub async fn list(
+    tools: Tools<'_>,
+    caller: &Caller,
+    treatment_id: Uuid,
+    after: Option<Position>,
+    limit: i64,
+) -> Result<(Vec<Told>, Voice), SubmitError> {
+    tools
+        .db
+        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+            let treatment = visible(conn, caller, treatment_id).await?;
+            let manner = store::find_manner(conn, caller.clinic_id, caller.user_id).await?;
+            let version = tools.catalogue.version(conn, treatment.protocol_version_id).await?;
+            let rows = store::list_check_ins(conn, caller.clinic_id, treatment_id, after, limit).await?;
+            let told = tell(conn, &treatment, rows).await?;
+            Ok((told, Voice { version, manner }))
+        })
+        .await
+}
+
+async fn tell(
+    conn: &mut AsyncPgConnection,
+    treatment: &Treatment,
+    check_ins: Vec<CheckIn>,
+) -> Result<Vec<Told>, SubmitError> {
+    let clinic_id = treatment.clinic_id;
+    let patient = patients::store::find_patient(conn, clinic_id, treatment.patient_id).await?;
+    let ids: Vec<Uuid> = check_ins.iter().map(|check_in| check_in.id).collect();
+    let flags = flags::list_of_check_ins(conn, clinic_id, &ids).await?;
+    let of = |id: Uuid| -> Vec<Flag> {
+        let mut own: Vec<Flag> =
+            flags.iter().filter(|(check_in, _)| *check_in == id).map(|(_, flag)| flag.clone()).collect();
+        own.sort_by_key(|flag| std::cmp::Reverse(raise::level(flag)));
+        own
+    };
+    let all: Vec<Flag> = flags.iter().map(|(_, flag)| flag.clone()).collect();
+    let unreached = raise::is_unreached(conn, clinic_id, treatment.clinician_id, &all).await?;
+    Ok(check_ins
+        .into_iter()
+        .map(|check_in| {
+            let flags = of(check_in.id);
+            Told {
+                by_patient: patient.user_id == Some(check_in.entered_by),
+                unreached: unreached && flags.iter().any(raise::waits_for_somebody),
+                flags,
+                check_in,
+            }
+        })
+        .collect())
+}

@@ -1,0 +1,91 @@
+//! Check-ins over HTTP: taking one, listing a treatment's.
+
+use actix_web::http::header;
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::fields::CheckInFields;
+use super::read::{self, Answer, Voice};
+use super::store;
+use super::submit::{self, SubmitError, Tools};
+use super::view::CheckInView;
+use crate::app::State;
+use crate::auth::extract::Caller;
+use crate::body::{Body, Faults};
+use crate::domain::protocol::Texts;
+use crate::error::{ApiError, Conflict};
+use crate::language::{Wanted, content_language};
+use crate::paging::{Page, PageQuery};
+use crate::protocols::words;
+
+impl From<SubmitError> for ApiError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::NotFound => Self::NotFound,
+            SubmitError::IdTaken => {
+                Self::conflict(Conflict::IdTaken, "Another check-in has this id: choose a fresh one.")
+            }
+            SubmitError::Cancelled => Self::conflict(
+                Conflict::State,
+                "The treatment was cancelled, so nobody would look at this check-in: call the clinic.",
+            ),
+            SubmitError::TooEarly => Self::invalid("/recorded_at", "lies before the treatment"),
+            SubmitError::Planning(error) => error.into(),
+            SubmitError::Protocol(error) => Self::Internal(error.into()),
+            SubmitError::Record(error) => Self::Internal(error),
+            SubmitError::Db(error) => error.into(),
+        }
+    }
+}
+
+fn tools(state: &State) -> Tools<'_> {
+    Tools { db: &state.db, clocks: &state.clocks, catalogue: &state.protocols }
+}
+
+/// `POST /v1/treatments/{id}/check-ins`
+pub async fn create_check_in(
+    state: Data<State>,
+    caller: Caller,
+    wanted: Wanted,
+    treatment: Path<Uuid>,
+    body: Body<CheckInFields>,
+) -> Result<HttpResponse, ApiError> {
+    let mut faults = Faults::default();
+    let new = body.value.read(&mut faults, state.clocks.care.now(), state.clocks.fresh_id());
+    faults.finish()?;
+    let Answer { told, voice } = submit::submit(tools(&state), &caller, *treatment, new).await?;
+    let texts = texts(&voice, &wanted);
+    let view = CheckInView::new(told, &voice, texts, caller.role.is_staff());
+    Ok(answer(HttpResponse::Created(), texts, &view))
+}
+
+/// `GET /v1/treatments/{id}/check-ins`
+pub async fn list_check_ins(
+    state: Data<State>,
+    caller: Caller,
+    wanted: Wanted,
+    treatment: Path<Uuid>,
+    query: Query<PageQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let page: Page<store::Position> = Page::read(query.limit, query.cursor.as_deref())?;
+    let (told, voice) = read::list(tools(&state), &caller, *treatment, page.after, page.fetch()).await?;
+    let list = page.cut(told, |told| (told.check_in.recorded_at, told.check_in.id));
+    let texts = texts(&voice, &wanted);
+    let list = list.map(|told| CheckInView::new(told, &voice, texts, caller.role.is_staff()));
+    Ok(answer(HttpResponse::Ok(), texts, &list))
+}
+
+fn texts<'v>(voice: &'v Voice, wanted: &Wanted) -> &'v Texts {
+    let manner = &voice.manner;
+    words(&voice.version, wanted, &[&manner.user_locale, &manner.clinic_locale])
+}
+
+fn answer(mut response: HttpResponseBuilder, texts: &Texts, body: &impl Serialize) -> HttpResponse {
+    response.insert_header((header::CACHE_CONTROL, "no-store"));
+    for header in content_language(&texts.locale) {
+        response.insert_header(header);
+    }
+    response.json(body)
+}

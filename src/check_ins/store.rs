@@ -1,0 +1,129 @@
+//! SQL over `check_ins`, and how a clinic wants its patients answered. The clinic is always the first thing asked for.
+
+use chrono::{DateTime, NaiveTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::schema::{check_ins, clinics, users};
+
+/// A check-in as stored.
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = check_ins)]
+pub struct CheckIn {
+    /// The clinic.
+    pub clinic_id: Uuid,
+    /// Chosen by the app or the server.
+    pub id: Uuid,
+    /// The treatment it is about.
+    pub treatment_id: Uuid,
+    /// Whose report.
+    pub patient_id: Uuid,
+    /// By the phone's clock.
+    pub recorded_at: DateTime<Utc>,
+    /// When the server heard of it.
+    pub received_at: DateTime<Utc>,
+    /// The answers.
+    pub symptoms: Value,
+    /// In the person's own words.
+    pub note: Option<String>,
+    /// What triage made of it.
+    pub level: String,
+    /// Keys of the advice that was given.
+    pub advice: Vec<String>,
+    /// The login that entered it.
+    pub entered_by: Uuid,
+}
+
+/// One check-in of the clinic, if there is such a one.
+pub async fn find_check_in(conn: &mut AsyncPgConnection, clinic_id: Uuid, id: Uuid) -> QueryResult<Option<CheckIn>> {
+    check_ins::table.find((clinic_id, id)).select(CheckIn::as_select()).first(conn).await.optional()
+}
+
+/// The answers of the last check-in of a treatment that was recorded before this moment.
+pub async fn find_symptoms_before(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    treatment_id: Uuid,
+    recorded_at: DateTime<Utc>,
+) -> QueryResult<Option<Value>> {
+    check_ins::table
+        .filter(check_ins::clinic_id.eq(clinic_id).and(check_ins::treatment_id.eq(treatment_id)))
+        .filter(check_ins::recorded_at.lt(recorded_at))
+        .order((check_ins::recorded_at.desc(), check_ins::id.desc()))
+        .select(check_ins::symptoms)
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Adds a check-in; `false` if its id is in use at this clinic.
+pub async fn insert_check_in(conn: &mut AsyncPgConnection, check_in: &CheckIn) -> QueryResult<bool> {
+    let added = diesel::insert_into(check_ins::table).values(check_in).on_conflict_do_nothing().execute(conn).await?;
+    Ok(added == 1)
+}
+
+/// Where a page of check-ins begins: newest first.
+pub type Position = (DateTime<Utc>, Uuid);
+
+/// A treatment's check-ins, newest first; `limit` rows after `after`.
+pub async fn list_check_ins(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    treatment_id: Uuid,
+    after: Option<Position>,
+    limit: i64,
+) -> QueryResult<Vec<CheckIn>> {
+    let mut query = check_ins::table
+        .filter(check_ins::clinic_id.eq(clinic_id).and(check_ins::treatment_id.eq(treatment_id)))
+        .select(CheckIn::as_select())
+        .order((check_ins::recorded_at.desc(), check_ins::id.desc()))
+        .limit(limit)
+        .into_boxed();
+    if let Some((at, id)) = after {
+        let later = check_ins::recorded_at.lt(at).or(check_ins::recorded_at.eq(at).and(check_ins::id.lt(id)));
+        query = query.filter(later);
+    }
+    query.load(conn).await
+}
+
+/// How a clinic wants check-ins handled, and in which languages to answer.
+#[derive(Debug, Clone, Queryable)]
+pub struct Manner {
+    /// Whether check-ins are judged by rules.
+    pub triage_enabled: bool,
+    /// Whom to call in an emergency.
+    pub emergency_line: Option<String>,
+    /// How to reach the clinic.
+    pub contact_line: Option<String>,
+    /// IANA zone of the clinic.
+    pub time_zone: String,
+    /// Local time from which what is not urgent waits.
+    pub quiet_from: NaiveTime,
+    /// Local time until which it waits.
+    pub quiet_to: NaiveTime,
+    /// Language of the clinic.
+    pub clinic_locale: String,
+    /// Language of whoever asks.
+    pub user_locale: String,
+}
+
+/// The clinic's manner towards this login.
+pub async fn find_manner(conn: &mut AsyncPgConnection, clinic_id: Uuid, user_id: Uuid) -> QueryResult<Manner> {
+    clinics::table
+        .inner_join(users::table.on(users::id.eq(user_id)))
+        .filter(clinics::id.eq(clinic_id))
+        .select((
+            clinics::triage_enabled,
+            clinics::emergency_line,
+            clinics::contact_line,
+            clinics::time_zone,
+            clinics::quiet_from,
+            clinics::quiet_to,
+            clinics::locale,
+            users::locale,
+        ))
+        .first(conn)
+        .await
+}

@@ -1,0 +1,207 @@
+//! Submitting a check-in: one transaction in which the person's plan is locked, the report is judged and kept, flags are
+//! raised, staff are told, the plan is made anew and the deed is recorded.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::AsyncPgConnection;
+use uuid::Uuid;
+
+use super::raise;
+use super::read::{self, Answer};
+use super::store::{self, CheckIn, Manner};
+use super::words::TRIAGE_OFF;
+use crate::audit::{self, Entry};
+use crate::auth::extract::Caller;
+use crate::clock::Clocks;
+use crate::db::{Db, DbError, Scope};
+use crate::domain::protocol::{Level, ProtocolVersion};
+use crate::domain::symptoms::Symptoms;
+use crate::domain::triage::{Context, triage};
+use crate::flags;
+use crate::planning::{self, PlanningError};
+use crate::protocols::{Catalogue, CatalogueError};
+use crate::treatments::store::{self as treatments, Treatment};
+
+/// How far a phone's clock may be off.
+pub const SKEW: TimeDelta = TimeDelta::minutes(5);
+
+/// Why a check-in was not taken or cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// There is no such treatment, or it is not the caller's.
+    #[error("not found")]
+    NotFound,
+    /// The id is another check-in's.
+    #[error("the id is taken")]
+    IdTaken,
+    /// The treatment was cancelled.
+    #[error("the treatment was cancelled")]
+    Cancelled,
+    /// It was recorded before the treatment took place.
+    #[error("recorded before the treatment")]
+    TooEarly,
+    /// Planning failed.
+    #[error(transparent)]
+    Planning(PlanningError),
+    /// The pinned protocol version cannot be read.
+    #[error(transparent)]
+    Protocol(CatalogueError),
+    /// The record contradicts itself.
+    #[error(transparent)]
+    Record(#[from] anyhow::Error),
+    /// The database refused.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<diesel::result::Error> for SubmitError {
+    fn from(error: diesel::result::Error) -> Self {
+        match error {
+            diesel::result::Error::NotFound => Self::NotFound,
+            error => Self::Db(error.into()),
+        }
+    }
+}
+
+impl From<PlanningError> for SubmitError {
+    fn from(error: PlanningError) -> Self {
+        match error {
+            PlanningError::NoPatient => Self::NotFound,
+            PlanningError::Db(error) => Self::Db(error),
+            PlanningError::Protocol(error) => error.into(),
+            error @ PlanningError::Record(_) => Self::Planning(error),
+        }
+    }
+}
+
+impl From<CatalogueError> for SubmitError {
+    fn from(error: CatalogueError) -> Self {
+        match error {
+            CatalogueError::Db(error) => Self::Db(error),
+            error => Self::Protocol(error),
+        }
+    }
+}
+
+/// What is needed to take and to show check-ins.
+#[derive(Debug, Clone, Copy)]
+pub struct Tools<'a> {
+    /// The database.
+    pub db: &'a Db,
+    /// The time.
+    pub clocks: &'a Clocks,
+    /// Protocol versions.
+    pub catalogue: &'a Catalogue,
+}
+
+/// A check-in to be taken.
+#[derive(Debug, Clone)]
+pub struct NewCheckIn {
+    /// Chosen by the app or the server.
+    pub id: Uuid,
+    /// By the phone's clock.
+    pub recorded_at: DateTime<Utc>,
+    /// The answers.
+    pub symptoms: Symptoms,
+    /// In the person's own words.
+    pub note: Option<String>,
+}
+
+/// Takes a check-in. The same one sent again changes nothing and gets the answer anew.
+pub async fn submit(
+    tools: Tools<'_>,
+    caller: &Caller,
+    treatment_id: Uuid,
+    new: NewCheckIn,
+) -> Result<Answer, SubmitError> {
+    tools
+        .db
+        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+            let treatment = read::visible(conn, caller, treatment_id).await?;
+            let person = planning::lock(conn, caller.clinic_id, treatment.patient_id).await?;
+            // Only now is it certain that nobody else is changing it.
+            let treatment = treatments::find_treatment(conn, caller.clinic_id, treatment.id).await?;
+            let manner = store::find_manner(conn, caller.clinic_id, caller.user_id).await?;
+            if let Some(there) = store::find_check_in(conn, caller.clinic_id, new.id).await? {
+                let same = is_same(&there, caller, treatment_id, &new);
+                return if same {
+                    read::answer(conn, tools, &treatment, manner, there).await
+                } else {
+                    Err(SubmitError::IdTaken)
+                };
+            }
+            if treatment.status == "cancelled" {
+                return Err(SubmitError::Cancelled);
+            }
+            if new.recorded_at < treatment.performed_at - SKEW {
+                return Err(SubmitError::TooEarly);
+            }
+            let version = tools.catalogue.version(conn, treatment.protocol_version_id).await?;
+            let patient_has_login = person.user_id.is_some();
+            let check_in = take(conn, tools, caller, &treatment, &version, &manner, &new, patient_has_login).await?;
+            treatments::update_activity(conn, caller.clinic_id, treatment_id).await?;
+            person.replan(conn, tools.catalogue, check_in.received_at).await?;
+            let entry = Entry::by(caller, "check_in.create", "check_in", check_in.id).about(check_in.patient_id);
+            audit::record(conn, tools.clocks, entry).await?;
+            read::answer(conn, tools, &treatment, manner, check_in).await
+        })
+        .await
+}
+
+/// Whether this is the same check-in, sent again.
+fn is_same(there: &CheckIn, caller: &Caller, treatment_id: Uuid, new: &NewCheckIn) -> bool {
+    let symptoms = serde_json::from_value::<Symptoms>(there.symptoms.clone());
+    there.treatment_id == treatment_id
+        && there.entered_by == caller.user_id
+        && there.recorded_at == new.recorded_at
+        && there.note == new.note
+        && symptoms.is_ok_and(|symptoms| symptoms == new.symptoms)
+}
+
+/// Judges the report and keeps it with all that follows from it.
+#[expect(clippy::too_many_arguments, reason = "one step of one transaction, called once")]
+async fn take(
+    conn: &mut AsyncPgConnection,
+    tools: Tools<'_>,
+    caller: &Caller,
+    treatment: &Treatment,
+    version: &ProtocolVersion,
+    manner: &Manner,
+    new: &NewCheckIn,
+    patient_has_login: bool,
+) -> Result<CheckIn, SubmitError> {
+    let there = flags::store::list_of_treatment(conn, caller.clinic_id, treatment.id).await?;
+    let before = store::find_symptoms_before(conn, caller.clinic_id, treatment.id, new.recorded_at).await?;
+    let previous: Option<Symptoms> = before.and_then(|before| serde_json::from_value(before).ok());
+    let resolved = raise::resolved(&there);
+    let context = Context {
+        performed_at: treatment.performed_at,
+        recorded_at: new.recorded_at,
+        previous: previous.as_ref(),
+        resolved: &resolved,
+    };
+    let found = manner.triage_enabled.then(|| triage(version, &new.symptoms, &context));
+    let check_in = CheckIn {
+        clinic_id: caller.clinic_id,
+        id: new.id,
+        treatment_id: treatment.id,
+        patient_id: treatment.patient_id,
+        recorded_at: new.recorded_at,
+        received_at: tools.clocks.care.now(),
+        symptoms: serde_json::to_value(&new.symptoms).map_err(anyhow::Error::from)?,
+        note: new.note.clone(),
+        level: found.as_ref().map_or(Level::None, |found| found.level).as_str().to_owned(),
+        advice: found.as_ref().map_or_else(|| vec![TRIAGE_OFF.to_owned()], |found| found.advice.clone()),
+        entered_by: caller.user_id,
+    };
+    // The id may have been taken meanwhile for another patient, whose plan is not locked here.
+    if !store::insert_check_in(conn, &check_in).await? {
+        return Err(SubmitError::IdTaken);
+    }
+    let raised = found.map(|found| found.flags).unwrap_or_default();
+    let news = raise::raise(conn, tools, &check_in, &there, &raised).await?;
+    if !news.is_empty() {
+        let staff = flags::store::list_to_tell(conn, caller.clinic_id, treatment.clinician_id).await?;
+        raise::tell(conn, &check_in, &news, &staff, manner, patient_has_login).await?;
+    }
+    Ok(check_in)
+}

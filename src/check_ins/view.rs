@@ -1,0 +1,138 @@
+//! A check-in as it is shown: level, what to do, whom to call; never a diagnosis.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::read::{Flag, Told, Voice};
+use super::words::{self, TRIAGE_OFF};
+use crate::domain::protocol::{PlainText, ProtocolVersion, Texts};
+
+/// A check-in and what came of it.
+#[derive(Debug, Serialize)]
+pub(super) struct CheckInView {
+    id: Uuid,
+    treatment_id: Uuid,
+    recorded_at: DateTime<Utc>,
+    received_at: DateTime<Utc>,
+    symptoms: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    entered_by: &'static str,
+    triage: TriageView,
+}
+
+/// What was made of it.
+#[derive(Debug, Serialize)]
+struct TriageView {
+    level: String,
+    advice: Vec<AdviceView>,
+    flags: Vec<FlagSeen>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact_line: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emergency_line: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check_again_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nobody_reached: Option<NoticeView>,
+}
+
+/// What to do.
+#[derive(Debug, Serialize)]
+struct AdviceView {
+    key: String,
+    title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+}
+
+/// Something the patient must know beside the advice.
+#[derive(Debug, Serialize)]
+struct NoticeView {
+    title: String,
+    body: String,
+}
+
+/// How far the clinic is with what was reported. Which rule it was is for staff.
+#[derive(Debug, Serialize)]
+struct FlagSeen {
+    id: Uuid,
+    level: String,
+    status: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    opened_at: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledged_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contacted_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved_at: Option<DateTime<Utc>>,
+}
+
+impl FlagSeen {
+    fn new(flag: Flag, for_staff: bool) -> Self {
+        Self {
+            id: flag.id,
+            level: flag.level,
+            status: flag.status,
+            rule: for_staff.then_some(flag.rule),
+            opened_at: flag.opened_at,
+            acknowledged_at: flag.acknowledged_at,
+            contacted_at: flag.contacted_at,
+            resolved_at: flag.resolved_at,
+        }
+    }
+}
+
+impl CheckInView {
+    /// The check-in in these words.
+    pub(super) fn new(told: Told, voice: &Voice, texts: &Texts, for_staff: bool) -> Self {
+        let Told { check_in, flags, by_patient, unreached } = told;
+        let advice = check_in.advice.into_iter().map(|key| {
+            let PlainText { title, body } = advice(&voice.version, texts, &key);
+            AdviceView { key, title, body }
+        });
+        let contact_line = voice.manner.contact_line.clone();
+        let nobody_reached = unreached.then(|| {
+            let PlainText { title, body } = words::nobody_reached(contact_line.as_deref());
+            NoticeView { title, body: body.unwrap_or_default() }
+        });
+        let triage = TriageView {
+            level: check_in.level,
+            advice: advice.collect(),
+            check_again_at: recheck(&voice.version, &flags).map(|wait| check_in.recorded_at + wait),
+            flags: flags.into_iter().map(|flag| FlagSeen::new(flag, for_staff)).collect(),
+            contact_line,
+            emergency_line: voice.manner.emergency_line.clone(),
+            nobody_reached,
+        };
+        Self {
+            id: check_in.id,
+            treatment_id: check_in.treatment_id,
+            recorded_at: check_in.recorded_at,
+            received_at: check_in.received_at,
+            symptoms: check_in.symptoms,
+            note: check_in.note,
+            entered_by: if by_patient { "patient" } else { "staff" },
+            triage,
+        }
+    }
+}
+
+/// The words behind a key: of the protocol in this language or its own, or ours. A key always says something.
+fn advice(version: &ProtocolVersion, texts: &Texts, key: &str) -> PlainText {
+    if key == TRIAGE_OFF {
+        return words::triage_off();
+    }
+    let found = texts.advice.get(key).or_else(|| version.base_texts().advice.get(key));
+    found.cloned().unwrap_or_else(|| PlainText { title: key.to_owned(), body: None })
+}
+
+/// The shortest time after which one of the rules that fired wants another look.
+fn recheck(version: &ProtocolVersion, flags: &[Flag]) -> Option<TimeDelta> {
+    let fired = version.structure.triage.iter().filter(|rule| flags.iter().any(|flag| flag.rule == rule.key));
+    fired.filter_map(|rule| rule.recheck).map(|recheck| recheck.delta()).min()
+}
