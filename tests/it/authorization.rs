@@ -106,6 +106,8 @@ const PATIENT: Ids = |world| vec![world.patient.patient()];
 const TABLE: &[Row] = &[
     row("GET", "/healthz", Anybody),
     row("GET", "/readyz", Anybody),
+    row("GET", "/openapi.yaml", Anybody),
+    row("GET", "/docs", Anybody),
     row("GET", "/.well-known/jwks.json", Anybody),
     row("GET", "/v1/config", Anybody),
     row("POST", "/v1/auth/register", Anybody),
@@ -121,6 +123,7 @@ const TABLE: &[Row] = &[
     row("PUT", "/v1/me/devices/{device_id}", Users).on(DEVICE).foreign(409).sending(|_| device("another-phone")),
     row("POST", "/v1/me/devices/{device_id}/test", Users).on(DEVICE),
     row("DELETE", "/v1/me/devices/{device_id}", Users).on(DEVICE),
+    row("POST", "/v1/me/devices/{device_id}/test", Users).on(DEVICE),
     row("GET", "/v1/me/notification-preferences", Users),
     row("PUT", "/v1/me/notification-preferences", Users),
     row("GET", "/v1/clinic", Administrators),

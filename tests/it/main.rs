@@ -21,6 +21,7 @@ mod invitations;
 mod members;
 mod migrations;
 mod outcomes;
+mod openapi;
 mod patients;
 mod preferences;
 mod protocol_commands;
