@@ -24,5 +24,6 @@ mod protocols;
 mod providers;
 mod tenancy;
 mod timeline;
+mod readme;
 mod worker_delivery;
 mod worker_recovery;
