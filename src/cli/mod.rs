@@ -92,7 +92,7 @@ async fn role(role: Role, config: &Config) -> anyhow::Result<()> {
         Role::Migrate => migrate(config).await,
         Role::Demo { exit } => demo::run(config, exit).await,
         Role::Openapi => {
-            say(include_str!("../../openapi.yaml"));
+            say(crate::app::contract::DOCUMENT.trim_end());
             Ok(())
         }
         Role::Healthcheck => healthcheck::run(config).await,

@@ -15,6 +15,7 @@ mod idempotency;
 mod invitations;
 mod members;
 mod migrations;
+mod openapi;
 mod patients;
 mod preferences;
 mod protocol_commands;
