@@ -4,6 +4,7 @@
 
 mod support;
 
+mod admin_cli;
 mod architecture;
 mod auth_sessions;
 mod auth_tokens;
@@ -24,7 +25,5 @@ mod protocols;
 mod providers;
 mod tenancy;
 mod timeline;
-mod treatments;
 mod worker_delivery;
-mod worker_plans;
 mod worker_recovery;
