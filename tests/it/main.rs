@@ -26,5 +26,7 @@ mod protocols;
 mod providers;
 mod tenancy;
 mod timeline;
+mod treatments;
 mod worker_delivery;
+mod worker_plans;
 mod worker_recovery;
