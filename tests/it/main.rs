@@ -5,6 +5,7 @@
 mod support;
 
 mod alerts;
+mod admin_cli;
 mod architecture;
 mod auth_sessions;
 mod auth_tokens;
@@ -26,7 +27,5 @@ mod protocols;
 mod providers;
 mod tenancy;
 mod timeline;
-mod treatments;
 mod worker_delivery;
-mod worker_plans;
 mod worker_recovery;

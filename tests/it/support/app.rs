@@ -13,7 +13,6 @@ use mendline::domain::device::ProviderKind;
 use mendline::push::recording::Recording;
 use mendline::worker::{self, Round, Worker};
 use reqwest::{Method, StatusCode};
-use secrecy::SecretString;
 use serde_json::Value;
 
 use super::TestDatabase;
@@ -53,19 +52,13 @@ impl TestApp {
 
     /// An app with some settings of its own.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let database = TestDatabase::create().await;
-        let url = database.url.clone();
-        Self::start_at(database, &url, settings).await
-    }
-
-    /// An app that reaches its database at `url`, which may be a proxy's.
-    pub async fn start_at(database: TestDatabase, url: &SecretString, settings: &[(&str, &str)]) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
+        let database = TestDatabase::create().await;
         let config = config(settings, data_dir.path());
         let start: DateTime<Utc> = START.parse().unwrap();
         let clocks = Clocks::stepped(start);
         let care = clocks.care.clone();
-        let db = Db::connect(url, 6, None).unwrap();
+        let db = Db::connect(&database.url, 6, None).unwrap();
         let state = State::build(&config, db, clocks).expect("a state");
         let (api_server, api) = api_server(&config.http, &state).expect("the API");
         let (ops_server, ops) = ops_server(config.http.ops_bind, &state).expect("the operators' server");

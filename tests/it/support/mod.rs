@@ -6,7 +6,6 @@ pub mod people;
 pub mod seed;
 mod staged;
 pub mod treatments;
-pub mod wire;
 
 pub use app::{Answer, TestApp, send};
 pub use cluster::{TestDatabase, create_database};
