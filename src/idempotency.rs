@@ -2,7 +2,7 @@
 //! stored. Only that a request succeeded, and what it made, is remembered; a refused one may be corrected and sent again
 //! under its key. What the operations do is the slices' business.
 //!
-//! ```ignore
+//! ```text
 //! let request = key.of(&caller, "create_treatment", &body.raw);
 //! let treatment = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
 //!     let ticket = match request.begin(conn).await? {
@@ -23,11 +23,12 @@ use actix_web::{FromRequest, HttpRequest};
 use aws_lc_rs::digest::{Context, SHA256, digest};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Bool, Bytea, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::auth::extract::Caller;
+use crate::db::hot::hot_query;
 use crate::error::{ApiError, Conflict, FieldError};
 use crate::schema::idempotency_keys;
 
@@ -167,6 +168,64 @@ impl KeyedRequest {
                 }
             }
             _ if free => Ok(Begun::Now(Ticket(Some(keyed)))),
+            _ => Err(IdempotencyError::InFlight),
+        }
+    }
+}
+
+hot_query! {
+    /// Column order of `idempotency_keys` as migrated: `$2` to `$8`.
+    struct BeginAs {
+        lock: i64 as BigInt,
+        clinic: Uuid as SqlUuid,
+        user: Uuid as SqlUuid,
+        key: String as Text,
+        operation: &'static str as Text,
+        fingerprint: Vec<u8> as Bytea,
+        resource: Uuid as SqlUuid,
+        now: DateTime<Utc> as Timestamptz,
+    }
+    returns (Nullable<Text>, Nullable<Bytea>, Nullable<SqlUuid>, Bool);
+    ", mine AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($1) AS free), there AS (
+        SELECT operation, fingerprint, resource_id FROM idempotency_keys
+         WHERE clinic_id = $2 AND user_id = $3 AND key = $4
+    ), made AS (
+        INSERT INTO idempotency_keys (clinic_id, user_id, key, operation, fingerprint, resource_id, created_at)
+        SELECT $2, $3, $4, $5, $6, $7, $8 FROM mine WHERE mine.free AND NOT EXISTS (SELECT 1 FROM there)
+        ON CONFLICT DO NOTHING RETURNING 1
+    )
+    SELECT (SELECT operation FROM there), (SELECT fingerprint FROM there), (SELECT resource_id FROM there),
+           EXISTS (SELECT 1 FROM made)"
+}
+
+impl KeyedRequest {
+    /// Looks the key up and, if it is new, records it for what will be made under `resource_id`: lookup and record in
+    /// one statement, for the creates that choose their ids beforehand. The record goes if the transaction fails.
+    /// `Some` is what an earlier request made.
+    pub async fn begin_as(
+        self,
+        conn: &mut AsyncPgConnection,
+        resource_id: Uuid,
+        wall_now: DateTime<Utc>,
+    ) -> Result<Option<Uuid>, IdempotencyError> {
+        let Some(keyed) = self.0 else { return Ok(None) };
+        let query = BeginAs {
+            lock: keyed.lock(),
+            clinic: keyed.clinic_id,
+            user: keyed.user_id,
+            key: keyed.key.clone(),
+            operation: keyed.operation,
+            fingerprint: keyed.fingerprint.to_vec(),
+            resource: resource_id,
+            now: wall_now,
+        };
+        type Row = (Option<String>, Option<Vec<u8>>, Option<Uuid>, bool);
+        match query.get_result::<Row>(conn).await? {
+            (Some(operation), Some(fingerprint), before, _) => {
+                let same = (operation, fingerprint) == (keyed.operation.to_owned(), keyed.fingerprint.to_vec());
+                if same { Ok(before) } else { Err(IdempotencyError::Mismatch) }
+            }
+            (_, _, _, true) => Ok(None),
             _ => Err(IdempotencyError::InFlight),
         }
     }

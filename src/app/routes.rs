@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, Responder};
 
 use crate::alerts::routes as alerts;
 use crate::app::{about, ops};
+use crate::app::{about, contract, ops};
 use crate::auth::{me, routes as auth};
 use crate::check_ins::routes as check_ins;
 use crate::clinics::routes as clinics;
@@ -82,6 +83,8 @@ macro_rules! method_name {
 table! {
     "/healthz" => { get ops::find_health }
     "/readyz" => { get ops::find_readiness }
+    "/openapi.yaml" => { get contract::find_contract }
+    "/docs" => { get contract::show_docs }
     "/v1/me/devices" => { get devices::list_devices }
     "/v1/me/devices/{device_id}" => { put devices::put_device, delete devices::delete_device }
     "/v1/me/devices/{device_id}/test" => { post devices::test_device }

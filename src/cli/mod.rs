@@ -105,7 +105,7 @@ async fn role(role: Role, config: &Config) -> anyhow::Result<()> {
         Role::Demo { exit } => demo::run(config, exit).await,
         Role::Admin(command) => admin::run(config, command).await,
         Role::Openapi => {
-            say(include_str!("../../openapi.yaml"));
+            say(crate::app::contract::DOCUMENT.trim_end());
             Ok(())
         }
         Role::Healthcheck => healthcheck::run(config).await,

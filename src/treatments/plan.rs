@@ -11,7 +11,7 @@ use crate::auth::extract::Caller;
 use crate::clock::Clocks;
 use crate::db::{Db, DbError, Scope};
 use crate::domain::role::Role;
-use crate::idempotency::{Begun, IdempotencyError, KeyedRequest};
+use crate::idempotency::{IdempotencyError, KeyedRequest};
 use crate::planning::{self, Person, PlanningError};
 use crate::protocols::Catalogue;
 
@@ -155,23 +155,22 @@ pub async fn create(
     new: NewTreatment,
 ) -> Result<Treatment, TreatmentError> {
     let now = tools.clocks.care.now();
+    let id = new.id.unwrap_or_else(|| tools.clocks.fresh_id());
     tools
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            let ticket = match key.begin(conn).await? {
-                Begun::Before(id) => return Ok(store::find_treatment(conn, caller.clinic_id, id).await?),
-                Begun::Now(ticket) => ticket,
-            };
+            if let Some(before) = key.begin_as(conn, id, tools.clocks.wall.now()).await? {
+                return Ok(store::find_treatment(conn, caller.clinic_id, before).await?);
+            }
             let person = planning::lock(conn, caller.clinic_id, new.patient_id).await?;
-            let treatment = draft(tools, caller, &person, &new, now)?;
+            let treatment = draft(tools, caller, &person, id, &new, now)?;
+            check_clinician(conn, caller, new.details.clinician_id).await?;
             match store::insert_unless_there(conn, &treatment, !new.allow_duplicate).await? {
                 store::Inserted::New => {}
                 store::Inserted::Neighbour => return Err(TreatmentError::Duplicate),
                 store::Inserted::IdTaken => return replayed(conn, &treatment).await,
             }
-            check_clinician(conn, caller, new.details.clinician_id).await?;
             person.replan(conn, tools.catalogue, now).await?;
-            ticket.record(conn, treatment.id, tools.clocks.wall.now()).await?;
             let entry = Entry::by(caller, "treatment.create", "treatment", treatment.id).about(treatment.patient_id);
             audit::record(conn, tools.clocks, entry).await?;
             // The plan counted itself on the stored row.
@@ -193,6 +192,7 @@ fn draft(
     tools: Tools<'_>,
     caller: &Caller,
     person: &Person,
+    id: Uuid,
     new: &NewTreatment,
     now: DateTime<Utc>,
 ) -> Result<Treatment, TreatmentError> {
@@ -216,7 +216,7 @@ fn draft(
     let by_staff = caller.role.is_staff();
     Ok(Treatment {
         clinic_id: caller.clinic_id,
-        id: new.id.unwrap_or_else(|| tools.clocks.fresh_id()),
+        id,
         patient_id: new.patient_id,
         clinician_id: details.clinician_id.or((caller.role == Role::Clinician).then_some(caller.membership_id)),
         status: if by_staff { "active" } else { "unconfirmed" }.to_owned(),

@@ -1,14 +1,16 @@
 //! SQL over `treatments`. The clinic is always the first thing asked for.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Date, Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use crate::db::hot::hot_query;
 use crate::schema::{memberships, treatments};
 
 /// A treatment as stored.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = treatments)]
 pub struct Treatment {
     /// The clinic.
@@ -158,6 +160,45 @@ pub enum Inserted {
     IdTaken,
 }
 
+hot_query! {
+    struct InsertTreatment {
+        clinic_id: Uuid as SqlUuid,
+        id: Uuid as SqlUuid,
+        patient_id: Uuid as SqlUuid,
+        clinician_id: Option<Uuid> as Nullable<SqlUuid>,
+        status: String as Text,
+        performed_at: DateTime<Utc> as Timestamptz,
+        anchor_on: NaiveDate as Date,
+        counts_from: DateTime<Utc> as Timestamptz,
+        protocol_version_id: Uuid as SqlUuid,
+        area: String as Text,
+        modality: String as Text,
+        device: Option<String> as Nullable<Text>,
+        needle_depth_um: Option<i32> as Nullable<Int4>,
+        products: Vec<String> as Array<Text>,
+        session_number: Option<i32> as Nullable<Int4>,
+        notes: Option<String> as Nullable<Text>,
+        created_by: Uuid as SqlUuid,
+        created_at: DateTime<Utc> as Timestamptz,
+        confirmed_at: Option<DateTime<Utc>> as Nullable<Timestamptz>,
+        alone: bool as Bool,
+    }
+    returns (Bool, Bool);
+    ", others AS (
+        SELECT id FROM treatments
+         WHERE clinic_id = $1 AND (id = $2 OR ($20 AND patient_id = $3 AND area = $10 AND status <> 'cancelled'
+               AND performed_at > $6 - interval '1 day' AND performed_at < $6 + interval '1 day'))
+    ), inserted AS (
+        INSERT INTO treatments (clinic_id, id, patient_id, clinician_id, status, performed_at, anchor_on, counts_from,
+            protocol_version_id, area, modality, device, needle_depth_um, products, session_number, notes, created_by,
+            created_at, confirmed_at, version, plan_revision, activity, done_w, on_time_w)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1, 0, 0, 0, 0
+         WHERE NOT EXISTS (SELECT 1 FROM others)
+        RETURNING 1
+    )
+    SELECT EXISTS (SELECT 1 FROM inserted), EXISTS (SELECT 1 FROM others WHERE id = $2)"
+}
+
 /// Adds a treatment, unless its id is in use or (with `alone`) the patient has one of the same area within a day that
 /// was not cancelled. The patient's plan must be locked, so that two requests cannot both find nothing.
 pub async fn insert_unless_there(
@@ -165,25 +206,33 @@ pub async fn insert_unless_there(
     treatment: &Treatment,
     alone: bool,
 ) -> QueryResult<Inserted> {
-    let day = TimeDelta::days(1);
-    let neighbour = treatments::patient_id
-        .eq(treatment.patient_id)
-        .and(treatments::area.eq(&treatment.area))
-        .and(treatments::status.ne("cancelled"))
-        .and(treatments::performed_at.gt(treatment.performed_at - day))
-        .and(treatments::performed_at.lt(treatment.performed_at + day));
-    let others: Vec<Uuid> = treatments::table
-        .filter(treatments::clinic_id.eq(treatment.clinic_id))
-        .filter(treatments::id.eq(treatment.id).or(neighbour))
-        .select(treatments::id)
-        .load(conn)
-        .await?;
-    if others.contains(&treatment.id) {
-        return Ok(Inserted::IdTaken);
-    }
-    if alone && !others.is_empty() {
-        return Ok(Inserted::Neighbour);
-    }
-    diesel::insert_into(treatments::table).values(treatment).execute(conn).await?;
-    Ok(Inserted::New)
+    let new = treatment.clone();
+    let query = InsertTreatment {
+        clinic_id: new.clinic_id,
+        id: new.id,
+        patient_id: new.patient_id,
+        clinician_id: new.clinician_id,
+        status: new.status,
+        performed_at: new.performed_at,
+        anchor_on: new.anchor_on,
+        counts_from: new.counts_from,
+        protocol_version_id: new.protocol_version_id,
+        area: new.area,
+        modality: new.modality,
+        device: new.device,
+        needle_depth_um: new.needle_depth_um,
+        products: new.products,
+        session_number: new.session_number,
+        notes: new.notes,
+        created_by: new.created_by,
+        created_at: new.created_at,
+        confirmed_at: new.confirmed_at,
+        alone,
+    };
+    let (inserted, taken): (bool, bool) = query.get_result(conn).await?;
+    Ok(match (inserted, taken) {
+        (true, _) => Inserted::New,
+        (false, true) => Inserted::IdTaken,
+        (false, false) => Inserted::Neighbour,
+    })
 }

@@ -95,6 +95,8 @@ const PATIENT: Ids = |world| vec![world.patient.patient()];
 const TABLE: &[Row] = &[
     row("GET", "/healthz", Anybody),
     row("GET", "/readyz", Anybody),
+    row("GET", "/openapi.yaml", Anybody),
+    row("GET", "/docs", Anybody),
     row("GET", "/.well-known/jwks.json", Anybody),
     row("GET", "/v1/config", Anybody),
     row("POST", "/v1/auth/register", Anybody),

@@ -13,9 +13,11 @@ use mendline::domain::device::ProviderKind;
 use mendline::push::recording::Recording;
 use mendline::worker::{self, Round, Worker};
 use reqwest::{Method, StatusCode};
+use secrecy::SecretString;
 use serde_json::Value;
 
 use super::TestDatabase;
+use super::contract::{Exchange, assert_kept};
 
 /// Where every test's story begins: a Monday noon in winter, UTC.
 const START: &str = "2026-02-02T12:00:00Z";
@@ -52,13 +54,19 @@ impl TestApp {
 
     /// An app with some settings of its own.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
-        let data_dir = tempfile::tempdir().unwrap();
         let database = TestDatabase::create().await;
+        let url = database.url.clone();
+        Self::start_at(database, &url, settings).await
+    }
+
+    /// An app that reaches its database at `url`, which may be a proxy's.
+    pub async fn start_at(database: TestDatabase, url: &SecretString, settings: &[(&str, &str)]) -> Self {
+        let data_dir = tempfile::tempdir().unwrap();
         let config = config(settings, data_dir.path());
         let start: DateTime<Utc> = START.parse().unwrap();
         let clocks = Clocks::stepped(start);
         let care = clocks.care.clone();
-        let db = Db::connect(&database.url, 6, None).unwrap();
+        let db = Db::connect(url, 6, None).unwrap();
         let state = State::build(&config, db, clocks).expect("a state");
         let (api_server, api) = api_server(&config.http, &state).expect("the API");
         let (ops_server, ops) = ops_server(config.http.ops_bind, &state).expect("the operators' server");
@@ -121,9 +129,9 @@ impl TestApp {
         send(self.request(Method::DELETE, path, token)).await
     }
 
-    /// A request to the operators' server.
+    /// A request to the operators' server, which is no part of the contract.
     pub async fn ops(&self, path: &str) -> Answer {
-        send(self.client.get(format!("http://{}{path}", self.ops))).await
+        read(self.client.get(format!("http://{}{path}", self.ops)).send().await).await
     }
 }
 
@@ -146,9 +154,21 @@ fn config(settings: &[(&str, &str)], data_dir: &std::path::Path) -> Config {
     Config::read(Vars::from_map(vars)).expect("settings")
 }
 
-/// Sends and reads it all.
+/// Sends and reads it all, and holds what went both ways to the contract.
 pub async fn send(request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.expect("an answer");
+    let (client, request) = request.build_split();
+    let request = request.expect("a request");
+    let (method, url) = (request.method().clone(), request.url().clone());
+    let sent = request.body().and_then(reqwest::Body::as_bytes).and_then(|body| serde_json::from_slice(body).ok());
+    let answer = read(client.execute(request).await).await;
+    let (status, headers, text) = (answer.status, &answer.headers, answer.text.as_str());
+    assert_kept(&Exchange { method: &method, url: &url, sent, status, headers, text });
+    answer
+}
+
+/// Reads all of an answer.
+async fn read(response: reqwest::Result<reqwest::Response>) -> Answer {
+    let response = response.expect("an answer");
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await.expect("a body");
     let body = serde_json::from_str(&text).unwrap_or(Value::Null);

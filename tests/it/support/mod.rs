@@ -2,10 +2,12 @@
 
 mod app;
 mod cluster;
+pub mod contract;
 pub mod people;
 pub mod seed;
 mod staged;
 pub mod treatments;
+pub mod wire;
 
 pub use app::{Answer, TestApp, send};
 pub use cluster::{TestDatabase, create_database};

@@ -157,7 +157,8 @@ pub async fn due_now(app: &TestApp, person: Person, key: &str) {
 }
 
 /// An alert's row, as far as tests ask.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = alerts)]
 pub struct AlertRow {
     pub dedupe_key: String,
     pub state: String,
@@ -170,22 +171,13 @@ pub struct AlertRow {
 
 /// All alerts, by key.
 pub async fn alerts(app: &TestApp) -> Vec<AlertRow> {
-    run(app, async |conn| {
-        alerts::table
-            .order(alerts::dedupe_key)
-            .select((
-                alerts::dedupe_key,
-                alerts::state,
-                alerts::tries,
-                alerts::claim_no,
-                alerts::due_at,
-                alerts::next_attempt_at,
-                alerts::reason,
-            ))
-            .load(conn)
-            .await
-    })
-    .await
+    run(app, async |conn| alerts::table.order(alerts::dedupe_key).select(AlertRow::as_select()).load(conn).await).await
+}
+
+/// One person's alerts, by key.
+pub async fn alerts_of(app: &TestApp, person: Person) -> Vec<AlertRow> {
+    let own = alerts::table.filter(alerts::recipient_id.eq(person.patient_id));
+    run(app, async |conn| own.order(alerts::dedupe_key).select(AlertRow::as_select()).load(conn).await).await
 }
 
 /// The state of the alert under a key.
