@@ -4,8 +4,8 @@
 
 mod support;
 
-mod alerts;
 mod admin_cli;
+mod alerts;
 mod architecture;
 mod auth_sessions;
 mod auth_tokens;
