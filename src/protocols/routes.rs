@@ -23,8 +23,10 @@ impl From<CatalogueError> for ApiError {
     fn from(error: CatalogueError) -> Self {
         match error {
             CatalogueError::Db(error) => error.into(),
-            // Whoever names an id got it from a row that must name a version: neither is the client's mistake.
-            CatalogueError::Unknown(_) | CatalogueError::Unreadable { .. } => Self::Internal(error.into()),
+            // Ids come from rows that must name a version: nothing that a client can do.
+            CatalogueError::Unknown(_) => Self::Internal(error.into()),
+            // Published by a newer program, which answers elsewhere already or will soon answer here.
+            CatalogueError::Unreadable { .. } => Self::Unavailable(error.to_string()),
         }
     }
 }

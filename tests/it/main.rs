@@ -28,6 +28,7 @@ mod protocols;
 mod providers;
 mod tenancy;
 mod timeline;
+mod readme;
 mod treatments;
 mod worker_delivery;
 mod worker_plans;

@@ -196,6 +196,8 @@ async fn staff_see_which_protocols_there_are_and_which_version_is_current() {
     let applies_to = json!({ "areas": ["face"], "modalities": ["microneedling"] });
     let entry = |key: &str, default: bool| json!({ "key": key, "version": 1, "name": "Careful", "applies_to": applies_to, "current": true, "default": default });
     assert_eq!(*items(&list), [entry("conservative", true), entry("own-plan", false)]);
+    let beyond = app.get("/v1/protocols/from-tomorrow/versions/1", &clinician.token).await;
+    assert_eq!(beyond.problem(503), "unavailable");
 
     assert_eq!(app.get("/v1/protocols", &patient.token).await.problem(403), "forbidden");
     assert_eq!(app.get("/v1/protocols", "").await.problem(401), "unauthenticated");
@@ -295,7 +297,7 @@ async fn what_a_client_has_is_not_sent_again() {
     }
 }
 
-/// The first installation of a translation; the built-in protocols have none yet.
+/// The built-in protocols have no translation yet: a stored one has.
 #[tokio::test]
 async fn words_come_in_the_language_that_is_asked_for_once_they_are_reviewed() {
     let (app, clinician, _) = staffed().await;
