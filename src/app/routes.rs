@@ -5,7 +5,6 @@ use actix_web::{HttpRequest, Responder};
 
 use crate::alerts::routes as alerts;
 use crate::app::{about, contract, ops};
-use crate::app::{about, ops};
 use crate::auth::{me, routes as auth};
 use crate::check_ins::routes as check_ins;
 use crate::clinics::routes as clinics;
