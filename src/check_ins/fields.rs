@@ -77,7 +77,7 @@ fn answer(faults: &mut Faults, name: &str, value: &Value) -> Option<Value> {
     if field.is_err() && name != PRODUCT {
         faults.push(&pointer, "is nothing that a check-in asks about");
     }
-    let Some(field) = field.ok().filter(|_| !value.is_null()) else { return None };
+    let field = field.ok().filter(|_| !value.is_null())?;
     let (fits, expected) = match field.answer() {
         Answer::Scale => {
             (value.as_u64().is_some_and(|step| step <= u64::from(HIGHEST_STEP)), "0, 1, 2 or 3".to_owned())

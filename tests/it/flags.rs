@@ -186,7 +186,7 @@ async fn the_list_begins_with_what_presses_most_and_can_be_narrowed() {
     let path = format!("/v1/treatments/{second}/check-ins");
     scene.app.post(&path, &other.token, body).await.expect(201);
     scene.app.advance(hours(1)).await;
-    scene.report(json!({ "pain": null, "spreading": true })).await;
+    scene.report(json!({ "spreading": true })).await;
 
     let list = async |query: &str| scene.app.get(&format!("/v1/flags{query}"), &scene.clinician.token).await;
     let levels = |list: &Value| -> Vec<String> {
