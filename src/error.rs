@@ -122,6 +122,16 @@ struct Problem<'a> {
     errors: &'a [FieldError],
 }
 
+/// What is wrong with one entry of a batch whose other entries go through.
+#[derive(Debug, Serialize)]
+pub struct EntryProblem {
+    r#type: String,
+    title: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
 /// Seconds after which a client may ask again when the server could not answer.
 const RETRY_AFTER_SECONDS: u32 = 5;
 
@@ -179,6 +189,17 @@ impl ApiError {
             Self::TooMany { retry_after } => format!("Try again in {retry_after} seconds.").into(),
             Self::Unavailable(_) => "Try again in a few seconds.".into(),
             Self::Internal(_) => "The failure was recorded under the id in instance.".into(),
+        }
+    }
+
+    /// The same problem for one entry of a batch.
+    pub fn of_entry(&self) -> EntryProblem {
+        let (slug, title) = self.name();
+        EntryProblem {
+            r#type: format!("urn:problem:mendline:{slug}"),
+            title,
+            detail: self.detail().into_owned(),
+            errors: self.errors().to_vec(),
         }
     }
 

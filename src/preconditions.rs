@@ -5,13 +5,15 @@ use std::fmt::{Display, Write};
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{self, ETag, EntityTag, HeaderName};
+use actix_web::http::header::{self, ETag, EntityTag, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
 
 use crate::error::ApiError;
+use crate::language::content_language;
 
 /// The strong tag of a resource that counts its edits.
 pub fn version_tag(version: i32) -> EntityTag {
@@ -99,6 +101,26 @@ impl IfNoneMatch {
                 .finish()
         })
     }
+}
+
+/// A computed answer about a person, or 304 for a client that has it. The tag is that of the answer itself, so it changes
+/// with whatever the answer depends on: edits, outcomes, flags, zones, words, and every boundary that time passes.
+pub fn computed_answer<T: Serialize>(
+    known: &IfNoneMatch,
+    language: &str,
+    answer: &T,
+) -> Result<HttpResponse, ApiError> {
+    let body = serde_json::to_string(answer).map_err(|error| ApiError::Internal(error.into()))?;
+    let tag = computed_tag(&[&language, &body]);
+    let mut response = known
+        .not_modified(&tag)
+        .unwrap_or_else(|| HttpResponse::Ok().content_type("application/json").insert_header(ETag(tag)).body(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in content_language(language) {
+        headers.insert(name, value);
+    }
+    Ok(response)
 }
 
 impl FromRequest for IfMatch {

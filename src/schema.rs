@@ -587,10 +587,14 @@ diesel::table! {
         plan_revision -> Int4,
         /// Counts outcomes and check-ins.
         activity -> Int4,
-        /// Weight of closed tasks done at all, as of the last outcome or replan.
+        /// Weight of tasks done at all, as of the last outcome or replan.
         done_w -> Int8,
-        /// Weight of closed tasks done on time, as of the last outcome or replan.
+        /// Weight of tasks done on time, as of the last outcome or replan.
         on_time_w -> Int8,
+        /// For tasks done before their window and grace had ended: when those will have.
+        early_until -> Array<Timestamptz>,
+        /// Their weights: part of done_w, and closed before their time.
+        early_w -> Array<Int8>,
         /// Who registered it.
         created_by -> Uuid,
         /// When (care clock).

@@ -58,6 +58,8 @@ CREATE TABLE treatments (
     activity integer NOT NULL,
     done_w bigint NOT NULL,
     on_time_w bigint NOT NULL,
+    early_until timestamptz[] NOT NULL DEFAULT '{}',
+    early_w bigint[] NOT NULL DEFAULT '{}',
     created_by uuid NOT NULL REFERENCES users (id),
     created_at timestamptz NOT NULL,
     confirmed_at timestamptz,
@@ -65,7 +67,8 @@ CREATE TABLE treatments (
     PRIMARY KEY (clinic_id, id),
     FOREIGN KEY (clinic_id, patient_id) REFERENCES patients (clinic_id, id) ON DELETE CASCADE,
     FOREIGN KEY (clinic_id, clinician_id) REFERENCES memberships (clinic_id, id),
-    CHECK ((status IN ('completed', 'cancelled')) = (ended_at IS NOT NULL))
+    CHECK ((status IN ('completed', 'cancelled')) = (ended_at IS NOT NULL)),
+    CHECK (cardinality(early_until) = cardinality(early_w))
 );
 CREATE INDEX treatments_by_patient ON treatments (clinic_id, patient_id, performed_at);
 COMMENT ON TABLE treatments IS 'Microneedling sessions that were performed.';
@@ -88,8 +91,10 @@ COMMENT ON COLUMN treatments.notes IS 'The clinic''s notes.';
 COMMENT ON COLUMN treatments.version IS 'Counts edits; the strong ETag.';
 COMMENT ON COLUMN treatments.plan_revision IS 'Counts replans.';
 COMMENT ON COLUMN treatments.activity IS 'Counts outcomes and check-ins.';
-COMMENT ON COLUMN treatments.done_w IS 'Weight of closed tasks done at all, as of the last outcome or replan.';
-COMMENT ON COLUMN treatments.on_time_w IS 'Weight of closed tasks done on time, as of the last outcome or replan.';
+COMMENT ON COLUMN treatments.done_w IS 'Weight of tasks done at all, as of the last outcome or replan.';
+COMMENT ON COLUMN treatments.on_time_w IS 'Weight of tasks done on time, as of the last outcome or replan.';
+COMMENT ON COLUMN treatments.early_until IS 'For tasks done before their window and grace had ended: when those will have.';
+COMMENT ON COLUMN treatments.early_w IS 'Their weights: part of done_w, and closed before their time.';
 COMMENT ON COLUMN treatments.created_by IS 'Who registered it.';
 COMMENT ON COLUMN treatments.created_at IS 'When (care clock).';
 COMMENT ON COLUMN treatments.confirmed_at IS 'When the clinic confirmed it (care clock).';

@@ -6,10 +6,12 @@ use actix_web::{HttpRequest, Responder};
 use crate::app::{about, ops};
 use crate::auth::{me, routes as auth};
 use crate::clinics::routes as clinics;
+use crate::compliance::routes as compliance;
 use crate::devices::routes as devices;
 use crate::error::ApiError;
 use crate::invitations::routes as invitations;
 use crate::members::routes as members;
+use crate::outcomes::routes as outcomes;
 use crate::patients::routes as patients;
 use crate::preferences::routes as preferences;
 use crate::protocols::routes as protocols;
@@ -115,6 +117,10 @@ table! {
     "/v1/faqs" => { get protocols::list_faqs }
     "/v1/treatments/{id}/timeline" => { get read::find_timeline }
     "/v1/treatments/{id}/guidance" => { get read::find_guidance }
+    "/v1/treatments/{id}/tasks" => { get outcomes::list_tasks }
+    "/v1/treatments/{id}/outcomes" => { post outcomes::create_outcomes }
+    "/v1/treatments/{id}/compliance" => { get compliance::find_treatment_compliance }
+    "/v1/patients/{id}/compliance" => { get compliance::find_patient_compliance }
 }
 
 async fn not_found() -> Result<&'static str, ApiError> {

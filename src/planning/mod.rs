@@ -17,10 +17,12 @@ use uuid::Uuid;
 
 use crate::alerts::queue::{self, PlannedState, Recipient, RecipientKind};
 use crate::db::DbError;
+use crate::domain::compliance::{Outcome, Said};
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{DayTime, ProtocolVersion};
 use crate::domain::reminders::{Category, Fate, Preferences, QuietHours, RunningTreatment, owed};
-use crate::domain::timeline::{Conditions, Hold, Overrides, Plan};
+use crate::domain::tally::{Tally, counting_from};
+use crate::domain::timeline::{Conditions, Hold, Overrides, Plan, timeline};
 use crate::protocols::{Catalogue, CatalogueError};
 
 pub use store::Running;
@@ -77,25 +79,38 @@ pub struct Person {
 
 /// Locks the patient's plan; the first statement of every transaction that changes it.
 pub async fn lock(conn: &mut AsyncPgConnection, clinic_id: Uuid, patient_id: Uuid) -> Result<Person, PlanningError> {
-    let row = store::lock_person(conn, clinic_id, patient_id).await?;
-    Ok(Person {
-        clinic_id,
-        patient_id,
-        user_id: row.user_id,
-        linked_at: row.linked_at,
-        zones: zones(&row.zones, &row.valid_from)?,
-        preferences: Preferences {
-            preferred_time: row.preferred_time.map_or(Preferences::default().preferred_time, day_time),
-            quiet: Some(QuietHours { from: day_time(row.quiet_from), to: day_time(row.quiet_to) }),
-            off: row.categories_off.iter().filter_map(|word| word.parse::<Category>().ok()).collect(),
-            paused: row.paused,
-        },
-        default_protocol: row.default_protocol,
-        plan_revision: row.plan_revision,
-    })
+    Person::new(clinic_id, store::lock_person(conn, clinic_id, patient_id).await?)
+}
+
+/// The same for the patient of a treatment. Statements that are polled later on the same connection see everything that
+/// the lock waited for.
+pub async fn lock_treated(
+    conn: &AsyncPgConnection,
+    clinic_id: Uuid,
+    treatment_id: Uuid,
+) -> Result<Person, PlanningError> {
+    Person::new(clinic_id, store::lock_treated(conn, clinic_id, treatment_id).await?)
 }
 
 impl Person {
+    fn new(clinic_id: Uuid, row: store::PersonRow) -> Result<Self, PlanningError> {
+        Ok(Self {
+            clinic_id,
+            patient_id: row.patient_id,
+            user_id: row.user_id,
+            linked_at: row.linked_at,
+            zones: zones(&row.zones, &row.valid_from)?,
+            preferences: Preferences {
+                preferred_time: row.preferred_time.map_or(Preferences::default().preferred_time, day_time),
+                quiet: Some(QuietHours { from: day_time(row.quiet_from), to: day_time(row.quiet_to) }),
+                off: row.categories_off.iter().filter_map(|word| word.parse::<Category>().ok()).collect(),
+                paused: row.paused,
+            },
+            default_protocol: row.default_protocol,
+            plan_revision: row.plan_revision,
+        })
+    }
+
     /// Plans all running treatments anew and makes that the person's plan. Returns how many alerts changed.
     pub async fn replan(
         &self,
@@ -109,6 +124,12 @@ impl Person {
             let version = catalogue.version(conn, treatment.protocol_version_id).await?;
             inputs.push(Input::new(treatment, version, &self.zones));
         }
+        for input in &inputs {
+            let tally = input.tally(self, now);
+            if tally != input.stored_tally(now) {
+                store::update_tally(conn, self.clinic_id, input.row.id, tally).await?;
+            }
+        }
         let alerts = self.alerts(&inputs, now);
         let to = Recipient { clinic_id: self.clinic_id, kind: RecipientKind::Patient, id: self.patient_id };
         Ok(queue::replace_plan(conn, to, &alerts, now, now + WAKE_WITHIN, self.plan_revision).await?)
@@ -119,15 +140,7 @@ impl Person {
         let treatments: Vec<RunningTreatment<'_>> = inputs
             .iter()
             .map(|input| RunningTreatment {
-                plan: Plan {
-                    treatment: input.row.id,
-                    version: &input.version,
-                    performed_at: input.row.performed_at,
-                    anchor_on: input.row.anchor_on,
-                    zones: &self.zones,
-                    overrides: &overrides,
-                    conditions: &input.conditions,
-                },
+                plan: input.plan(self, &overrides),
                 registered_at: input.row.counts_from,
                 settled: &input.settled,
                 checked_in_on: &input.checked_in_on,
@@ -165,6 +178,7 @@ struct Input<'a> {
     row: &'a Running,
     version: Arc<ProtocolVersion>,
     conditions: Conditions,
+    said: Said,
     settled: BTreeSet<Uuid>,
     checked_in_on: BTreeSet<NaiveDate>,
 }
@@ -172,13 +186,53 @@ struct Input<'a> {
 impl<'a> Input<'a> {
     fn new(row: &'a Running, version: Arc<ProtocolVersion>, zones: &ZoneHistory) -> Self {
         let holds = row.held_from.iter().zip(&row.held_to).map(|(from, to)| Hold { from: *from, to: *to }).collect();
+        let entries = row.outcome_tasks.iter().zip(&row.outcome_kinds).zip(&row.outcome_at);
+        // There is one entry per task, so that nothing is left to break a tie between.
+        let outcomes: Vec<Outcome> = entries
+            .filter_map(|((task, kind), at)| {
+                Some(Outcome { id: Uuid::nil(), task_id: *task, kind: kind.parse().ok()?, recorded_at: *at })
+            })
+            .collect();
+        let said = Said::fold(&outcomes);
         Self {
             row,
             version,
             conditions: Conditions { ended: BTreeMap::new(), holds },
-            settled: row.settled_tasks.iter().copied().collect(),
+            settled: said.settled().collect(),
+            said,
             checked_in_on: row.checked_in_at.iter().map(|at| zones.date(*at)).collect(),
         }
+    }
+
+    fn plan<'p>(&'p self, person: &'p Person, overrides: &'p Overrides) -> Plan<'p> {
+        Plan {
+            treatment: self.row.id,
+            version: &self.version,
+            performed_at: self.row.performed_at,
+            anchor_on: self.row.anchor_on,
+            zones: &person.zones,
+            overrides,
+            conditions: &self.conditions,
+        }
+    }
+
+    /// What was done of its tasks, as they now lie.
+    fn tally(&self, person: &Person, now: DateTime<Utc>) -> Tally {
+        if self.settled.is_empty() {
+            return Tally::default();
+        }
+        let overrides = Overrides::default();
+        let laid = timeline(&self.plan(person, &overrides));
+        let starts_at = counting_from(self.row.performed_at, self.row.counts_from, person.linked_at);
+        Tally::of(&laid.tasks, &self.said, starts_at, now)
+    }
+
+    /// What the row says of it.
+    fn stored_tally(&self, now: DateTime<Utc>) -> Tally {
+        let row = self.row;
+        let early = row.early_until.iter().copied().zip(row.early_w.iter().copied());
+        let early = early.filter(|(closed_at, _)| *closed_at > now).collect();
+        Tally { done_w: row.done_w, on_time_w: row.on_time_w, early }
     }
 }
 

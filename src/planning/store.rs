@@ -1,16 +1,19 @@
 //! What a plan is made of, read in as few statements as can be: the person under lock, then the running treatments.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use diesel::sql_types::{Array, Bool, Date, Int4, Nullable, Text, Time, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Date, Int4, Int8, Nullable, Text, Time, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryResult, Queryable};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use futures_util::future::try_join;
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
+use crate::domain::tally::Tally;
 
 /// The person, as stored.
 #[derive(Debug, Clone, Queryable)]
 pub(super) struct PersonRow {
+    pub(super) patient_id: Uuid,
     pub(super) user_id: Option<Uuid>,
     pub(super) linked_at: Option<DateTime<Utc>>,
     pub(super) plan_revision: i32,
@@ -24,33 +27,73 @@ pub(super) struct PersonRow {
     pub(super) default_protocol: String,
 }
 
+/// From the patients that a condition picks to whole rows.
+macro_rules! person_sql {
+    ($patient:literal) => {
+        concat!(
+            ", locked AS (UPDATE patients SET plan_revision = plan_revision + 1 WHERE clinic_id = $1 AND id = ",
+            $patient,
+            " RETURNING *)
+            SELECT p.id, p.user_id, p.linked_at, p.plan_revision,
+                   (SELECT coalesce(array_agg(z.zone ORDER BY z.valid_from), ARRAY[p.time_zone])
+                      FROM patient_zones AS z WHERE z.clinic_id = p.clinic_id AND z.patient_id = p.id),
+                   (SELECT coalesce(array_agg(z.valid_from ORDER BY z.valid_from), ARRAY[p.created_at])
+                      FROM patient_zones AS z WHERE z.clinic_id = p.clinic_id AND z.patient_id = p.id),
+                   coalesce(n.quiet_from, c.quiet_from), coalesce(n.quiet_to, c.quiet_to), n.preferred_time,
+                   coalesce(n.categories_off, '{}'), coalesce(n.paused, false), c.default_protocol
+              FROM locked AS p
+              JOIN clinics AS c ON c.id = p.clinic_id
+              LEFT JOIN notification_preferences AS n ON n.user_id = p.user_id"
+        )
+    };
+}
+
 hot_query! {
     struct LockPerson {
         clinic: Uuid as SqlUuid,
         patient: Uuid as SqlUuid,
     }
     returns (
-        Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time, Nullable<Time>,
-        Array<Text>, Bool, Text,
+        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
+        Nullable<Time>, Array<Text>, Bool, Text,
     );
-    ", locked AS (
-        UPDATE patients SET plan_revision = plan_revision + 1 WHERE clinic_id = $1 AND id = $2 RETURNING *
-    )
-    SELECT p.user_id, p.linked_at, p.plan_revision,
-           (SELECT coalesce(array_agg(z.zone ORDER BY z.valid_from), ARRAY[p.time_zone]) FROM patient_zones AS z
-             WHERE z.clinic_id = p.clinic_id AND z.patient_id = p.id),
-           (SELECT coalesce(array_agg(z.valid_from ORDER BY z.valid_from), ARRAY[p.created_at]) FROM patient_zones AS z
-             WHERE z.clinic_id = p.clinic_id AND z.patient_id = p.id),
-           coalesce(n.quiet_from, c.quiet_from), coalesce(n.quiet_to, c.quiet_to), n.preferred_time,
-           coalesce(n.categories_off, '{}'), coalesce(n.paused, false), c.default_protocol
-      FROM locked AS p
-      JOIN clinics AS c ON c.id = p.clinic_id
-      LEFT JOIN notification_preferences AS n ON n.user_id = p.user_id"
+    person_sql!("$2")
 }
 
-/// Takes the patient's row, so that no other plan of this person is made meanwhile.
-pub(super) async fn lock_person(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
-    LockPerson { clinic, patient }.get_result(conn).await
+hot_query! {
+    struct LockTreated {
+        clinic: Uuid as SqlUuid,
+        treatment: Uuid as SqlUuid,
+    }
+    returns (
+        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
+        Nullable<Time>, Array<Text>, Bool, Text,
+    );
+    person_sql!("(SELECT t.patient_id FROM treatments AS t WHERE t.clinic_id = $1 AND t.id = $2)")
+}
+
+/// Takes the patient's row, so that no other plan of this person is made meanwhile, and reads the person, in one round
+/// trip. Two statements are sent together: one that waits for a lock goes on with its view of the data from before the
+/// wait and would miss zones and preferences that the other transaction wrote. The order is certain: both are polled in
+/// turn, and the first, needing no preparation, is sent when polled.
+pub(super) async fn lock_person(conn: &AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
+    let lock = format!("SELECT 1 FROM patients WHERE clinic_id = '{clinic}' AND id = '{patient}' FOR UPDATE");
+    let (mut locking, mut reading) = (conn, conn);
+    let read = LockPerson { clinic, patient };
+    let ((), row) = try_join(locking.batch_execute(&lock), read.get_result(&mut reading)).await?;
+    Ok(row)
+}
+
+/// The same for the patient of a treatment.
+pub(super) async fn lock_treated(conn: &AsyncPgConnection, clinic: Uuid, treatment: Uuid) -> QueryResult<PersonRow> {
+    let lock = format!(
+        "SELECT 1 FROM patients WHERE clinic_id = '{clinic}' AND id =
+            (SELECT patient_id FROM treatments WHERE clinic_id = '{clinic}' AND id = '{treatment}') FOR UPDATE"
+    );
+    let (mut locking, mut reading) = (conn, conn);
+    let read = LockTreated { clinic, treatment };
+    let ((), row) = try_join(locking.batch_execute(&lock), read.get_result(&mut reading)).await?;
+    Ok(row)
 }
 
 /// A running treatment with what planning needs to know of it.
@@ -66,8 +109,12 @@ pub struct Running {
     pub anchor_on: NaiveDate,
     /// When it was registered.
     pub counts_from: DateTime<Utc>,
-    /// Tasks that are done or skipped.
-    pub settled_tasks: Vec<Uuid>,
+    /// Tasks of which anything was said,
+    pub(super) outcome_tasks: Vec<Uuid>,
+    /// what the latest entry says,
+    pub(super) outcome_kinds: Vec<String>,
+    /// and when it was so.
+    pub(super) outcome_at: Vec<DateTime<Utc>>,
     /// When check-ins were recorded.
     pub checked_in_at: Vec<DateTime<Utc>>,
     /// When flags of level soon or above were opened.
@@ -76,6 +123,14 @@ pub struct Running {
     pub held_to: Vec<Option<DateTime<Utc>>>,
     /// A later treatment of the same person is registered.
     pub course_continued: bool,
+    /// What the row says of the weights that were done,
+    pub(super) done_w: i64,
+    /// of those on time,
+    pub(super) on_time_w: i64,
+    /// and of those whose time was not over: when it will be,
+    pub(super) early_until: Vec<DateTime<Utc>>,
+    /// and their weights.
+    pub(super) early_w: Vec<i64>,
 }
 
 hot_query! {
@@ -84,8 +139,9 @@ hot_query! {
         patient: Uuid as SqlUuid,
     }
     returns (
-        SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Array<SqlUuid>, Array<Timestamptz>, Array<Timestamptz>,
-        Array<Nullable<Timestamptz>>, Bool,
+        SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
+        Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Int8, Int8, Array<Timestamptz>,
+        Array<Int8>,
     );
     ", t AS (
         UPDATE treatments SET plan_revision = plan_revision + 1
@@ -93,11 +149,7 @@ hot_query! {
         RETURNING *
     )
     SELECT t.id, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from,
-           coalesce((SELECT array_agg(latest.task_id) FROM (
-               SELECT DISTINCT ON (o.task_id) o.task_id, o.kind FROM outcomes AS o
-                WHERE o.clinic_id = t.clinic_id AND o.treatment_id = t.id
-                ORDER BY o.task_id, o.recorded_at DESC, o.id DESC) AS latest
-             WHERE latest.kind <> 'undone'), '{}'),
+           coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}'),
            coalesce((SELECT array_agg(ci.recorded_at) FROM check_ins AS ci
                       WHERE ci.clinic_id = t.clinic_id AND ci.treatment_id = t.id), '{}'),
            coalesce((SELECT array_agg(f.opened_at ORDER BY f.opened_at, f.id) FROM flags AS f
@@ -108,8 +160,15 @@ hot_query! {
                         AND f.level IN ('soon', 'urgent', 'emergency')), '{}'),
            EXISTS (SELECT 1 FROM treatments AS later
                     WHERE later.clinic_id = t.clinic_id AND later.patient_id = t.patient_id
-                      AND later.status <> 'cancelled' AND later.performed_at > t.performed_at)
+                      AND later.status <> 'cancelled' AND later.performed_at > t.performed_at),
+           t.done_w, t.on_time_w, t.early_until, t.early_w
       FROM t
+      LEFT JOIN LATERAL (
+          SELECT array_agg(l.task_id) AS tasks, array_agg(l.kind) AS kinds, array_agg(l.recorded_at) AS at
+            FROM (SELECT DISTINCT ON (o.task_id) o.task_id, o.kind, o.recorded_at FROM outcomes AS o
+                   WHERE o.clinic_id = t.clinic_id AND o.treatment_id = t.id
+                   ORDER BY o.task_id, o.recorded_at DESC, o.id DESC) AS l
+      ) AS o ON true
      ORDER BY t.performed_at, t.id"
 }
 
@@ -120,4 +179,32 @@ pub(super) async fn list_running(
     patient: Uuid,
 ) -> QueryResult<Vec<Running>> {
     ListRunning { clinic, patient }.load(conn).await
+}
+
+hot_query! {
+    struct UpdateTally {
+        clinic: Uuid as SqlUuid,
+        treatment: Uuid as SqlUuid,
+        done_w: i64 as Int8,
+        on_time_w: i64 as Int8,
+        early_until: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        early_w: Vec<i64> as Array<Int8>,
+    }
+    returns SqlUuid;
+    "UPDATE treatments SET done_w = $3, on_time_w = $4, early_until = $5, early_w = $6
+      WHERE clinic_id = $1 AND id = $2 RETURNING id"
+}
+
+/// Writes what was done of a treatment's tasks.
+pub(super) async fn update_tally(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    treatment: Uuid,
+    tally: Tally,
+) -> QueryResult<()> {
+    let (early_until, early_w) = tally.early.into_iter().unzip();
+    let update =
+        UpdateTally { clinic, treatment, done_w: tally.done_w, on_time_w: tally.on_time_w, early_until, early_w };
+    update.get_result::<Uuid>(conn).await?;
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! One treatment with everything its recovery is computed from, read in one statement: where the patient was, what was
 //! said about tasks, which flags were open. What is shown of it is decided by whoever asks.
 
+pub mod compliance_view;
 mod store;
 pub mod task_view;
 
@@ -10,11 +11,11 @@ use uuid::Uuid;
 
 use crate::auth::extract::Caller;
 
-use crate::domain::compliance::{Outcome, Said};
+use crate::domain::compliance::{AsOf, Outcome, Report, Said, WHOLE_BP, report};
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::ProtocolVersion;
 use crate::domain::tally::counting_from;
-use crate::domain::timeline::{Conditions, Hold, Overrides, Plan, Timeline, timeline};
+use crate::domain::timeline::{Conditions, Hold, Overrides, Plan, Task, Timeline, timeline};
 use crate::planning::{self, PlanningError};
 
 pub use store::RecoveryRow;
@@ -35,7 +36,7 @@ pub struct Recovery {
 }
 
 /// Reads a treatment for somebody who may see it: staff of its clinic, or its patient.
-pub async fn find_recovery(conn: &mut AsyncPgConnection, caller: &Caller, id: Uuid) -> Result<Recovery, PlanningError> {
+pub async fn find_recovery(conn: &AsyncPgConnection, caller: &Caller, id: Uuid) -> Result<Recovery, PlanningError> {
     let row = store::find_row(conn, caller.clinic_id, id, caller.user_id).await?;
     if !caller.role.is_staff() && caller.patient_id != Some(row.patient_id) {
         return Err(PlanningError::NoPatient);
@@ -51,6 +52,25 @@ pub async fn find_current(
 ) -> Result<Option<Recovery>, PlanningError> {
     let row = store::find_current_row(conn, caller.clinic_id, patient_id, caller.user_id).await?;
     row.map(Recovery::new).transpose()
+}
+
+/// Treatments of the clinic by their ids, those that there are.
+pub async fn list_recoveries(
+    conn: &mut AsyncPgConnection,
+    caller: &Caller,
+    treatments: Vec<Uuid>,
+) -> Result<Vec<Recovery>, PlanningError> {
+    let rows = store::list_rows(conn, caller.clinic_id, treatments, caller.user_id).await?;
+    rows.into_iter().map(Recovery::new).collect()
+}
+
+/// Since when the clinic's patient is known: for those who were never treated.
+pub async fn find_known_since(
+    conn: &mut AsyncPgConnection,
+    caller: &Caller,
+    patient_id: Uuid,
+) -> Result<DateTime<Utc>, PlanningError> {
+    Ok(store::find_known_since(conn, caller.clinic_id, patient_id).await?)
 }
 
 impl Recovery {
@@ -100,15 +120,31 @@ impl Recovery {
         counting_from(self.row.performed_at, self.row.counts_from, self.row.linked_at)
     }
 
-    /// Since when tasks count. For a patient who has no app and of whom nobody has entered anything, counting has not
-    /// begun at `at`.
+    /// Since when tasks count. For a patient without the app, of whom nobody has entered anything, counting has not begun
+    /// at `at`.
     pub fn starts_at(&self, at: DateTime<Utc>) -> DateTime<Utc> {
         if self.row.linked_at.is_none() && !self.reported() { at.max(self.since()) } else { self.since() }
     }
 
-    /// Whether anything was ever entered about a task.
+    /// Whether anything was ever heard about it: an entry about a task, or a check-in.
     pub fn reported(&self) -> bool {
-        !self.outcomes.is_empty()
+        self.row.activity > 0
+    }
+
+    /// Compliance at a moment. Who was never heard of has no shares: silence is no refusal.
+    pub fn report<'a>(&'a self, tasks: &[Task<'a>], at: DateTime<Utc>) -> Report<'a> {
+        let at = self.judged_at(at);
+        let as_of = AsOf { starts_at: self.starts_at(at), at, today: self.zones.date(at), streak_bp: WHOLE_BP };
+        let mut report = report(tasks, &self.said, &as_of);
+        report.since = self.since();
+        if !self.reported() {
+            let days = report.by_day.iter_mut().map(|day| &mut day.compliance);
+            let items = report.by_item.iter_mut().map(|item| &mut item.compliance);
+            for silent in days.chain(items).chain([&mut report.to_date, &mut report.last_7_days]) {
+                (silent.on_time_bp, silent.completion_bp) = (None, None);
+            }
+        }
+        report
     }
 
     /// The languages to fall back on: the reader's, then the clinic's.

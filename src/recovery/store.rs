@@ -29,8 +29,8 @@ pub struct RecoveryRow {
     pub ended_at: Option<DateTime<Utc>>,
     /// When the patient accepted the invitation.
     pub linked_at: Option<DateTime<Utc>>,
-    /// The share below which the clinic worries, in basis points.
-    pub low_compliance_bp: i32,
+    /// Counts outcomes and check-ins.
+    pub activity: i32,
     pub(super) reader_locale: String,
     pub(super) clinic_locale: String,
     pub(super) zones: Vec<String>,
@@ -63,7 +63,7 @@ macro_rules! recovery_sql {
             $treatment,
             ")
             SELECT t.id, t.patient_id, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.ended_at,
-                   p.linked_at, c.low_compliance_bp, coalesce(u.locale, c.locale), c.locale,
+                   p.linked_at, t.activity, coalesce(u.locale, c.locale), c.locale,
                    coalesce(z.zones, ARRAY[p.time_zone]), coalesce(z.valid_from, ARRAY[p.created_at]),
                    coalesce(f.opened, '{}'), coalesce(f.resolved, '{}'),
                    coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}')
@@ -128,12 +128,12 @@ hot_query! {
 
 /// A treatment of the clinic, with the languages of whoever reads it.
 pub(super) async fn find_row(
-    conn: &mut AsyncPgConnection,
+    mut conn: &AsyncPgConnection,
     clinic: Uuid,
     treatment: Uuid,
     reader: Uuid,
 ) -> QueryResult<RecoveryRow> {
-    FindRow { clinic, treatment, reader }.get_result(conn).await
+    FindRow { clinic, treatment, reader }.get_result(&mut conn).await
 }
 
 /// The treatment the patient is recovering from.
@@ -144,4 +144,41 @@ pub(super) async fn find_current_row(
     reader: Uuid,
 ) -> QueryResult<Option<RecoveryRow>> {
     FindCurrentRow { clinic, patient, reader }.get_result(conn).await.optional()
+}
+
+hot_query! {
+    struct ListRows {
+        clinic: Uuid as SqlUuid,
+        treatments: Vec<Uuid> as Array<SqlUuid>,
+        reader: Uuid as SqlUuid,
+    }
+    returns (
+        SqlUuid, SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
+        Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
+        Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
+    );
+    recovery_sql!("t.clinic_id = $1 AND t.id = ANY($2)")
+}
+
+/// Some treatments of the clinic, in no particular order.
+pub(super) async fn list_rows(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    treatments: Vec<Uuid>,
+    reader: Uuid,
+) -> QueryResult<Vec<RecoveryRow>> {
+    ListRows { clinic, treatments, reader }.load(conn).await
+}
+
+/// When the record of a patient of the clinic was made, or linked to a login if it was.
+pub(super) async fn find_known_since(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    patient: Uuid,
+) -> QueryResult<DateTime<Utc>> {
+    use crate::schema::patients;
+    use diesel::QueryDsl;
+    let (created_at, linked_at): (DateTime<Utc>, Option<DateTime<Utc>>) =
+        patients::table.find((clinic, patient)).select((patients::created_at, patients::linked_at)).first(conn).await?;
+    Ok(linked_at.unwrap_or(created_at))
 }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Path, Query};
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::guidance_view::GuidanceView;
@@ -18,9 +17,9 @@ use crate::db::Scope;
 use crate::domain::guidance::{Sources, guidance};
 use crate::domain::protocol::ProtocolVersion;
 use crate::error::ApiError;
-use crate::language::{Wanted, content_language};
+use crate::language::Wanted;
 use crate::planning::PlanningError;
-use crate::preconditions::{IfNoneMatch, computed_tag};
+use crate::preconditions::{IfNoneMatch, computed_answer};
 use crate::protocols::words;
 use crate::recovery::{self, Recovery};
 
@@ -28,7 +27,7 @@ use crate::recovery::{self, Recovery};
 const AROUND: TimeDelta = TimeDelta::days(3 * 366);
 
 /// A treatment that the caller may see, with its protocol version.
-pub async fn load(state: &State, caller: &Caller, id: Uuid) -> Result<(Recovery, Arc<ProtocolVersion>), ApiError> {
+async fn load(state: &State, caller: &Caller, id: Uuid) -> Result<(Recovery, Arc<ProtocolVersion>), ApiError> {
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
         let recovery = recovery::find_recovery(conn, caller, id).await?;
         let version = state.protocols.version(conn, recovery.row.protocol_version_id).await?;
@@ -49,7 +48,7 @@ pub async fn find_timeline(
     let texts = words(&version, &wanted, &recovery.locales());
     let laid = recovery.timeline(&version);
     let view = TimelineView::new(recovery.row.id, &version, texts, &laid, state.clocks.care.now());
-    computed(&known, &texts.locale, &view)
+    computed_answer(&known, &texts.locale, &view)
 }
 
 /// The query of [`find_guidance`].
@@ -85,29 +84,13 @@ pub async fn find_guidance(
         starts_at: recovery.starts_at(at),
     };
     let view = GuidanceView::new(guidance(&sources, at), asked);
-    computed(&known, &texts.locale, &view)
+    computed_answer(&known, &texts.locale, &view)
 }
 
 /// An instant in a query, such as `2026-03-01T08:00:00Z`.
-pub fn moment(name: &str, text: &str) -> Result<DateTime<Utc>, ApiError> {
+fn moment(name: &str, text: &str) -> Result<DateTime<Utc>, ApiError> {
     DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc)).map_err(|error| {
         let detail = format!("is not an instant such as 2026-03-01T08:00:00Z ({error}); a + is written %2B");
         ApiError::invalid(name, detail)
     })
-}
-
-/// The answer, or 304 for a client that has it. The tag is that of the answer itself, so it changes with whatever the
-/// answer depends on: edits, outcomes, flags, zones, words, and every boundary that time passes.
-pub fn computed<T: Serialize>(known: &IfNoneMatch, language: &str, view: &T) -> Result<HttpResponse, ApiError> {
-    let body = serde_json::to_string(view).map_err(|error| ApiError::Internal(error.into()))?;
-    let tag = computed_tag(&[&language, &body]);
-    let mut response = known.not_modified(&tag).unwrap_or_else(|| {
-        HttpResponse::Ok().content_type("application/json").insert_header(header::ETag(tag)).body(body)
-    });
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for (name, value) in content_language(language) {
-        headers.insert(name, value);
-    }
-    Ok(response)
 }

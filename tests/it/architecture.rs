@@ -44,7 +44,7 @@ const BASE: &[(&str, &[&str])] = &[
     ("idempotency", &["auth::extract", "error", "schema"]),
     ("language", &["error"]),
     ("paging", &["error"]),
-    ("preconditions", &["error"]),
+    ("preconditions", &["error", "language"]),
     ("schema", &[]),
     ("telemetry", &[]),
 ];

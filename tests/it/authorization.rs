@@ -130,6 +130,10 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/protocols", Staff),
     row("GET", "/v1/protocols/{key}/versions/{number}", Staff).named(&["conservative", "1"]),
     row("GET", "/v1/faqs", Users),
+    row("GET", "/v1/treatments/{id}/tasks", StaffAndOneself).on(TREATMENT),
+    row("POST", "/v1/treatments/{id}/outcomes", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "outcomes": [] })),
+    row("GET", "/v1/treatments/{id}/compliance", StaffAndOneself).on(TREATMENT),
+    row("GET", "/v1/patients/{id}/compliance", StaffAndOneself).on(PATIENT),
 ];
 
 #[test]

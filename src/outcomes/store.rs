@@ -1,0 +1,123 @@
+//! SQL over `outcomes`. There is no update and no delete.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel::sql_types::{Array, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::judge::{Entry, Known};
+use crate::db::hot::hot_query;
+use crate::domain::tally::Tally;
+use crate::domain::timeline::Task;
+
+hot_query! {
+    struct ListKnown {
+        clinic: Uuid as SqlUuid,
+        ids: Vec<Uuid> as Array<SqlUuid>,
+    }
+    returns (SqlUuid, SqlUuid, SqlUuid, Text, Timestamptz);
+    "SELECT id, treatment_id, task_id, kind, recorded_at FROM outcomes WHERE clinic_id = $1 AND id = ANY($2)"
+}
+
+/// The entries of the clinic that have one of these ids.
+pub async fn list_known(
+    mut conn: &AsyncPgConnection,
+    clinic_id: Uuid,
+    ids: Vec<Uuid>,
+) -> QueryResult<HashMap<Uuid, Known>> {
+    type Row = (Uuid, Uuid, Uuid, String, DateTime<Utc>);
+    let rows: Vec<Row> = ListKnown { clinic: clinic_id, ids }.load(&mut conn).await?;
+    let known = rows.into_iter().filter_map(|(id, treatment_id, task_id, kind, recorded_at)| {
+        Some((id, Known { treatment_id, task_id, kind: kind.parse().ok()?, recorded_at }))
+    });
+    Ok(known.collect())
+}
+
+hot_query! {
+    struct InsertOutcomes {
+        clinic: Uuid as SqlUuid,
+        treatment: Uuid as SqlUuid,
+        entered_by: Uuid as SqlUuid,
+        received_at: DateTime<Utc> as Timestamptz,
+        done_w: i64 as Int8,
+        on_time_w: i64 as Int8,
+        early_until: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        early_w: Vec<i64> as Array<Int8>,
+        ids: Vec<Uuid> as Array<SqlUuid>,
+        tasks: Vec<Uuid> as Array<SqlUuid>,
+        items: Vec<String> as Array<Text>,
+        days: Vec<i32> as Array<Int4>,
+        seqs: Vec<i32> as Array<Int4>,
+        kinds: Vec<&'static str> as Array<Text>,
+        reasons: Vec<Option<String>> as Array<Nullable<Text>>,
+        recorded: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        opens: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        closes: Vec<DateTime<Utc>> as Array<Timestamptz>,
+    }
+    returns SqlUuid;
+    ", said AS (
+        INSERT INTO outcomes (clinic_id, id, treatment_id, task_id, item_key, day_index, seq, kind, reason, recorded_at,
+                              received_at, open_at, close_at, entered_by)
+        SELECT $1, u.id, $2, u.task_id, u.item_key, u.day_index, u.seq, u.kind, u.reason, u.recorded_at, $4, u.open_at,
+               u.close_at, $3
+          FROM unnest($9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+               AS u (id, task_id, item_key, day_index, seq, kind, reason, recorded_at, open_at, close_at)
+        ON CONFLICT DO NOTHING
+        RETURNING id
+    ), counted AS (
+        UPDATE treatments SET activity = activity + 1, done_w = $5, on_time_w = $6, early_until = $7, early_w = $8
+         WHERE clinic_id = $1 AND id = $2
+    )
+    SELECT id FROM said"
+}
+
+/// What a batch adds.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    /// The treatment.
+    pub treatment_id: Uuid,
+    /// The login that entered it.
+    pub entered_by: Uuid,
+    /// When the server heard of it.
+    pub received_at: DateTime<Utc>,
+    /// The entries, each with its task.
+    pub entries: Vec<(&'a Entry, &'a Task<'a>)>,
+    /// What is done of the treatment with these.
+    pub tally: Tally,
+}
+
+/// Adds entries and counts them on the treatment, in one statement. Returns the ids that were added: one that somebody
+/// else has used meanwhile is left out.
+pub async fn insert_outcomes(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    batch: Batch<'_>,
+) -> QueryResult<Vec<Uuid>> {
+    let (early_until, early_w) = batch.tally.early.into_iter().unzip();
+    let entries = || batch.entries.iter().map(|(entry, _)| *entry);
+    let tasks = || batch.entries.iter().map(|(_, task)| *task);
+    let insert = InsertOutcomes {
+        clinic: clinic_id,
+        treatment: batch.treatment_id,
+        entered_by: batch.entered_by,
+        received_at: batch.received_at,
+        done_w: batch.tally.done_w,
+        on_time_w: batch.tally.on_time_w,
+        early_until,
+        early_w,
+        ids: entries().map(|entry| entry.id).collect(),
+        tasks: entries().map(|entry| entry.task_id).collect(),
+        items: tasks().map(|task| task.item.key.clone()).collect(),
+        days: tasks().map(|task| task.day_index).collect(),
+        seqs: tasks().map(|task| task.seq).collect(),
+        kinds: entries().map(|entry| entry.kind.as_str()).collect(),
+        reasons: entries().map(|entry| entry.reason.clone()).collect(),
+        recorded: entries().map(|entry| entry.recorded_at).collect(),
+        opens: tasks().map(|task| task.open_at).collect(),
+        closes: tasks().map(Task::closed_at).collect(),
+    };
+    insert.load(conn).await
+}
