@@ -29,3 +29,4 @@ mod treatments;
 mod worker_delivery;
 mod worker_plans;
 mod worker_recovery;
+mod worklist;
