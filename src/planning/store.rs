@@ -72,19 +72,15 @@ hot_query! {
     person_sql!("(SELECT t.patient_id FROM treatments AS t WHERE t.clinic_id = $1 AND t.id = $2)")
 }
 
-/// Takes the patient's row, so that no other plan of this person is made meanwhile, and reads the person, in one round
-/// trip. Two statements are sent together: one that waits for a lock goes on with its view of the data from before the
-/// wait and would miss zones and preferences that the other transaction wrote. The order is certain: both are polled in
-/// turn, and the first, needing no preparation, is sent when polled.
-pub(super) async fn lock_person(conn: &AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
-    let lock = format!("SELECT 1 FROM patients WHERE clinic_id = '{clinic}' AND id = '{patient}' FOR UPDATE");
-    let (mut locking, mut reading) = (conn, conn);
-    let read = LockPerson { clinic, patient };
-    let ((), row) = try_join(locking.batch_execute(&lock), read.get_result(&mut reading)).await?;
-    Ok(row)
+/// Takes the patient's row, so that no other plan of this person is made meanwhile.
+pub(super) async fn lock_person(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
+    LockPerson { clinic, patient }.get_result(conn).await
 }
 
-/// The same for the patient of a treatment.
+/// The same for the patient of a treatment, in one round trip with whatever is polled after it. Two statements are sent
+/// together: one that waits for a lock goes on with its view of the data from before the wait and would miss zones and
+/// preferences that the other transaction wrote. The order is certain: both are polled in turn, and the first, needing
+/// no preparation, is sent when polled.
 pub(super) async fn lock_treated(conn: &AsyncPgConnection, clinic: Uuid, treatment: Uuid) -> QueryResult<PersonRow> {
     let lock = format!(
         "SELECT 1 FROM patients WHERE clinic_id = '{clinic}' AND id =
