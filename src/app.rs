@@ -2,6 +2,7 @@
 //! No business decision is made here.
 
 mod about;
+pub mod contract;
 mod ops;
 pub mod providers;
 mod routes;

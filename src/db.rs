@@ -3,6 +3,7 @@
 
 mod connect;
 pub(crate) mod hot;
+pub(crate) mod lock;
 mod migrate;
 
 use std::time::Duration;

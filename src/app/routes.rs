@@ -3,7 +3,7 @@
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, Responder};
 
-use crate::app::{about, ops};
+use crate::app::{about, contract, ops};
 use crate::auth::{me, routes as auth};
 use crate::clinics::routes as clinics;
 use crate::compliance::routes as compliance;
@@ -82,6 +82,8 @@ macro_rules! method_name {
 table! {
     "/healthz" => { get ops::find_health }
     "/readyz" => { get ops::find_readiness }
+    "/openapi.yaml" => { get contract::find_contract }
+    "/docs" => { get contract::show_docs }
     "/v1/me/devices" => { get devices::list_devices }
     "/v1/me/devices/{device_id}" => { put devices::put_device, delete devices::delete_device }
     "/v1/me/devices/{device_id}/test" => { post devices::test_device }

@@ -1,9 +1,11 @@
 //! The roles of the one binary, as clap sees them, and how each starts and ends.
 //! What the commands do is composed from the rest of the crate; no business decision is made here.
 
+mod admin;
 mod database;
 mod demo;
 mod healthcheck;
+mod keys;
 mod protocol;
 mod serve;
 
@@ -43,6 +45,9 @@ pub enum Role {
         #[arg(long)]
         exit: bool,
     },
+    /// Set clinics up, invite staff, help somebody back in, make keys
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Check, show or record a protocol
     #[command(subcommand)]
     Protocol(protocol::Command),
@@ -56,6 +61,9 @@ pub enum Role {
 pub fn run(cli: Cli) -> ExitCode {
     if let Role::Protocol(command) = cli.role {
         return protocol::run(command);
+    }
+    if let Role::Admin(admin::Command::Keys(command)) = cli.role {
+        return ended(keys::run(command));
     }
     let config = match Config::from_environment() {
         Ok(config) => config,
@@ -75,7 +83,11 @@ pub fn run(cli: Cli) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(role(cli.role, &config)) {
+    ended(runtime.block_on(role(cli.role, &config)))
+}
+
+fn ended(result: anyhow::Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("{error:#}"));
@@ -91,8 +103,9 @@ async fn role(role: Role, config: &Config) -> anyhow::Result<()> {
         Role::Worker => serve::run(config, serve::Parts { api: false, worker: true }).await,
         Role::Migrate => migrate(config).await,
         Role::Demo { exit } => demo::run(config, exit).await,
+        Role::Admin(command) => admin::run(config, command).await,
         Role::Openapi => {
-            say(include_str!("../../openapi.yaml"));
+            say(crate::app::contract::DOCUMENT.trim_end());
             Ok(())
         }
         Role::Healthcheck => healthcheck::run(config).await,

@@ -108,7 +108,7 @@ pub struct Http {
 pub struct Keys {
     /// `MENDLINE_TOKEN_KEY`: PEM, Ed25519 or P-256; the first signs, all verify.
     pub token: Option<SecretString>,
-    /// `MENDLINE_SECRET_KEY`: at least 32 bytes, base64.
+    /// `MENDLINE_SECRET_KEY`: at least 32 bytes, base64, inline or a path.
     pub secret: Option<SecretString>,
 }
 
@@ -182,7 +182,7 @@ impl Config {
             },
             keys: Keys {
                 token: vars.pem("MENDLINE_TOKEN_KEY").map(SecretString::from),
-                secret: vars.text("MENDLINE_SECRET_KEY").map(SecretString::from),
+                secret: vars.text_or_file("MENDLINE_SECRET_KEY").map(SecretString::from),
             },
             worker: Worker {
                 concurrency: vars.number("MENDLINE_WORKER_CONCURRENCY", 256, 1, 10_000),
@@ -258,6 +258,11 @@ impl Config {
 pub fn search_path() -> OsString {
     #[expect(clippy::disallowed_methods, reason = "this is the module that reads the environment")]
     std::env::var_os("PATH").unwrap_or_default()
+}
+
+/// Where data is kept where nothing else is needed of the settings.
+pub fn default_data_dir() -> PathBuf {
+    data_dir(&Vars::from_environment())
 }
 
 fn data_dir(vars: &Vars) -> PathBuf {

@@ -87,6 +87,16 @@ impl Vars {
         }
     }
 
+    /// A text: given inline, or as the path of a file.
+    pub fn text_or_file(&mut self, variable: &'static str) -> Option<String> {
+        let text = self.text(variable)?;
+        if !std::path::Path::new(&text).is_file() {
+            return Some(text);
+        }
+        let read = std::fs::read_to_string(&text).map(|content| content.trim().to_owned());
+        read.map_err(|error| self.fault(variable, format!("cannot be read: {error}"))).ok()
+    }
+
     /// Notes that something is wrong.
     pub fn fault(&mut self, variable: &'static str, problem: impl Into<String>) {
         self.faults.push(Fault { variable, problem: problem.into() });

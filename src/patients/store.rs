@@ -5,9 +5,10 @@ use chrono_tz::Tz;
 use diesel::dsl::array;
 use diesel::prelude::*;
 use diesel::sql_types::{Text, Timestamptz};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use crate::db::lock::read_locked;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::preferences::ZoneMode;
 use crate::schema::{clinics, notification_preferences as prefs, patient_zones, patients};
@@ -94,12 +95,7 @@ pub async fn list_records_of(conn: &mut AsyncPgConnection, user_id: Uuid) -> Que
 type LockedRow = (Patient, Option<String>, Vec<DateTime<Utc>>, Vec<String>);
 
 /// Locks the patient's row and reads where the person is, in one round trip.
-///
-/// Two statements are sent together, not one: under READ COMMITTED a statement that waits for a lock goes on with the
-/// view of the data from before the wait, so zones that the other transaction has just written would be missed. The
-/// order is certain: both are polled in turn, and the first, needing no preparation, is sent when polled.
 pub async fn lock_patient(conn: &mut AsyncPgConnection, clinic_id: Uuid, id: Uuid) -> QueryResult<LockedPatient> {
-    let lock = format!("SELECT 1 FROM patients WHERE clinic_id = '{clinic_id}' AND id = '{id}' FOR UPDATE");
     let of_patient = || patient_zones::clinic_id.eq(clinic_id).and(patient_zones::patient_id.eq(id));
     let zones = || patient_zones::table.filter(of_patient()).order(patient_zones::valid_from);
     let read = patients::table
@@ -111,10 +107,7 @@ pub async fn lock_patient(conn: &mut AsyncPgConnection, clinic_id: Uuid, id: Uui
             array::<Timestamptz, _>(zones().select(patient_zones::valid_from)),
             array::<Text, _>(zones().select(patient_zones::zone)),
         ));
-    let (mut locking, mut reading) = (&*conn, &*conn);
-    let locked = locking.batch_execute(&lock);
-    let row = read.first::<LockedRow>(&mut reading);
-    let ((), row) = futures_util::future::try_join(locked, row).await?;
+    let row = read_locked(conn, clinic_id, id, async |conn| read.first::<LockedRow>(conn).await).await?;
     Ok(locked_patient(row))
 }
 

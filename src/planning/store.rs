@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
+use crate::db::lock::read_locked;
 use crate::domain::tally::Tally;
 
 /// The person, as stored.
@@ -73,7 +74,7 @@ hot_query! {
 
 /// Takes the patient's row, so that no other plan of this person is made meanwhile.
 pub(super) async fn lock_person(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
-    LockPerson { clinic, patient }.get_result(conn).await
+    read_locked(conn, clinic, patient, async |conn| LockPerson { clinic, patient }.get_result(conn).await).await
 }
 
 /// The same for the patient of a treatment.

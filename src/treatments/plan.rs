@@ -173,7 +173,8 @@ pub async fn create(
             person.replan(conn, tools.catalogue, now).await?;
             let entry = Entry::by(caller, "treatment.create", "treatment", treatment.id).about(treatment.patient_id);
             audit::record(conn, tools.clocks, entry).await?;
-            Ok(treatment)
+            // The plan counted itself on the stored row.
+            Ok(Treatment { plan_revision: treatment.plan_revision.saturating_add(1), ..treatment })
         })
         .await
 }

@@ -41,7 +41,7 @@ const BASE: &[(&str, &[&str])] = &[
     ("embedded", &["config"]),
     // The one door: what other rooms fail with becomes a problem here.
     ("error", &["auth::keys", "db", "planning", "protocols", "telemetry"]),
-    ("idempotency", &["auth::extract", "error", "schema"]),
+    ("idempotency", &["auth::extract", "db::hot", "error", "schema"]),
     ("language", &["error"]),
     ("paging", &["error"]),
     ("preconditions", &["error", "language"]),

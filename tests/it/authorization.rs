@@ -89,6 +89,8 @@ const PATIENT: Ids = |world| vec![world.patient.patient()];
 const TABLE: &[Row] = &[
     row("GET", "/healthz", Anybody),
     row("GET", "/readyz", Anybody),
+    row("GET", "/openapi.yaml", Anybody),
+    row("GET", "/docs", Anybody),
     row("GET", "/.well-known/jwks.json", Anybody),
     row("GET", "/v1/config", Anybody),
     row("POST", "/v1/auth/register", Anybody),
@@ -102,6 +104,7 @@ const TABLE: &[Row] = &[
     row("PATCH", "/v1/me", Users),
     row("GET", "/v1/me/devices", Users),
     row("PUT", "/v1/me/devices/{device_id}", Users).on(DEVICE).foreign(409).sending(|_| device("another-phone")),
+    row("POST", "/v1/me/devices/{device_id}/test", Users).on(DEVICE),
     row("DELETE", "/v1/me/devices/{device_id}", Users).on(DEVICE),
     row("POST", "/v1/me/devices/{device_id}/test", Users).on(DEVICE),
     row("GET", "/v1/me/notification-preferences", Users),

@@ -161,7 +161,7 @@ async fn a_suspect_address_is_trusted_again_once_the_app_registers_it() {
     let (app, ada) = patient().await;
     let id = Uuid::new_v4();
     app.put(&path(id), &ada.token, berlin("phone-a")).await.expect(201);
-    quarantine(&mut connect(&app).await, id, "BadDeviceToken", Utc::now()).await.unwrap();
+    quarantine(&mut connect(&app).await, id, "BadDeviceToken", app.care.now()).await.unwrap();
     let list = app.get("/v1/me/devices", &ada.token).await.expect(200);
     assert_eq!(list["items"][0]["reachable"], false);
     let again = app.put(&path(id), &ada.token, berlin("phone-a")).await.expect(200);
@@ -341,7 +341,7 @@ async fn a_phone_that_travels_moves_what_is_still_ahead_at_a_local_time() {
     assert!(moved > 0, "nothing moved");
     for (key, due) in after.iter().filter(|(key, _)| key.starts_with("m:")) {
         let local = due.with_timezone(&chrono_tz::Asia::Tokyo).time();
-        assert!(local.to_string() >= "08:00".to_owned() && local.to_string() < "21:00".to_owned(), "{key} at {local}");
+        assert!(("08:00".."21:00").contains(&local.to_string().as_str()), "{key} at {local}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::support::{TestApp, TestDatabase};
+use crate::support::{TestApp, TestDatabase, send};
 
 #[tokio::test]
 async fn the_server_is_alive_and_ready_on_both_addresses() {
@@ -57,8 +57,7 @@ async fn the_request_id_is_kept_or_made_and_names_the_problem() {
     let app = TestApp::start().await;
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     let request = app.request(Method::GET, "/v1/nothing", "").header("x-request-id", id);
-    let answer = request.send().await.unwrap();
-    assert_eq!(answer.headers()["x-request-id"], id);
-    let problem: serde_json::Value = answer.json().await.unwrap();
-    assert_eq!(problem["instance"], format!("urn:uuid:{id}"));
+    let answer = send(request).await;
+    assert_eq!(answer.headers["x-request-id"], id);
+    assert_eq!(answer.body["instance"], format!("urn:uuid:{id}"));
 }

@@ -8,9 +8,11 @@ use mendline::db::Connector;
 use mendline::domain::role::Role;
 use mendline::error::ApiError;
 use mendline::idempotency::{Begun, IdempotencyError, IdempotencyKey, KeyedRequest, Ticket, prune};
+use reqwest::Method;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::TestDatabase;
+use crate::support::{Answer, Staged, TestApp, TestDatabase, send};
 
 const CLINIC: Uuid = Uuid::from_u128(1);
 
@@ -155,4 +157,67 @@ async fn the_fingerprint_is_the_bodys_hash_and_not_the_body() {
     let mut conn = open(&database).await;
     let stored: Vec<u8> = idempotency_keys::table.select(idempotency_keys::fingerprint).first(&mut conn).await.unwrap();
     assert_eq!(stored, digest(&SHA256, b"{\"note\":\"x\"}").as_ref());
+}
+
+/// A clinician, and the body of a treatment of a patient of theirs.
+async fn treating(app: &TestApp) -> (Staged, Value) {
+    let clinic = app.stage_clinic().await;
+    let patient = app.stage(clinic, Role::Patient).await;
+    let clinician = app.stage(clinic, Role::Clinician).await;
+    let body = json!({"patient_id": patient.caller.patient_id, "performed_at": app.care.now()});
+    (clinician, body)
+}
+
+async fn treat(app: &TestApp, who: &Staged, key: &str, body: &Value) -> Answer {
+    let request = app.request(Method::POST, "/v1/treatments", &who.token);
+    send(request.header("idempotency-key", key).json(body)).await
+}
+
+async fn treatments(app: &TestApp, who: &Staged) -> usize {
+    app.get("/v1/treatments", &who.token).await.expect(200)["items"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn a_treatment_sent_twice_under_one_key_is_recorded_once_and_answered_alike() {
+    let app = TestApp::start().await;
+    let (clinician, body) = treating(&app).await;
+    let first = treat(&app, &clinician, "k", &body).await;
+    let again = treat(&app, &clinician, "k", &body).await;
+    assert_eq!(again.headers["location"], first.headers["location"]);
+    assert_eq!(again.expect(201), first.expect(201));
+    assert_eq!(treatments(&app, &clinician).await, 1);
+    let mut other = body.clone();
+    other["area"] = json!("scalp");
+    assert_eq!(treat(&app, &clinician, "k", &other).await.problem(422), "idempotency_mismatch");
+    assert_eq!(treat(&app, &clinician, "two words", &body).await.problem(400), "malformed");
+}
+
+#[tokio::test]
+async fn of_many_sent_at_once_under_one_key_one_is_recorded_and_no_answer_contradicts_it() {
+    let app = TestApp::start().await;
+    let (clinician, body) = treating(&app).await;
+    let sent = (0..8).map(|_| treat(&app, &clinician, "k", &body));
+    let answers = futures_util::future::join_all(sent).await;
+    let mut ids = std::collections::BTreeSet::new();
+    for answer in answers {
+        if answer.status == 409 {
+            assert_eq!(answer.problem(409), "in_flight");
+        } else {
+            ids.insert(answer.expect(201)["id"].as_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(ids.len(), 1);
+    assert_eq!(treatments(&app, &clinician).await, 1);
+    let late = treat(&app, &clinician, "k", &body).await.expect(201);
+    assert!(ids.contains(late["id"].as_str().unwrap()));
+}
+
+#[tokio::test]
+async fn a_refused_treatment_may_be_corrected_under_its_key() {
+    let app = TestApp::start().await;
+    let (clinician, body) = treating(&app).await;
+    let mut wrong = body.clone();
+    wrong["performed_at"] = json!("2031-01-01T00:00:00Z");
+    assert_eq!(treat(&app, &clinician, "k", &wrong).await.problem(422), "invalid");
+    treat(&app, &clinician, "k", &body).await.expect(201);
 }

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod admin_cli;
 mod architecture;
 mod auth_sessions;
 mod auth_tokens;
@@ -16,6 +17,7 @@ mod idempotency;
 mod invitations;
 mod members;
 mod migrations;
+mod openapi;
 mod outcomes;
 mod patients;
 mod preferences;

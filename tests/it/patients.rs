@@ -157,23 +157,30 @@ async fn whoever_waited_for_a_patients_lock_sees_what_was_written_meanwhile() {
     use diesel_async::SimpleAsyncConnection;
     use mendline::db::Connector;
     use mendline::patients::store::{insert_zone, lock_patient};
+    use mendline::planning;
     let (app, clinician) = staffed().await;
     let caller = app.stage(clinician.caller.clinic_id, Role::Patient).await.caller;
     let (clinic, patient) = (caller.clinic_id, caller.patient_id.unwrap());
     let connector = Connector::new(&app.database.url, None).unwrap();
     let (mut first, mut second) = (connector.open().await.unwrap(), connector.open().await.unwrap());
-    for round in 0..3 {
+    for (round, zone) in ["Asia/Tokyo", "Asia/Kathmandu", "America/Lima", "Africa/Cairo"].into_iter().enumerate() {
         first.batch_execute("BEGIN").await.unwrap();
         second.batch_execute("BEGIN").await.unwrap();
         lock_patient(&mut first, clinic, patient).await.unwrap();
-        let zone = ["Asia/Tokyo", "Asia/Kathmandu", "America/Lima"][round];
         let writer = async {
             app.someone_waits_for_a_lock().await;
             insert_zone(&mut first, clinic, patient, zone, app.care.now()).await.unwrap();
             first.batch_execute("COMMIT").await.unwrap();
         };
-        let (seen, ()) = tokio::join!(lock_patient(&mut second, clinic, patient), writer);
-        assert_eq!(seen.unwrap().zones.last().name(), zone, "round {round}");
+        let waiter = async {
+            if round % 2 == 0 {
+                lock_patient(&mut second, clinic, patient).await.unwrap().zones
+            } else {
+                planning::lock(&mut second, clinic, patient).await.unwrap().zones
+            }
+        };
+        let (seen, ()) = tokio::join!(waiter, writer);
+        assert_eq!(seen.last().name(), zone, "round {round}");
         second.batch_execute("COMMIT").await.unwrap();
     }
 }

@@ -24,6 +24,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::faults::{answer_and_hang_up, read_request};
 use super::{message, now, quick, target, wall};
+use crate::support::contract::assert_is;
 
 /// The key of all tests' service account, drawn when the first one needs it.
 fn key() -> &'static KeyPair {
@@ -141,6 +142,7 @@ async fn a_message_is_this_json_to_the_byte() {
         r#""payload":{"aps":{"alert":{"title":"A reminder for you."},"sound":"default","mutable-content":1}}},"#,
         r#""webpush":{"headers":{"TTL":"7200","Urgency":"normal","Topic":"COLLAPSE"}}}}"#,
     ];
+    assert_is("FcmRequest", &serde_json::from_slice(&request.body).unwrap());
     assert_eq!(String::from_utf8(request.body).unwrap(), expected.concat().replace("COLLAPSE", &collapse));
 }
 
@@ -151,6 +153,7 @@ async fn an_installation_id_goes_into_its_own_field_and_what_may_wait_does() {
     let message = PushMessage { urgency: Urgency::Low, ..message() };
     google.fcm.send(&target, &message).await;
     let body: Value = serde_json::from_slice(&google.requests(SEND).await[0].body).unwrap();
+    assert_is("FcmRequest", &body);
     let message = &body["message"];
     assert_eq!((&message["fid"], &message["token"]), (&json!("cQ1xAAAAAAAAAAAAAAAA-_"), &Value::Null));
     assert_eq!(message["android"]["priority"], "normal");

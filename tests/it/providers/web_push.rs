@@ -15,6 +15,7 @@ use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::{message, now, subscription, vapid_key, wall, web_push};
+use crate::support::contract::assert_is;
 
 async fn service(answer: ResponseTemplate) -> (MockServer, String) {
     let server = MockServer::start().await;
@@ -72,6 +73,7 @@ async fn a_message_arrives_with_exactly_these_headers_and_only_the_phone_can_rea
         "title": "A reminder for you.",
     });
     assert_eq!(plain, expected);
+    assert_is("WebPushMessage", &plain);
     let (_, stranger) = subscription(&endpoint);
     assert!(stranger.decrypt(&request.body).is_err());
 }

@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::TestDatabase;
+use super::contract::{Exchange, assert_kept};
 
 /// Where every test's story begins: a Monday noon in winter, UTC.
 const START: &str = "2026-02-02T12:00:00Z";
@@ -128,9 +129,9 @@ impl TestApp {
         send(self.request(Method::DELETE, path, token)).await
     }
 
-    /// A request to the operators' server.
+    /// A request to the operators' server, which is no part of the contract.
     pub async fn ops(&self, path: &str) -> Answer {
-        send(self.client.get(format!("http://{}{path}", self.ops))).await
+        read(self.client.get(format!("http://{}{path}", self.ops)).send().await).await
     }
 }
 
@@ -153,9 +154,21 @@ fn config(settings: &[(&str, &str)], data_dir: &std::path::Path) -> Config {
     Config::read(Vars::from_map(vars)).expect("settings")
 }
 
-/// Sends and reads it all.
+/// Sends and reads it all, and holds what went both ways to the contract.
 pub async fn send(request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.expect("an answer");
+    let (client, request) = request.build_split();
+    let request = request.expect("a request");
+    let (method, url) = (request.method().clone(), request.url().clone());
+    let sent = request.body().and_then(reqwest::Body::as_bytes).and_then(|body| serde_json::from_slice(body).ok());
+    let answer = read(client.execute(request).await).await;
+    let (status, headers, text) = (answer.status, &answer.headers, answer.text.as_str());
+    assert_kept(&Exchange { method: &method, url: &url, sent, status, headers, text });
+    answer
+}
+
+/// Reads all of an answer.
+async fn read(response: reqwest::Result<reqwest::Response>) -> Answer {
+    let response = response.expect("an answer");
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await.expect("a body");
     let body = serde_json::from_str(&text).unwrap_or(Value::Null);

@@ -2,6 +2,7 @@
 
 mod app;
 mod cluster;
+pub mod contract;
 pub mod people;
 pub mod seed;
 mod staged;

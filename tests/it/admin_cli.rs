@@ -1,0 +1,168 @@
+//! The operator's commands, run as the operator runs them: the binary, its output, its exit status.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use mendline::domain::role::Role;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+use uuid::Uuid;
+
+use crate::support::TestApp;
+use crate::support::people::{PASSWORD, Person, fresh_email};
+
+/// The binary on a database of the test's choice.
+fn mendline(data_dir: &Path, database: Option<&str>, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mendline"));
+    command.args(arguments).env("MENDLINE_DATA_DIR", data_dir).env("RUST_LOG", "info").env("NO_COLOR", "1");
+    command.kill_on_drop(true);
+    match database {
+        Some(url) => command.env("DATABASE_URL", url),
+        None => command.env_remove("DATABASE_URL"),
+    };
+    command
+}
+
+async fn run(app: &TestApp, arguments: &[&str]) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    mendline(dir.path(), Some(app.database.url.expose_secret()), arguments).output().await.unwrap()
+}
+
+#[track_caller]
+fn answer(output: &Output) -> Value {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{err}");
+    serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+}
+
+#[track_caller]
+fn complaint(output: &Output) -> String {
+    assert!(!output.status.success());
+    assert!(output.stdout.is_empty(), "nothing on standard output but answers");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn a_clinic_set_up_by_hand_has_an_administrator_who_can_register() {
+    let app = TestApp::start().await;
+    let email = fresh_email();
+    let arguments =
+        ["admin", "create-clinic", "--name", "Clinic", "--time-zone", "Europe/Paris", "--admin-email", &email];
+    let made = answer(&run(&app, &[&arguments[..], &["--json"]].concat()).await);
+    let fields: BTreeSet<_> = made.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, BTreeSet::from(["clinic_id", "invitation_code", "expires_at"]));
+    let admin = app.register(made["invitation_code"].as_str().unwrap(), &email).await;
+    assert_eq!((json!(admin.clinic_id), admin.role), (made["clinic_id"].clone(), Role::Administrator));
+    let clinic = app.get("/v1/clinic", &admin.token).await.expect(200);
+    assert_eq!((&clinic["time_zone"], &clinic["locale"]), (&json!("Europe/Paris"), &json!("en")));
+}
+
+#[tokio::test]
+async fn staff_is_invited_by_hand_and_somebody_locked_out_is_helped_back_in() {
+    let app = TestApp::start().await;
+    let clinic = app.clinic().await;
+    let (id, email) = (clinic.id.to_string(), fresh_email());
+    let invite = ["admin", "invite", "--clinic", &id, "--role", "clinician", "--email", &email, "--json"];
+    let invited = answer(&run(&app, &invite).await);
+    let person = app.register(invited["invitation_code"].as_str().unwrap(), &email).await;
+    assert_eq!(person.role, Role::Clinician);
+
+    let code = answer(&run(&app, &["admin", "reset-code", "--email", &email, "--json"]).await)["code"].clone();
+    let password = "another four plain words";
+    app.post("/v1/auth/reset", "", json!({ "code": code, "password": password })).await.expect(204);
+    app.post("/v1/auth/login", "", json!({ "email": email, "password": PASSWORD })).await.expect(401);
+    let back = app.post("/v1/auth/login", "", json!({ "email": email, "password": password })).await.expect(200);
+    assert_eq!(Person::from_answer(&back).user_id, person.user_id);
+}
+
+#[tokio::test]
+async fn what_an_operator_mistypes_is_named_and_changes_nothing() {
+    let app = TestApp::start().await;
+    let create = |zone, email| ["admin", "create-clinic", "--name", "C", "--time-zone", zone, "--admin-email", email];
+    assert!(complaint(&run(&app, &create("Paris", "a@example.org")).await).contains("--time-zone"));
+    assert!(complaint(&run(&app, &create("Europe/Paris", "nobody")).await).contains("--admin-email"));
+    let nowhere = Uuid::new_v4().to_string();
+    let invite = |role| ["admin", "invite", "--clinic", &nowhere, "--role", role, "--email", "a@example.org"];
+    assert!(complaint(&run(&app, &invite("clinician")).await).contains("there is no clinic"));
+    assert!(complaint(&run(&app, &invite("patient")).await).contains("--role"));
+    let reset = ["admin", "reset-code", "--email", "nobody@example.org"];
+    assert!(complaint(&run(&app, &reset).await).contains("nobody who belongs"));
+}
+
+#[tokio::test]
+async fn keys_are_made_once_and_rotated_and_a_server_takes_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = dir.path().join("keys");
+    // Contradictory settings do not matter: without keys there can be no good ones.
+    let keys_command = async |verb: &str| {
+        let arguments = ["admin", "keys", verb, "--dir", keys.to_str().unwrap(), "--json"];
+        mendline(dir.path(), None, &arguments).env("MENDLINE_ENV", "production").output().await.unwrap()
+    };
+    let made = answer(&keys_command("new").await);
+    assert!(complaint(&keys_command("new").await).contains("never overwritten"));
+    let rotated = answer(&keys_command("rotate").await);
+    assert_eq!((&rotated["signing_kid"], &rotated["previous_kid"]), (&made["next_kid"], &made["signing_kid"]));
+    assert_ne!(rotated["next_kid"], made["next_kid"]);
+    let paths: Vec<_> = ["MENDLINE_TOKEN_KEY", "MENDLINE_SECRET_KEY", "MENDLINE_VAPID_KEY"]
+        .map(|variable| (variable, rotated[variable].as_str().unwrap()))
+        .into();
+    let app = TestApp::start_with(&paths).await;
+    let jwks = app.get("/.well-known/jwks.json", "").await.expect(200);
+    assert_eq!(jwks["keys"].as_array().unwrap().len(), 3);
+    assert_eq!(jwks["keys"][0]["kid"], rotated["signing_kid"]);
+    app.clinic().await;
+}
+
+/// A directory that a database server of another user can reach, gone with the test.
+struct Reachable(PathBuf);
+
+impl Reachable {
+    fn new() -> Self {
+        let tmpfs = PathBuf::from("/dev/shm");
+        let root = if tmpfs.is_dir() { tmpfs } else { std::env::temp_dir() };
+        let path = root.join(format!("mendline-test-{}-beside", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Reachable {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+#[tokio::test]
+async fn a_command_works_beside_a_running_server_on_its_private_database() {
+    let dir = Reachable::new();
+    let mut serve = mendline(&dir.0, None, &["serve"]);
+    serve.env("MENDLINE_BIND", "127.0.0.1:0").env("MENDLINE_OPS_BIND", "127.0.0.1:0").stderr(Stdio::piped());
+    let mut serve = serve.spawn().unwrap();
+    let mut log = BufReader::new(serve.stderr.take().unwrap()).lines();
+    let mut said = Vec::new();
+    let address = async {
+        while let Some(line) = log.next_line().await.unwrap() {
+            if let Some((_, address)) = line.split_once("API address=") {
+                return Some(address.trim().to_owned());
+            }
+            said.push(line);
+        }
+        None
+    };
+    let address = tokio::time::timeout(Duration::from_secs(60), address).await;
+    let Ok(Some(address)) = address else { panic!("the server did not serve: {said:#?}") };
+    let arguments =
+        ["admin", "create-clinic", "--name", "C", "--time-zone", "UTC", "--admin-email", "a@example.org", "--json"];
+    let made = answer(&mendline(&dir.0, None, &arguments).output().await.unwrap());
+    let form = crate::support::people::registration(made["invitation_code"].as_str().unwrap(), "a@example.org");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let registered = client.post(format!("http://{address}/v1/auth/register")).json(&form).send().await.unwrap();
+    assert_eq!(registered.status(), 201);
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(serve.id().unwrap()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert!(serve.wait().await.unwrap().success());
+}
