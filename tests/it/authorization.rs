@@ -112,7 +112,6 @@ const TABLE: &[Row] = &[
     row("PUT", "/v1/me/devices/{device_id}", Users).on(DEVICE).foreign(409).sending(|_| device("another-phone")),
     row("POST", "/v1/me/devices/{device_id}/test", Users).on(DEVICE),
     row("DELETE", "/v1/me/devices/{device_id}", Users).on(DEVICE),
-    row("POST", "/v1/me/devices/{device_id}/test", Users).on(DEVICE),
     row("GET", "/v1/me/notification-preferences", Users),
     row("PUT", "/v1/me/notification-preferences", Users),
     row("GET", "/v1/clinic", Administrators),
