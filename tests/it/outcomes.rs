@@ -329,7 +329,7 @@ async fn an_ended_treatment_asks_for_nothing_more_and_takes_what_comes_late() {
 async fn any_batch_costs_at_most_six_round_trips() {
     let database = TestDatabase::create().await;
     let proxy = CountingProxy::before(&database.url);
-    let app = TestApp::start_at(database.clone(), &proxy.url, &[("MENDLINE_DATABASE_POOL", "1")]).await;
+    let app = TestApp::start_at(database.clone(), &proxy.url, &[("MENDLINE_DATABASE_POOL", "2")]).await;
     let clinic = app.stage_clinic().await;
     let clinician = app.stage(clinic, Role::Clinician).await;
     let patient = app.stage(clinic, Role::Patient).await;

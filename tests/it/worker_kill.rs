@@ -37,8 +37,7 @@ impl SlowService {
             arrived: Arc::default(),
             answers: Arc::default(),
         };
-        let (topics, arrived, answers) =
-            (service.topics.clone(), service.arrived.clone(), service.answers.clone());
+        let (topics, arrived, answers) = (service.topics.clone(), service.arrived.clone(), service.answers.clone());
         #[expect(clippy::disallowed_methods, reason = "the test's runtime ends with the test")]
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
