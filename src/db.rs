@@ -52,6 +52,28 @@ impl Scope {
     }
 }
 
+/// What a transaction holds from its first moment on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// Nothing.
+    None,
+    /// The row of the patient whose treatment this is, by clinic and treatment.
+    PatientOf(Uuid, Uuid),
+}
+
+impl Lock {
+    /// The statement that takes it. Only typed ids go into its text.
+    fn take(self) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::PatientOf(clinic, treatment) => format!(
+                "; SELECT 1 FROM patients WHERE clinic_id = '{clinic}' AND id = (SELECT patient_id FROM treatments
+                     WHERE clinic_id = '{clinic}' AND id = '{treatment}') FOR UPDATE"
+            ),
+        }
+    }
+}
+
 /// Why a scoped piece of work did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -122,8 +144,18 @@ impl Db {
         F: AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
         E: From<DbError>,
     {
+        self.scoped_under(scope, Lock::None, work).await
+    }
+
+    /// The same under a lock that is taken in the round trip that begins the transaction. What `work` reads is what the
+    /// lock has waited for, since its statements come later.
+    pub async fn scoped_under<T, E, F>(&self, scope: Scope, lock: Lock, work: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
+        E: From<DbError>,
+    {
         let mut conn = self.get().await?;
-        begin(&mut conn, scope).await.map_err(DbError::Query)?;
+        begin(&mut conn, scope, lock).await.map_err(DbError::Query)?;
         let guard = Unfinished { conn: Some(conn) };
         let mut guard = guard;
         let Some(conn) = guard.conn.as_mut() else { return Err(DbError::Unavailable("lost".to_owned()).into()) };
@@ -153,8 +185,13 @@ impl Db {
     }
 }
 
-async fn begin(conn: &mut AsyncPgConnection, scope: Scope) -> QueryResult<()> {
-    conn.batch_execute(&scope.begin()).await
+async fn begin(conn: &mut AsyncPgConnection, scope: Scope, lock: Lock) -> QueryResult<()> {
+    let opened = conn.batch_execute(&format!("{}{}", scope.begin(), lock.take())).await;
+    if opened.is_err() {
+        // Whatever became of it, the connection must not go back with a transaction open.
+        conn.batch_execute("ROLLBACK").await.ok();
+    }
+    opened
 }
 
 /// A connection in the middle of a transaction. If its future is dropped (the client hung up), the connection is

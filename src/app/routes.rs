@@ -16,6 +16,7 @@ use crate::invitations::routes as invitations;
 use crate::members::routes as members;
 use crate::outcomes::routes as outcomes;
 use crate::patients::routes as patients;
+use crate::patients::worklist::routes as worklist;
 use crate::preferences::routes as preferences;
 use crate::protocols::routes as protocols;
 
@@ -93,7 +94,7 @@ table! {
         get preferences::find_notification_preferences,
         put preferences::put_notification_preferences,
     }
-    "/v1/patients" => { post patients::create_patient }
+    "/v1/patients" => { get worklist::list_patients, post patients::create_patient }
     "/v1/patients/{id}" => { get patients::find_patient, patch patients::update_patient }
     "/.well-known/jwks.json" => { get auth::list_keys }
     "/v1/auth/register" => { post auth::register_user }

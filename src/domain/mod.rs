@@ -17,6 +17,7 @@
 
 pub mod address;
 pub mod alert;
+pub mod attention;
 pub mod backoff;
 pub mod closing;
 pub mod compliance;

@@ -77,35 +77,34 @@ pub struct Judge<'a> {
     pub tasks: HashMap<Uuid, &'a Task<'a>>,
     /// The patient's clock.
     pub zones: &'a ZoneHistory,
-    /// Entries with ids of the batch that are there already.
-    pub known: HashMap<Uuid, Known>,
     /// The moment.
     pub now: DateTime<Utc>,
 }
 
-impl Judge<'_> {
-    /// One verdict per entry, in order. An entry that is accepted is known from then on.
-    pub fn judge(&mut self, entries: &[Entry]) -> Vec<Verdict> {
-        entries.iter().map(|entry| self.one(entry)).collect()
+impl Known {
+    /// What an entry says.
+    pub fn of(entry: &Entry, treatment_id: Uuid) -> Self {
+        Self { treatment_id, task_id: entry.task_id, kind: entry.kind, recorded_at: entry.recorded_at }
     }
+}
 
-    fn one(&mut self, entry: &Entry) -> Verdict {
-        let this = Known {
-            treatment_id: self.treatment_id,
-            task_id: entry.task_id,
-            kind: entry.kind,
-            recorded_at: entry.recorded_at,
+impl Judge<'_> {
+    /// One verdict per entry, in order, as far as the batch itself tells.
+    pub fn judge(&self, entries: &[Entry]) -> Vec<Verdict> {
+        let mut taken: HashMap<Uuid, Known> = HashMap::new();
+        let one = |entry: &Entry| {
+            let this = Known::of(entry, self.treatment_id);
+            match (taken.get(&entry.id).copied(), self.refusal(entry)) {
+                (Some(known), _) if known == this => Verdict::Duplicate,
+                (Some(_), _) => Verdict::Rejected(Refusal::IdTaken),
+                (None, Some(refusal)) => Verdict::Rejected(refusal),
+                (None, None) => {
+                    taken.insert(entry.id, this);
+                    Verdict::Accepted
+                }
+            }
         };
-        match self.known.get(&entry.id) {
-            Some(known) if *known == this => return Verdict::Duplicate,
-            Some(_) => return Verdict::Rejected(Refusal::IdTaken),
-            None => {}
-        }
-        if let Some(refusal) = self.refusal(entry) {
-            return Verdict::Rejected(refusal);
-        }
-        self.known.insert(entry.id, this);
-        Verdict::Accepted
+        entries.iter().map(one).collect()
     }
 
     fn refusal(&self, entry: &Entry) -> Option<Refusal> {

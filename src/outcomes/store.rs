@@ -1,10 +1,10 @@
 //! SQL over `outcomes`. There is no update and no delete.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
-use diesel::sql_types::{Array, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -12,29 +12,6 @@ use super::judge::{Entry, Known};
 use crate::db::hot::hot_query;
 use crate::domain::tally::Tally;
 use crate::domain::timeline::Task;
-
-hot_query! {
-    struct ListKnown {
-        clinic: Uuid as SqlUuid,
-        ids: Vec<Uuid> as Array<SqlUuid>,
-    }
-    returns (SqlUuid, SqlUuid, SqlUuid, Text, Timestamptz);
-    "SELECT id, treatment_id, task_id, kind, recorded_at FROM outcomes WHERE clinic_id = $1 AND id = ANY($2)"
-}
-
-/// The entries of the clinic that have one of these ids.
-pub async fn list_known(
-    mut conn: &AsyncPgConnection,
-    clinic_id: Uuid,
-    ids: Vec<Uuid>,
-) -> QueryResult<HashMap<Uuid, Known>> {
-    type Row = (Uuid, Uuid, Uuid, String, DateTime<Utc>);
-    let rows: Vec<Row> = ListKnown { clinic: clinic_id, ids }.load(&mut conn).await?;
-    let known = rows.into_iter().filter_map(|(id, treatment_id, task_id, kind, recorded_at)| {
-        Some((id, Known { treatment_id, task_id, kind: kind.parse().ok()?, recorded_at }))
-    });
-    Ok(known.collect())
-}
 
 hot_query! {
     struct InsertOutcomes {
@@ -56,8 +33,9 @@ hot_query! {
         recorded: Vec<DateTime<Utc>> as Array<Timestamptz>,
         opens: Vec<DateTime<Utc>> as Array<Timestamptz>,
         closes: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        asked: Vec<Uuid> as Array<SqlUuid>,
     }
-    returns SqlUuid;
+    returns (SqlUuid, Bool, SqlUuid, SqlUuid, Text, Timestamptz);
     ", said AS (
         INSERT INTO outcomes (clinic_id, id, treatment_id, task_id, item_key, day_index, seq, kind, reason, recorded_at,
                               received_at, open_at, close_at, entered_by)
@@ -66,12 +44,14 @@ hot_query! {
           FROM unnest($9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
                AS u (id, task_id, item_key, day_index, seq, kind, reason, recorded_at, open_at, close_at)
         ON CONFLICT DO NOTHING
-        RETURNING id
+        RETURNING id, treatment_id, task_id, kind, recorded_at
     ), counted AS (
         UPDATE treatments SET activity = activity + 1, done_w = $5, on_time_w = $6, early_until = $7, early_w = $8
-         WHERE clinic_id = $1 AND id = $2
+         WHERE clinic_id = $1 AND id = $2 AND EXISTS (SELECT 1 FROM said)
     )
-    SELECT id FROM said"
+    SELECT id, true, treatment_id, task_id, kind, recorded_at FROM said
+     UNION ALL
+    SELECT id, false, treatment_id, task_id, kind, recorded_at FROM outcomes WHERE clinic_id = $1 AND id = ANY($19)"
 }
 
 /// What a batch adds.
@@ -85,17 +65,24 @@ pub struct Batch<'a> {
     pub received_at: DateTime<Utc>,
     /// The entries, each with its task.
     pub entries: Vec<(&'a Entry, &'a Task<'a>)>,
+    /// All ids of which it is to be told whether they were there before.
+    pub asked: Vec<Uuid>,
     /// What is done of the treatment with these.
     pub tally: Tally,
 }
 
-/// Adds entries and counts them on the treatment, in one statement. Returns the ids that were added: one that somebody
-/// else has used meanwhile is left out.
-pub async fn insert_outcomes(
-    conn: &mut AsyncPgConnection,
-    clinic_id: Uuid,
-    batch: Batch<'_>,
-) -> QueryResult<Vec<Uuid>> {
+/// What became of the ids of a batch.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Those that were added.
+    pub added: HashSet<Uuid>,
+    /// What those say that were there before.
+    pub before: HashMap<Uuid, Known>,
+}
+
+/// Adds entries and counts them on the treatment, in one statement, which also tells what was there before under the ids
+/// that were asked for: it sees the table as it was when it began.
+pub async fn insert_outcomes(conn: &mut AsyncPgConnection, clinic_id: Uuid, batch: Batch<'_>) -> QueryResult<Written> {
     let (early_until, early_w) = batch.tally.early.into_iter().unzip();
     let entries = || batch.entries.iter().map(|(entry, _)| *entry);
     let tasks = || batch.entries.iter().map(|(_, task)| *task);
@@ -118,6 +105,16 @@ pub async fn insert_outcomes(
         recorded: entries().map(|entry| entry.recorded_at).collect(),
         opens: tasks().map(|task| task.open_at).collect(),
         closes: tasks().map(Task::closed_at).collect(),
+        asked: batch.asked,
     };
-    insert.load(conn).await
+    type Row = (Uuid, bool, Uuid, Uuid, String, DateTime<Utc>);
+    let mut written = Written::default();
+    for (id, added, treatment_id, task_id, kind, recorded_at) in insert.load::<Row>(conn).await? {
+        if added {
+            written.added.insert(id);
+        } else if let Ok(kind) = kind.parse() {
+            written.before.insert(id, Known { treatment_id, task_id, kind, recorded_at });
+        }
+    }
+    Ok(written)
 }

@@ -6,4 +6,5 @@ pub mod record;
 pub mod routes;
 pub mod store;
 pub mod view;
+pub mod worklist;
 pub mod zones;

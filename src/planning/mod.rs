@@ -82,14 +82,57 @@ pub async fn lock(conn: &mut AsyncPgConnection, clinic_id: Uuid, patient_id: Uui
     Person::new(clinic_id, store::lock_person(conn, clinic_id, patient_id).await?)
 }
 
-/// The same for the patient of a treatment. Statements that are polled later on the same connection see everything that
-/// the lock waited for.
+/// The same for the patient of a treatment. Other transactions of the person are shut out sooner where the transaction
+/// began under [`crate::db::Lock::PatientOf`]; then what is read here is what that lock has waited for.
 pub async fn lock_treated(
-    conn: &AsyncPgConnection,
+    conn: &mut AsyncPgConnection,
     clinic_id: Uuid,
     treatment_id: Uuid,
 ) -> Result<Person, PlanningError> {
     Person::new(clinic_id, store::lock_treated(conn, clinic_id, treatment_id).await?)
+}
+
+/// A person's running treatments, read and not yet planned.
+#[derive(Debug)]
+pub struct RunningTreatments(Vec<(Running, Arc<ProtocolVersion>)>);
+
+impl RunningTreatments {
+    /// One of them, with its version.
+    pub fn find(&self, id: Uuid) -> Option<&(Running, Arc<ProtocolVersion>)> {
+        self.0.iter().find(|(row, _)| row.id == id)
+    }
+
+    /// Adds what was written about tasks of one of them since it was read, and what its row now says of it.
+    pub fn tell(&mut self, id: Uuid, outcomes: &[Outcome], tally: &Tally) {
+        for (row, _) in self.0.iter_mut().filter(|(row, _)| row.id == id) {
+            for outcome in outcomes {
+                row.outcome_ids.push(outcome.id);
+                row.outcome_tasks.push(outcome.task_id);
+                row.outcome_kinds.push(outcome.kind.as_str().to_owned());
+                row.outcome_at.push(outcome.recorded_at);
+            }
+            (row.done_w, row.on_time_w) = (tally.done_w, tally.on_time_w);
+            (row.early_until, row.early_w) = tally.early.iter().copied().unzip();
+        }
+    }
+}
+
+impl Running {
+    /// Entries about its tasks: per task at least the latest.
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        let columns = self.outcome_ids.iter().zip(&self.outcome_tasks).zip(&self.outcome_kinds).zip(&self.outcome_at);
+        columns
+            .filter_map(|(((id, task), kind), at)| {
+                Some(Outcome { id: *id, task_id: *task, kind: kind.parse().ok()?, recorded_at: *at })
+            })
+            .collect()
+    }
+
+    /// When flags held things back, and which conditions have ended.
+    pub fn conditions(&self) -> Conditions {
+        let holds = self.held_from.iter().zip(&self.held_to).map(|(from, to)| Hold { from: *from, to: *to }).collect();
+        Conditions { ended: BTreeMap::new(), holds }
+    }
 }
 
 impl Person {
@@ -118,12 +161,34 @@ impl Person {
         catalogue: &Catalogue,
         now: DateTime<Utc>,
     ) -> Result<usize, PlanningError> {
-        let running = store::list_running(conn, self.clinic_id, self.patient_id).await?;
-        let mut inputs = Vec::with_capacity(running.len());
-        for treatment in &running {
-            let version = catalogue.version(conn, treatment.protocol_version_id).await?;
-            inputs.push(Input::new(treatment, version, &self.zones));
+        let running = self.running(conn, catalogue).await?;
+        self.plan(conn, &running, now).await
+    }
+
+    /// Reads the running treatments, for a plan that is made in this transaction.
+    pub async fn running(
+        &self,
+        conn: &mut AsyncPgConnection,
+        catalogue: &Catalogue,
+    ) -> Result<RunningTreatments, PlanningError> {
+        let rows = store::list_running(conn, self.clinic_id, self.patient_id).await?;
+        let mut running = Vec::with_capacity(rows.len());
+        for row in rows {
+            let version = catalogue.version(conn, row.protocol_version_id).await?;
+            running.push((row, version));
         }
+        Ok(RunningTreatments(running))
+    }
+
+    /// Plans treatments that were read in this transaction and makes that the person's plan.
+    pub async fn plan(
+        &self,
+        conn: &mut AsyncPgConnection,
+        running: &RunningTreatments,
+        now: DateTime<Utc>,
+    ) -> Result<usize, PlanningError> {
+        let inputs: Vec<Input<'_>> =
+            running.0.iter().map(|(row, version)| Input::new(row, Arc::clone(version), &self.zones)).collect();
         for input in &inputs {
             let tally = input.tally(self, now);
             if tally != input.stored_tally(now) {
@@ -185,19 +250,11 @@ struct Input<'a> {
 
 impl<'a> Input<'a> {
     fn new(row: &'a Running, version: Arc<ProtocolVersion>, zones: &ZoneHistory) -> Self {
-        let holds = row.held_from.iter().zip(&row.held_to).map(|(from, to)| Hold { from: *from, to: *to }).collect();
-        let entries = row.outcome_tasks.iter().zip(&row.outcome_kinds).zip(&row.outcome_at);
-        // There is one entry per task, so that nothing is left to break a tie between.
-        let outcomes: Vec<Outcome> = entries
-            .filter_map(|((task, kind), at)| {
-                Some(Outcome { id: Uuid::nil(), task_id: *task, kind: kind.parse().ok()?, recorded_at: *at })
-            })
-            .collect();
-        let said = Said::fold(&outcomes);
+        let said = Said::fold(&row.outcomes());
         Self {
             row,
             version,
-            conditions: Conditions { ended: BTreeMap::new(), holds },
+            conditions: row.conditions(),
             settled: said.settled().collect(),
             said,
             checked_in_on: row.checked_in_at.iter().map(|at| zones.date(*at)).collect(),

@@ -3,11 +3,11 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use diesel::sql_types::{Array, Bool, Date, Int4, Int8, Nullable, Text, Time, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryResult, Queryable};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use futures_util::future::try_join;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
+use crate::db::lock::read_locked;
 use crate::domain::tally::Tally;
 
 /// The person, as stored.
@@ -72,28 +72,18 @@ hot_query! {
     person_sql!("(SELECT t.patient_id FROM treatments AS t WHERE t.clinic_id = $1 AND t.id = $2)")
 }
 
-/// Takes the patient's row, so that no other plan of this person is made meanwhile, and reads the person, in one round
-/// trip. Two statements are sent together: one that waits for a lock goes on with its view of the data from before the
-/// wait and would miss zones and preferences that the other transaction wrote. The order is certain: both are polled in
-/// turn, and the first, needing no preparation, is sent when polled.
-pub(super) async fn lock_person(conn: &AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
-    let lock = format!("SELECT 1 FROM patients WHERE clinic_id = '{clinic}' AND id = '{patient}' FOR UPDATE");
-    let (mut locking, mut reading) = (conn, conn);
-    let read = LockPerson { clinic, patient };
-    let ((), row) = try_join(locking.batch_execute(&lock), read.get_result(&mut reading)).await?;
-    Ok(row)
+/// Takes the patient's row, so that no other plan of this person is made meanwhile.
+pub(super) async fn lock_person(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
+    read_locked(conn, clinic, patient, async |conn| LockPerson { clinic, patient }.get_result(conn).await).await
 }
 
 /// The same for the patient of a treatment.
-pub(super) async fn lock_treated(conn: &AsyncPgConnection, clinic: Uuid, treatment: Uuid) -> QueryResult<PersonRow> {
-    let lock = format!(
-        "SELECT 1 FROM patients WHERE clinic_id = '{clinic}' AND id =
-            (SELECT patient_id FROM treatments WHERE clinic_id = '{clinic}' AND id = '{treatment}') FOR UPDATE"
-    );
-    let (mut locking, mut reading) = (conn, conn);
-    let read = LockTreated { clinic, treatment };
-    let ((), row) = try_join(locking.batch_execute(&lock), read.get_result(&mut reading)).await?;
-    Ok(row)
+pub(super) async fn lock_treated(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    treatment: Uuid,
+) -> QueryResult<PersonRow> {
+    LockTreated { clinic, treatment }.get_result(conn).await
 }
 
 /// A running treatment with what planning needs to know of it.
@@ -109,9 +99,11 @@ pub struct Running {
     pub anchor_on: NaiveDate,
     /// When it was registered.
     pub counts_from: DateTime<Utc>,
-    /// Tasks of which anything was said,
+    /// Per task the latest entry,
+    pub(super) outcome_ids: Vec<Uuid>,
+    /// the task,
     pub(super) outcome_tasks: Vec<Uuid>,
-    /// what the latest entry says,
+    /// what it says,
     pub(super) outcome_kinds: Vec<String>,
     /// and when it was so.
     pub(super) outcome_at: Vec<DateTime<Utc>>,
@@ -139,9 +131,9 @@ hot_query! {
         patient: Uuid as SqlUuid,
     }
     returns (
-        SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
-        Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Int8, Int8, Array<Timestamptz>,
-        Array<Int8>,
+        SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
+        Array<Timestamptz>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Int8, Int8,
+        Array<Timestamptz>, Array<Int8>,
     );
     ", t AS (
         UPDATE treatments SET plan_revision = plan_revision + 1
@@ -149,7 +141,7 @@ hot_query! {
         RETURNING *
     )
     SELECT t.id, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from,
-           coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}'),
+           coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}'),
            coalesce((SELECT array_agg(ci.recorded_at) FROM check_ins AS ci
                       WHERE ci.clinic_id = t.clinic_id AND ci.treatment_id = t.id), '{}'),
            coalesce((SELECT array_agg(f.opened_at ORDER BY f.opened_at, f.id) FROM flags AS f
@@ -164,8 +156,9 @@ hot_query! {
            t.done_w, t.on_time_w, t.early_until, t.early_w
       FROM t
       LEFT JOIN LATERAL (
-          SELECT array_agg(l.task_id) AS tasks, array_agg(l.kind) AS kinds, array_agg(l.recorded_at) AS at
-            FROM (SELECT DISTINCT ON (o.task_id) o.task_id, o.kind, o.recorded_at FROM outcomes AS o
+          SELECT array_agg(l.id) AS ids, array_agg(l.task_id) AS tasks, array_agg(l.kind) AS kinds,
+                 array_agg(l.recorded_at) AS at
+            FROM (SELECT DISTINCT ON (o.task_id) o.id, o.task_id, o.kind, o.recorded_at FROM outcomes AS o
                    WHERE o.clinic_id = t.clinic_id AND o.treatment_id = t.id
                    ORDER BY o.task_id, o.recorded_at DESC, o.id DESC) AS l
       ) AS o ON true

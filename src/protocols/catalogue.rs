@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::store::{self, StoredTexts, StoredVersion};
 use crate::db::DbError;
+use crate::domain::closing::ClosingWeights;
 use crate::domain::ids;
 use crate::domain::protocol::{File, Files, ProtocolVersion, builtin, builtin_facts, load};
 
@@ -25,6 +26,8 @@ pub struct Published {
     pub content_hash: ContentHash,
     /// What it says.
     pub version: Arc<ProtocolVersion>,
+    /// How its counting tasks close, summed up once.
+    pub closing: Arc<ClosingWeights>,
 }
 
 /// Why a version cannot be had.
@@ -126,6 +129,7 @@ pub fn built_ins() -> anyhow::Result<Vec<Published>> {
             id: ids::builtin_version_id(version.key(), version.number()),
             content_hash: content_hash(version)?,
             version: Arc::clone(version),
+            closing: Arc::new(ClosingWeights::of(version)),
         })
     };
     built_in.iter().map(|built_in| published(&built_in.version)).collect()
@@ -159,7 +163,8 @@ fn parse(stored: &StoredVersion, texts: &[StoredTexts]) -> Result<Published, Str
     };
     let version = load(&files).map_err(|faults| lines(&faults))?;
     let content_hash = ContentHash::try_from(stored.content_hash.as_slice()).map_err(|error| error.to_string())?;
-    Ok(Published { id: stored.id, content_hash, version: Arc::new(version) })
+    let closing = Arc::new(ClosingWeights::of(&version));
+    Ok(Published { id: stored.id, content_hash, version: Arc::new(version), closing })
 }
 
 fn lines(faults: &[crate::domain::protocol::Fault]) -> String {

@@ -17,6 +17,8 @@ pub struct RecoveryRow {
     pub id: Uuid,
     /// Who was treated.
     pub patient_id: Uuid,
+    /// `unconfirmed`, `active`, `completed` or `cancelled`.
+    pub status: String,
     /// The pinned protocol version.
     pub protocol_version_id: Uuid,
     /// T0.
@@ -62,7 +64,7 @@ macro_rules! recovery_sql {
             ", t AS (SELECT * FROM treatments AS t WHERE ",
             $treatment,
             ")
-            SELECT t.id, t.patient_id, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.ended_at,
+            SELECT t.id, t.patient_id, t.status, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.ended_at,
                    p.linked_at, t.activity, coalesce(u.locale, c.locale), c.locale,
                    coalesce(z.zones, ARRAY[p.time_zone]), coalesce(z.valid_from, ARRAY[p.created_at]),
                    coalesce(f.opened, '{}'), coalesce(f.resolved, '{}'),
@@ -102,7 +104,7 @@ hot_query! {
         reader: Uuid as SqlUuid,
     }
     returns (
-        SqlUuid, SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
+        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
@@ -116,7 +118,7 @@ hot_query! {
         reader: Uuid as SqlUuid,
     }
     returns (
-        SqlUuid, SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
+        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
@@ -153,7 +155,7 @@ hot_query! {
         reader: Uuid as SqlUuid,
     }
     returns (
-        SqlUuid, SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
+        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );

@@ -114,6 +114,8 @@ fn declared_columns() -> Vec<String> {
         ("Bytea", "bytea"),
         ("Jsonb", "jsonb"),
         ("Array<Text>", "_text"),
+        ("Array<Timestamptz>", "_timestamptz"),
+        ("Array<Int8>", "_int8"),
     ];
     let mut table = "";
     let mut columns = Vec::new();

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::support::seed;
 use crate::support::treatments::{entry, utc};
-use crate::support::{Staged, TestApp, send};
+use crate::support::wire::CountingProxy;
+use crate::support::{Staged, TestApp, TestDatabase, send};
 
 struct Case {
     app: TestApp,
@@ -322,4 +323,38 @@ async fn an_ended_treatment_asks_for_nothing_more_and_takes_what_comes_late() {
     assert_eq!(case.tasks("2026-02-05").await, Vec::<Value>::new());
     assert_eq!(statuses(&case.report(&[late]).await), ["accepted"]);
     assert_eq!(case.task(DAY_1, "sunscreen").await["state"], "done");
+}
+
+#[tokio::test]
+async fn any_batch_costs_at_most_six_round_trips() {
+    let database = TestDatabase::create().await;
+    let proxy = CountingProxy::before(&database.url);
+    let app = TestApp::start_at(database.clone(), &proxy.url, &[("MENDLINE_DATABASE_POOL", "1")]).await;
+    let clinic = app.stage_clinic().await;
+    let clinician = app.stage(clinic, Role::Clinician).await;
+    let patient = app.stage(clinic, Role::Patient).await;
+    let treatment = app.treat(&clinician.token, patient.caller.patient_id.unwrap(), app.care.now()).await;
+    app.care.advance(TimeDelta::days(12));
+    let path = format!("/v1/treatments/{treatment}/tasks");
+    let tasks = app.get(&path, &patient.token).await.expect(200)["items"].as_array().unwrap().clone();
+    let mut most = 0;
+    for round in 0..6 {
+        // A hundred entries, one alone, one beside a bad one; each sent again.
+        let entries: Vec<Value> = match round % 3 {
+            0 => tasks[..50]
+                .iter()
+                .flat_map(|task| ["done", "undone"].map(|kind| entry(task, kind, app.care.now())))
+                .collect(),
+            1 => vec![entry(&tasks[round], "done", app.care.now())],
+            _ => vec![entry(&tasks[round], "skipped", app.care.now()), json!(7)],
+        };
+        for _ in 0..2 {
+            proxy.counts.reset();
+            app.report(&treatment, &patient.token, json!(entries)).await;
+            if proxy.counts.parses() == 0 {
+                most = most.max(proxy.counts.round_trips());
+            }
+        }
+    }
+    assert!((1..=6).contains(&most), "{most} round trips");
 }

@@ -95,7 +95,9 @@ async fn a_translation_may_come_later_and_be_corrected_but_the_base_texts_stay_a
             File { name: "conservative/de.toml", text: &german },
         ];
         let version = load(&files).unwrap_or_else(|faults| panic!("{faults:?}"));
-        let published = Published { id, content_hash: content_hash(&version).unwrap(), version: version.into() };
+        let closing = mendline::domain::closing::ClosingWeights::of(&version).into();
+        let content_hash = content_hash(&version).unwrap();
+        let published = Published { id, content_hash, version: version.into(), closing };
         assert!(!register(&mut conn, &published, &files, now).await.unwrap());
 
         assert_eq!(count(&mut conn, &format!("protocol_texts WHERE locale = 'de' AND texts LIKE '%{name}%'")).await, 1);
