@@ -5,26 +5,28 @@
 //! so between [`lock`] and [`Person::replan`], in one transaction. The lock is taken first, by everybody, so that plans
 //! of one person never interleave.
 
+mod input;
 mod store;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Timelike, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use crate::alerts::queue::{self, PlannedState, Recipient, RecipientKind};
 use crate::db::DbError;
-use crate::domain::compliance::{Outcome, Said};
+use crate::domain::compliance::Outcome;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{DayTime, ProtocolVersion};
 use crate::domain::reminders::{Category, Fate, Preferences, QuietHours, RunningTreatment, owed};
-use crate::domain::tally::{Tally, counting_from};
-use crate::domain::timeline::{Conditions, Hold, Overrides, Plan, timeline};
+use crate::domain::tally::Tally;
+use crate::domain::timeline::{Conditions, Hold, Overrides};
 use crate::protocols::{Catalogue, CatalogueError};
 
+use input::Input;
 pub use store::Running;
 
 /// Workers look by themselves at least this often (`MENDLINE_POLL_SECONDS` may say less); what is due sooner wakes them.
@@ -235,61 +237,6 @@ impl Person {
                 dedupe_key: owed.dedupe_key,
             })
             .collect()
-    }
-}
-
-/// One running treatment, ready to be laid out.
-struct Input<'a> {
-    row: &'a Running,
-    version: Arc<ProtocolVersion>,
-    conditions: Conditions,
-    said: Said,
-    settled: BTreeSet<Uuid>,
-    checked_in_on: BTreeSet<NaiveDate>,
-}
-
-impl<'a> Input<'a> {
-    fn new(row: &'a Running, version: Arc<ProtocolVersion>, zones: &ZoneHistory) -> Self {
-        let said = Said::fold(&row.outcomes());
-        Self {
-            row,
-            version,
-            conditions: row.conditions(),
-            settled: said.settled().collect(),
-            said,
-            checked_in_on: row.checked_in_at.iter().map(|at| zones.date(*at)).collect(),
-        }
-    }
-
-    fn plan<'p>(&'p self, person: &'p Person, overrides: &'p Overrides) -> Plan<'p> {
-        Plan {
-            treatment: self.row.id,
-            version: &self.version,
-            performed_at: self.row.performed_at,
-            anchor_on: self.row.anchor_on,
-            zones: &person.zones,
-            overrides,
-            conditions: &self.conditions,
-        }
-    }
-
-    /// What was done of its tasks, as they now lie.
-    fn tally(&self, person: &Person, now: DateTime<Utc>) -> Tally {
-        if self.settled.is_empty() {
-            return Tally::default();
-        }
-        let overrides = Overrides::default();
-        let laid = timeline(&self.plan(person, &overrides));
-        let starts_at = counting_from(self.row.performed_at, self.row.counts_from, person.linked_at);
-        Tally::of(&laid.tasks, &self.said, starts_at, now)
-    }
-
-    /// What the row says of it.
-    fn stored_tally(&self, now: DateTime<Utc>) -> Tally {
-        let row = self.row;
-        let early = row.early_until.iter().copied().zip(row.early_w.iter().copied());
-        let early = early.filter(|(closed_at, _)| *closed_at > now).collect();
-        Tally { done_w: row.done_w, on_time_w: row.on_time_w, early }
     }
 }
 

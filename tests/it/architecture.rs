@@ -141,6 +141,7 @@ impl Kind {
                 "db",
                 "devices",
                 "domain",
+                "idempotency",
                 "patients",
                 "protocols",
                 "push",

@@ -37,7 +37,9 @@ async fn the_walk_through_works_as_it_is_printed() {
     let ran = tokio::time::timeout(Duration::from_secs(120), shell.output()).await.expect("an end").expect("bash");
     let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{out}\n{err}");
-    assert!(out.contains("until 2026-"), "it shows nothing:\n{out}");
+    for shown in ["until 2026-", "accepted", "urgent: ", "Noor, urgent_flag", "acknowledged"] {
+        assert!(out.contains(shown), "{shown:?} is not shown:\n{out}");
+    }
 }
 
 #[test]

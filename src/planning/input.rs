@@ -1,0 +1,70 @@
+//! One running treatment as planning needs it: its row, its protocol version, what was said of its tasks. Nothing here
+//! asks the database.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
+
+use super::{Person, Running};
+use crate::domain::compliance::Said;
+use crate::domain::local_time::ZoneHistory;
+use crate::domain::protocol::ProtocolVersion;
+use crate::domain::tally::{Tally, counting_from};
+use crate::domain::timeline::{Conditions, Overrides, Plan, timeline};
+
+/// One running treatment, ready to be laid out.
+pub(super) struct Input<'a> {
+    pub(super) row: &'a Running,
+    pub(super) version: Arc<ProtocolVersion>,
+    pub(super) conditions: Conditions,
+    pub(super) said: Said,
+    pub(super) settled: BTreeSet<Uuid>,
+    pub(super) checked_in_on: BTreeSet<NaiveDate>,
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn new(row: &'a Running, version: Arc<ProtocolVersion>, zones: &ZoneHistory) -> Self {
+        let said = Said::fold(&row.outcomes());
+        Self {
+            row,
+            version,
+            conditions: row.conditions(),
+            settled: said.settled().collect(),
+            said,
+            checked_in_on: row.checked_in_at.iter().map(|at| zones.date(*at)).collect(),
+        }
+    }
+
+    pub(super) fn plan<'p>(&'p self, person: &'p Person, overrides: &'p Overrides) -> Plan<'p> {
+        Plan {
+            treatment: self.row.id,
+            version: &self.version,
+            performed_at: self.row.performed_at,
+            anchor_on: self.row.anchor_on,
+            zones: &person.zones,
+            overrides,
+            conditions: &self.conditions,
+        }
+    }
+
+    /// What was done of its tasks, as they now lie.
+    pub(super) fn tally(&self, person: &Person, now: DateTime<Utc>) -> Tally {
+        if self.settled.is_empty() {
+            return Tally::default();
+        }
+        let overrides = Overrides::default();
+        let laid = timeline(&self.plan(person, &overrides));
+        let starts_at = counting_from(self.row.performed_at, self.row.counts_from, person.linked_at);
+        Tally::of(&laid.tasks, &self.said, starts_at, now)
+    }
+
+    /// What the row says of it.
+    pub(super) fn stored_tally(&self, now: DateTime<Utc>) -> Tally {
+        let row = self.row;
+        let early = row.early_until.iter().copied().zip(row.early_w.iter().copied());
+        let early = early.filter(|(closed_at, _)| *closed_at > now).collect();
+        Tally { done_w: row.done_w, on_time_w: row.on_time_w, early }
+    }
+}
