@@ -16,7 +16,6 @@ use crate::members::routes as members;
 use crate::patients::routes as patients;
 use crate::preferences::routes as preferences;
 use crate::protocols::routes as protocols;
-
 use crate::treatments::{read, routes as treatments};
 
 /// One operation of the API.
