@@ -19,7 +19,6 @@ use crate::patients::routes as patients;
 use crate::patients::worklist::routes as worklist;
 use crate::preferences::routes as preferences;
 use crate::protocols::routes as protocols;
-
 use crate::treatments::{read, routes as treatments};
 
 /// One operation of the API.
