@@ -77,7 +77,15 @@ pub struct Person {
 
 /// Locks the patient's plan; the first statement of every transaction that changes it.
 pub async fn lock(conn: &mut AsyncPgConnection, clinic_id: Uuid, patient_id: Uuid) -> Result<Person, PlanningError> {
-    let row = store::lock_person(conn, clinic_id, patient_id).await?;
+    person(clinic_id, patient_id, store::lock_person(conn, clinic_id, patient_id).await?)
+}
+
+/// The same in a transaction that began with the lock ([`Scope::Patient`](crate::db::Scope::Patient)).
+pub async fn locked(conn: &mut AsyncPgConnection, clinic_id: Uuid, patient_id: Uuid) -> Result<Person, PlanningError> {
+    person(clinic_id, patient_id, store::find_locked_person(conn, clinic_id, patient_id).await?)
+}
+
+fn person(clinic_id: Uuid, patient_id: Uuid, row: store::PersonRow) -> Result<Person, PlanningError> {
     Ok(Person {
         clinic_id,
         patient_id,
