@@ -32,6 +32,14 @@ pub enum Scope {
     User(Uuid),
     /// One clinic's data.
     Clinic(Uuid),
+    /// The same, with one patient's row locked from the start: whatever the transaction then reads was written before
+    /// anybody else who plans for this person could go on.
+    Patient {
+        /// The clinic.
+        clinic_id: Uuid,
+        /// The patient; nothing is locked if the clinic has no such patient.
+        patient_id: Uuid,
+    },
     /// The worker and the operator's commands: all clinics.
     System,
 }
@@ -47,6 +55,10 @@ impl Scope {
             }
             Self::Clinic(id) => {
                 format!("BEGIN; SET LOCAL mendline.scope = 'clinic'; SET LOCAL mendline.clinic_id = '{id}'")
+            }
+            Self::Patient { clinic_id, patient_id } => {
+                let begin = Self::Clinic(clinic_id).begin();
+                format!("{begin}; {}", lock::patient(clinic_id, patient_id))
             }
         }
     }

@@ -4,6 +4,11 @@ use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use uuid::Uuid;
 
+/// The statement that locks a patient's row.
+pub(super) fn patient(clinic_id: Uuid, patient_id: Uuid) -> String {
+    format!("SELECT 1 FROM patients WHERE clinic_id = '{clinic_id}' AND id = '{patient_id}' FOR UPDATE")
+}
+
 /// Locks a patient's row until the transaction ends and runs the one statement of `read` after it. What is planned or
 /// changed for one person is planned and changed under this lock.
 ///
@@ -16,7 +21,7 @@ pub(crate) async fn read_locked<T>(
     patient_id: Uuid,
     read: impl AsyncFnOnce(&mut &AsyncPgConnection) -> QueryResult<T>,
 ) -> QueryResult<T> {
-    let lock = format!("SELECT 1 FROM patients WHERE clinic_id = '{clinic_id}' AND id = '{patient_id}' FOR UPDATE");
+    let lock = patient(clinic_id, patient_id);
     let (mut locking, mut reading) = (&*conn, &*conn);
     let locked = locking.batch_execute(&lock);
     let ((), value) = futures_util::future::try_join(locked, read(&mut reading)).await?;

@@ -84,6 +84,11 @@ pub async fn lock(conn: &mut AsyncPgConnection, clinic_id: Uuid, patient_id: Uui
     Person::new(clinic_id, store::lock_person(conn, clinic_id, patient_id).await?)
 }
 
+/// The same in a transaction that began with the lock ([`Scope::Patient`](crate::db::Scope::Patient)).
+pub async fn locked(conn: &mut AsyncPgConnection, clinic_id: Uuid, patient_id: Uuid) -> Result<Person, PlanningError> {
+    Person::new(clinic_id, store::find_locked_person(conn, clinic_id, patient_id).await?)
+}
+
 /// The same for the patient of a treatment. Other transactions of the person are shut out sooner where the transaction
 /// began under [`crate::db::Lock::PatientOf`]; then what is read here is what that lock has waited for.
 pub async fn lock_treated(

@@ -158,11 +158,11 @@ pub async fn create(
     let id = new.id.unwrap_or_else(|| tools.clocks.fresh_id());
     tools
         .db
-        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+        .scoped(Scope::Patient { clinic_id: caller.clinic_id, patient_id: new.patient_id }, async |conn| {
             if let Some(before) = key.begin_as(conn, id, tools.clocks.wall.now()).await? {
                 return Ok(store::find_treatment(conn, caller.clinic_id, before).await?);
             }
-            let person = planning::lock(conn, caller.clinic_id, new.patient_id).await?;
+            let person = planning::locked(conn, caller.clinic_id, new.patient_id).await?;
             let treatment = draft(tools, caller, &person, id, &new, now)?;
             check_clinician(conn, caller, new.details.clinician_id).await?;
             match store::insert_unless_there(conn, &treatment, !new.allow_duplicate).await? {

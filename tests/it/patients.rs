@@ -155,7 +155,7 @@ async fn who_has_the_record_is_not_sent_it_again() {
 #[tokio::test]
 async fn whoever_waited_for_a_patients_lock_sees_what_was_written_meanwhile() {
     use diesel_async::SimpleAsyncConnection;
-    use mendline::db::Connector;
+    use mendline::db::{Connector, Scope};
     use mendline::patients::store::{insert_zone, lock_patient};
     use mendline::planning;
     let (app, clinician) = staffed().await;
@@ -163,7 +163,8 @@ async fn whoever_waited_for_a_patients_lock_sees_what_was_written_meanwhile() {
     let (clinic, patient) = (caller.clinic_id, caller.patient_id.unwrap());
     let connector = Connector::new(&app.database.url, None).unwrap();
     let (mut first, mut second) = (connector.open().await.unwrap(), connector.open().await.unwrap());
-    for (round, zone) in ["Asia/Tokyo", "Asia/Kathmandu", "America/Lima", "Africa/Cairo"].into_iter().enumerate() {
+    let travels = ["Asia/Tokyo", "Asia/Kathmandu", "America/Lima", "Africa/Cairo", "Asia/Baku", "Europe/Oslo"];
+    for (round, zone) in travels.into_iter().enumerate() {
         first.batch_execute("BEGIN").await.unwrap();
         second.batch_execute("BEGIN").await.unwrap();
         lock_patient(&mut first, clinic, patient).await.unwrap();
@@ -173,10 +174,18 @@ async fn whoever_waited_for_a_patients_lock_sees_what_was_written_meanwhile() {
             first.batch_execute("COMMIT").await.unwrap();
         };
         let waiter = async {
-            if round % 2 == 0 {
-                lock_patient(&mut second, clinic, patient).await.unwrap().zones
-            } else {
-                planning::lock(&mut second, clinic, patient).await.unwrap().zones
+            let scope = Scope::Patient { clinic_id: clinic, patient_id: patient };
+            match round % 3 {
+                0 => lock_patient(&mut second, clinic, patient).await.unwrap().zones,
+                1 => planning::lock(&mut second, clinic, patient).await.unwrap().zones,
+                _ => {
+                    app.state
+                        .db
+                        .scoped(scope, async |conn| planning::locked(conn, clinic, patient).await)
+                        .await
+                        .unwrap()
+                        .zones
+                }
             }
         };
         let (seen, ()) = tokio::join!(waiter, writer);
