@@ -22,7 +22,6 @@ mod members;
 mod migrations;
 mod outcomes;
 mod openapi;
-mod outcomes;
 mod patients;
 mod preferences;
 mod protocol_commands;
