@@ -114,12 +114,6 @@ impl TestApp {
         self.register(&code, &fresh_email()).await
     }
 
-    /// A patient of a clinic of its own.
-    pub async fn patient(&self) -> Person {
-        let clinic = self.clinic().await;
-        self.patient_of(&clinic).await
-    }
-
     /// The code of an invitation by the clinic's administrator.
     pub async fn invite(&self, clinic: &Clinic, invitation: &Value) -> String {
         let made = self.post("/v1/invitations", &clinic.admin.token, invitation.clone()).await.expect(201);
