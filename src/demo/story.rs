@@ -136,7 +136,7 @@ impl<'a> Story<'a> {
                 let shown = format!("{}: {}", text(&alert, "/title")?, text(&alert, "/body")?);
                 screen::alert(now, who.name, &lock_screen, &shown);
                 // People do not open everything.
-                if self.received % 6 != 0 {
+                if !self.received.is_multiple_of(6) {
                     who.api.post(&format!("{path}/opened"), &json!({})).await?;
                     self.opened += 1;
                 }

@@ -1,6 +1,7 @@
 //! The worklist over HTTP: `GET /v1/patients`, in three queries whatever the clinic's size.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -93,8 +94,8 @@ pub async fn list_patients(
         let rows = store::list_ranked(conn, caller.clinic_id).await?;
         let mut versions = HashMap::new();
         for id in rows.iter().filter_map(|row| row.treatment.as_ref().map(|t| t.protocol_version_id)) {
-            if !versions.contains_key(&id) {
-                versions.insert(id, state.protocols.published(conn, id).await?);
+            if let Entry::Vacant(vacant) = versions.entry(id) {
+                vacant.insert(state.protocols.published(conn, id).await?);
             }
         }
         let mut ranked = rank(rows, &versions, &wish, as_of)?;
