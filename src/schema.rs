@@ -101,7 +101,7 @@ diesel::table! {
         actor_id -> Nullable<Uuid>,
         /// Its role then, or operator.
         actor_role -> Text,
-        /// What was done, as <resource>.<verb>.
+        /// What was done, as resource.verb.
         action -> Text,
         /// What kind of thing it was done to.
         subject_kind -> Text,
@@ -459,7 +459,7 @@ diesel::table! {
         locale -> Text,
         /// SHA-256 of the texts.
         content_hash -> Bytea,
-        /// <locale>.toml as published.
+        /// The texts file as published.
         texts -> Text,
         /// Whether a clinician has read them; unreviewed texts are not served unless a clinic accepts them.
         reviewed -> Bool,

@@ -120,7 +120,7 @@ COMMENT ON COLUMN audit.id IS 'Tells entries of one instant apart.';
 COMMENT ON COLUMN audit.clinic_id IS 'The clinic.';
 COMMENT ON COLUMN audit.actor_id IS 'The login that acted; absent for the server itself.';
 COMMENT ON COLUMN audit.actor_role IS 'Its role then, or operator.';
-COMMENT ON COLUMN audit.action IS 'What was done, as <resource>.<verb>.';
+COMMENT ON COLUMN audit.action IS 'What was done, as resource.verb.';
 COMMENT ON COLUMN audit.subject_kind IS 'What kind of thing it was done to.';
 COMMENT ON COLUMN audit.subject_id IS 'Which one.';
 COMMENT ON COLUMN audit.patient_id IS 'Whose record was touched.';

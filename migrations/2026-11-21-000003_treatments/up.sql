@@ -32,7 +32,7 @@ COMMENT ON TABLE protocol_texts IS 'A version''s texts by locale. Other locales 
 COMMENT ON COLUMN protocol_texts.version_id IS 'The version.';
 COMMENT ON COLUMN protocol_texts.locale IS 'Language tag.';
 COMMENT ON COLUMN protocol_texts.content_hash IS 'SHA-256 of the texts.';
-COMMENT ON COLUMN protocol_texts.texts IS '<locale>.toml as published.';
+COMMENT ON COLUMN protocol_texts.texts IS 'The texts file as published.';
 COMMENT ON COLUMN protocol_texts.reviewed IS 'Whether a clinician has read them; unreviewed texts are not served unless a clinic accepts them.';
 COMMENT ON COLUMN protocol_texts.registered_at IS 'When this database first knew them (wall clock).';
 
