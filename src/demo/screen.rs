@@ -58,7 +58,7 @@ pub fn closing(base: &str, ops: &str, told: &Told, exit: bool) {
             item["patient"]["display_name"].as_str().unwrap_or("?"),
             share("on_time_bp"),
             share("completion_bp"),
-            item["open_flags"],
+            item["open_flags"].to_string(),
             if attention.is_empty() { "-".to_owned() } else { attention.join(", ") },
         ));
     }

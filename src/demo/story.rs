@@ -69,7 +69,9 @@ pub struct Story<'a> {
     worker: &'a Worker,
     cast: Cast,
     treatment_id: String,
-    flag_id: Option<String>,
+    /// What the worrying report raised: several rules may meet one report.
+    flag_ids: Vec<String>,
+    began_at: DateTime<Utc>,
     deeds: BTreeSet<(DateTime<Utc>, Deed)>,
     pace: Duration,
     received: usize,
@@ -94,7 +96,18 @@ impl<'a> Story<'a> {
         screen::deed(now, "Clara records the microneedling session that has just ended");
         let treatment_id = text(&treatment, "/id")?;
         let deeds = deeds(now);
-        Ok(Self { state, worker, cast, treatment_id, flag_id: None, deeds, pace, received: 0, opened: 0 })
+        Ok(Self {
+            state,
+            worker,
+            cast,
+            treatment_id,
+            flag_ids: Vec::new(),
+            began_at: now,
+            deeds,
+            pace,
+            received: 0,
+            opened: 0,
+        })
     }
 
     /// Steps from event to event until `end`.
@@ -154,7 +167,10 @@ impl<'a> Story<'a> {
         match deed {
             Deed::TickOff => self.tick_off(now).await,
             Deed::ReportWell => {
-                let symptoms = json!({ "redness": 1, "dryness": 1, "flaking": 1, "itching": 0, "pain": 0 });
+                // Skin calms down: redness first, flaking by the end of the first week.
+                let days = (now - self.began_at).num_days();
+                let (redness, flaking) = (i32::from(days < 3), i32::from(days < 6));
+                let symptoms = json!({ "redness": redness, "dryness": flaking, "flaking": flaking, "pain": 0 });
                 self.report(now, &symptoms).await.map(drop)
             }
             Deed::ReportWorry => {
@@ -167,7 +183,9 @@ impl<'a> Story<'a> {
                 screen::deed(now, &format!("Pia reports how her skin looks; triage says {level} and tells the clinic"));
                 anyhow::ensure!(matches!(level.as_str(), "urgent" | "emergency"), "the worrying report was {level}");
                 let flags = self.cast.clinician.api.get("/v1/flags?status=open").await?;
-                self.flag_id = Some(text(&flags, "/items/0/id")?);
+                let flags = flags.pointer("/items").and_then(Value::as_array).context("a list of flags")?;
+                self.flag_ids = flags.iter().map(|flag| text(flag, "/id")).collect::<anyhow::Result<_>>()?;
+                anyhow::ensure!(!self.flag_ids.is_empty(), "the worrying report raised no flag");
                 self.deeds.insert((now + TimeDelta::minutes(12), Deed::Acknowledge));
                 self.deeds.insert((now + TimeDelta::minutes(30), Deed::Contact));
                 self.deeds.insert((now + TimeDelta::hours(44), Deed::Resolve));
@@ -192,8 +210,9 @@ impl<'a> Story<'a> {
     }
 
     async fn flag(&self, verb: &str, body: &Value) -> anyhow::Result<()> {
-        let flag = self.flag_id.as_deref().context("no flag was raised")?;
-        self.cast.clinician.api.post(&format!("/v1/flags/{flag}/{verb}"), body).await?;
+        for flag in &self.flag_ids {
+            self.cast.clinician.api.post(&format!("/v1/flags/{flag}/{verb}"), body).await?;
+        }
         Ok(())
     }
 
