@@ -2,12 +2,13 @@
 //! database and a real Web Push receiver. The care clock is stepped from event to event; afterwards it is let go and the
 //! server goes on in real time.
 //!
-//! `story.rs` is what happens, `cast.rs` who takes part, `phone.rs` the receiver, `api.rs` the app's side of HTTP,
+//! `story.rs` is what happens, `plot.rs` what people do and when, `cast.rs` who takes part, `phone.rs` the receiver, `api.rs` the app's side of HTTP,
 //! `screen.rs` what is printed.
 
 mod api;
 mod cast;
 mod phone;
+mod plot;
 mod screen;
 mod story;
 

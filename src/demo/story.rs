@@ -5,42 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context;
-use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::api::text;
 use super::cast::{Cast, Person, ZONE};
 use super::phone::Exchange;
+use super::plot::{Deed, deeds};
 use super::screen;
 use crate::alerts::queue;
 use crate::app::State;
 use crate::db::{Db, DbError, Scope};
 use crate::worker::Worker;
-
-/// What the patient or the clinician does at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Deed {
-    /// The patient opens the app and ticks off what is open.
-    TickOff,
-    /// The patient answers the check-in: all as expected.
-    ReportWell,
-    /// The patient reports what should not be.
-    ReportWorry,
-    /// The clinician takes the flag on.
-    Acknowledge,
-    /// The clinician has called.
-    Contact,
-    /// The clinician closes the flag.
-    Resolve,
-}
-
-/// Days on which the patient does not open the app at all.
-const ABSENT: [i64; 3] = [6, 9, 10];
-/// The day of the worrying report.
-const WORRY_DAY: i64 = 3;
-/// When the app is opened, local time.
-const VISITS: [(u32, u32); 4] = [(8, 40), (13, 10), (18, 30), (20, 50)];
 
 /// What is told at the end.
 #[derive(Debug, Clone, Default)]
@@ -280,26 +257,6 @@ impl<'a> Story<'a> {
             worklist: clinician.api.get("/v1/patients").await?,
         })
     }
-}
-
-/// The patient's two weeks of visits to the app, and the worrying evening.
-fn deeds(start: DateTime<Utc>) -> BTreeSet<(DateTime<Utc>, Deed)> {
-    let first = start.with_timezone(&ZONE).date_naive();
-    let mut deeds = BTreeSet::new();
-    let mut add = |day: i64, (hour, minute): (u32, u32), deed: Deed| {
-        let time = NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default();
-        let local = (first + TimeDelta::days(day)).and_time(time).and_local_timezone(ZONE).earliest();
-        if let Some(at) = local.map(|local| local.to_utc()).filter(|at| *at > start) {
-            deeds.insert((at, deed));
-        }
-    };
-    for day in (0..15).filter(|day| !ABSENT.contains(day)) {
-        for visit in VISITS {
-            add(day, visit, Deed::TickOff);
-        }
-    }
-    add(WORRY_DAY, (19, 20), Deed::ReportWorry);
-    deeds
 }
 
 /// State of every alert, and whether it was opened.

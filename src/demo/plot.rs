@@ -1,0 +1,51 @@
+//! What the patient and the clinician do and when: the part of the story that is written beforehand.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+
+use super::cast::ZONE;
+
+/// What the patient or the clinician does at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Deed {
+    /// The patient opens the app and ticks off what is open.
+    TickOff,
+    /// The patient answers the check-in: all as expected.
+    ReportWell,
+    /// The patient reports what should not be.
+    ReportWorry,
+    /// The clinician takes the flag on.
+    Acknowledge,
+    /// The clinician has called.
+    Contact,
+    /// The clinician closes the flag.
+    Resolve,
+}
+
+/// Days on which the patient does not open the app at all.
+const ABSENT: [i64; 3] = [6, 9, 10];
+/// The day of the worrying report.
+const WORRY_DAY: i64 = 3;
+/// When the app is opened, local time.
+const VISITS: [(u32, u32); 4] = [(8, 40), (13, 10), (18, 30), (20, 50)];
+
+/// The patient's two weeks of visits to the app, and the worrying evening.
+pub fn deeds(start: DateTime<Utc>) -> BTreeSet<(DateTime<Utc>, Deed)> {
+    let first = start.with_timezone(&ZONE).date_naive();
+    let mut deeds = BTreeSet::new();
+    let mut add = |day: i64, (hour, minute): (u32, u32), deed: Deed| {
+        let time = NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default();
+        let local = (first + TimeDelta::days(day)).and_time(time).and_local_timezone(ZONE).earliest();
+        if let Some(at) = local.map(|local| local.to_utc()).filter(|at| *at > start) {
+            deeds.insert((at, deed));
+        }
+    };
+    for day in (0..15).filter(|day| !ABSENT.contains(day)) {
+        for visit in VISITS {
+            add(day, visit, Deed::TickOff);
+        }
+    }
+    add(WORRY_DAY, (19, 20), Deed::ReportWorry);
+    deeds
+}
