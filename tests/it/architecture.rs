@@ -136,6 +136,7 @@ impl Kind {
             Self::Worker => vec![
                 "alerts",
                 "auth::keys",
+                "auth::prune",
                 "clock",
                 "config",
                 "db",
