@@ -32,14 +32,6 @@ pub enum Scope {
     User(Uuid),
     /// One clinic's data.
     Clinic(Uuid),
-    /// The same, with one patient's row locked from the start: whatever the transaction then reads was written before
-    /// anybody else who plans for this person could go on.
-    Patient {
-        /// The clinic.
-        clinic_id: Uuid,
-        /// The patient; nothing is locked if the clinic has no such patient.
-        patient_id: Uuid,
-    },
     /// The worker and the operator's commands: all clinics.
     System,
 }
@@ -56,10 +48,6 @@ impl Scope {
             Self::Clinic(id) => {
                 format!("BEGIN; SET LOCAL mendline.scope = 'clinic'; SET LOCAL mendline.clinic_id = '{id}'")
             }
-            Self::Patient { clinic_id, patient_id } => {
-                let begin = Self::Clinic(clinic_id).begin();
-                format!("{begin}; {}", lock::patient(clinic_id, patient_id))
-            }
         }
     }
 }
@@ -69,6 +57,8 @@ impl Scope {
 pub enum Lock {
     /// Nothing.
     None,
+    /// The patient's row, by clinic and patient.
+    Patient(Uuid, Uuid),
     /// The row of the patient whose treatment this is, by clinic and treatment.
     PatientOf(Uuid, Uuid),
 }
@@ -78,6 +68,7 @@ impl Lock {
     fn take(self) -> String {
         match self {
             Self::None => String::new(),
+            Self::Patient(clinic, patient) => format!("; {}", lock::patient(clinic, patient)),
             Self::PatientOf(clinic, treatment) => format!(
                 "; SELECT 1 FROM patients WHERE clinic_id = '{clinic}' AND id = (SELECT patient_id FROM treatments
                      WHERE clinic_id = '{clinic}' AND id = '{treatment}') FOR UPDATE"

@@ -325,7 +325,7 @@ fn is_passing(message: &str) -> bool {
 impl From<PlanningError> for ApiError {
     fn from(error: PlanningError) -> Self {
         match error {
-            PlanningError::NoPatient => Self::NotFound,
+            PlanningError::NotFound => Self::NotFound,
             PlanningError::Db(error) | PlanningError::Protocol(CatalogueError::Db(error)) => error.into(),
             PlanningError::Protocol(error) => Self::Internal(error.into()),
             PlanningError::Record(error) => Self::Internal(error),

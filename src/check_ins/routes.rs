@@ -23,7 +23,6 @@ use crate::protocols::words;
 impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         match error {
-            SubmitError::NotFound => Self::NotFound,
             SubmitError::IdTaken => {
                 Self::conflict(Conflict::IdTaken, "Another check-in has this id: choose a fresh one.")
             }
@@ -33,9 +32,6 @@ impl From<SubmitError> for ApiError {
             ),
             SubmitError::TooEarly => Self::invalid("/recorded_at", "lies before the treatment"),
             SubmitError::Planning(error) => error.into(),
-            SubmitError::Protocol(error) => Self::Internal(error.into()),
-            SubmitError::Record(error) => Self::Internal(error),
-            SubmitError::Db(error) => error.into(),
         }
     }
 }

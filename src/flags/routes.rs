@@ -23,15 +23,12 @@ impl From<ActError> for ApiError {
     fn from(error: ActError) -> Self {
         let conflict = |detail: &'static str| Self::conflict(Conflict::State, detail);
         match error {
-            ActError::NotFound => Self::NotFound,
             ActError::Illegal(was) if was.0 == Status::Open => conflict("The flag is open: acknowledge it first."),
             ActError::Illegal(_) => conflict("The flag is resolved: reopen it first."),
             ActError::ResolvedOtherwise => conflict("The flag was resolved with another outcome: reopen it first."),
             ActError::Overtaken => conflict("The same was reported again since: there is a later flag."),
             ActError::Changed => Self::PreconditionFailed,
             ActError::Planning(error) => error.into(),
-            ActError::Record(error) => Self::Internal(error),
-            ActError::Db(error) => error.into(),
         }
     }
 }

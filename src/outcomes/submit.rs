@@ -43,9 +43,9 @@ pub async fn submit(
     let now = clocks.care.now();
     let lock = Lock::PatientOf(caller.clinic_id, treatment_id);
     db.scoped_under(Scope::Clinic(caller.clinic_id), lock, async |conn| {
-        let person = planning::lock_treated(conn, caller.clinic_id, treatment_id).await?;
+        let person = planning::locked_of(conn, caller.clinic_id, treatment_id).await?;
         if !caller.role.is_staff() && caller.patient_id != Some(person.patient_id) {
-            return Err(PlanningError::NoPatient);
+            return Err(PlanningError::NotFound);
         }
         let mut running = person.running(conn, catalogue).await?;
         let Some((row, version)) = running.find(treatment_id) else {

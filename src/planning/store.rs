@@ -72,22 +72,19 @@ hot_query! {
     person_sql!("(SELECT t.patient_id FROM treatments AS t WHERE t.clinic_id = $1 AND t.id = $2)")
 }
 
-/// The person of a patient whose row is locked already; counts the plan that is about to be made.
-pub(super) async fn find_locked_person(
-    conn: &mut AsyncPgConnection,
-    clinic: Uuid,
-    patient: Uuid,
-) -> QueryResult<PersonRow> {
-    LockPerson { clinic, patient }.get_result(conn).await
-}
-
-/// Takes the patient's row, so that no other plan of this person is made meanwhile.
+/// Takes the patient's row, so that no other plan of this person is made meanwhile, and counts the plan that is about to be
+/// made.
 pub(super) async fn lock_person(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
     read_locked(conn, clinic, patient, async |conn| LockPerson { clinic, patient }.get_result(conn).await).await
 }
 
+/// The same where the row is locked already.
+pub(super) async fn find_locked(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
+    LockPerson { clinic, patient }.get_result(conn).await
+}
+
 /// The same for the patient of a treatment.
-pub(super) async fn lock_treated(
+pub(super) async fn find_locked_of(
     conn: &mut AsyncPgConnection,
     clinic: Uuid,
     treatment: Uuid,

@@ -96,8 +96,6 @@ const LONG: &[(&str, &str)] = &[
     ("domain/protocol/read.rs", "one reader of every kind of value that a protocol's file may hold"),
     ("error.rs", "every error with its slug, title and status: exhaustive, and worth reading on one page"),
     ("schema.rs", "generated from the catalogue of a migrated database"),
-    ("treatments/plan.rs", "registering and changing share the lock, the checks and the replan"),
-    ("treatments/routes.rs", "what a body must hold still stands beside the handlers"),
 ];
 
 impl Kind {

@@ -246,7 +246,8 @@ async fn registering_a_treatment_costs_at_most_eight_round_trips() {
     let clinic = app.clinic().await;
     let patient = app.patient_of(&clinic).await;
     // Every statement has been prepared on every connection once some requests have gone through.
-    let mut least = usize::MAX;
+    // Whatever runs in the background may add round trips of its own and takes none away: the least is the request's.
+    let mut least = None;
     for days in 0..10 {
         let at = app.care.now() - TimeDelta::days(2 * days);
         let body = json!({ "patient_id": patient.patient(), "performed_at": at });
@@ -255,8 +256,9 @@ async fn registering_a_treatment_costs_at_most_eight_round_trips() {
         proxy.counts.reset();
         send(request).await.expect(201);
         if proxy.counts.parses() == 0 {
-            least = least.min(proxy.counts.round_trips());
+            let counted = proxy.counts.round_trips();
+            least = Some(least.map_or(counted, |least: usize| least.min(counted)));
         }
     }
-    assert!(least <= 8, "{least} round trips");
+    assert!(least.is_some_and(|least| least <= 8), "{least:?} round trips");
 }
