@@ -126,7 +126,7 @@ pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, Soc
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allow_any_header()
-        .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
+        .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
         .expose_headers(["etag", "location", "retry-after", "x-request-id", "content-language"])
         .max_age(600);
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))

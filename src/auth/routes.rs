@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::entry::{self, Registration, Tools};
@@ -13,6 +13,7 @@ use super::refusal::Refusal;
 use super::sessions::{self, Which};
 use super::throttle::client_address;
 use super::{email, password};
+use crate::answer::private;
 use crate::app::State;
 use crate::body::{Body, Faults};
 use crate::error::ApiError;
@@ -185,11 +186,6 @@ pub async fn accept_invitation(
 pub async fn list_keys(state: web::Data<State>) -> HttpResponse {
     // Short enough that a rotated key is known everywhere before it signs.
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(state.keys.jwks())
-}
-
-/// An answer that nobody but the person may keep.
-fn private(mut response: actix_web::HttpResponseBuilder, value: &impl Serialize) -> HttpResponse {
-    response.insert_header((header::CACHE_CONTROL, "no-store")).json(value)
 }
 
 fn tools(state: &State) -> Tools<'_> {

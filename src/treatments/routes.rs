@@ -3,7 +3,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -20,8 +20,9 @@ use crate::db::{DbError, Scope};
 use crate::domain::role::Role;
 use crate::error::{ApiError, Conflict};
 use crate::idempotency::IdempotencyKey;
-use crate::paging::{List, Page};
+use crate::paging::{At, InTime, List, Page};
 use crate::preconditions::{IfMatch, version_header};
+use crate::query::Query;
 
 impl From<TreatmentError> for ApiError {
     fn from(error: TreatmentError) -> Self {
@@ -105,7 +106,7 @@ pub async fn list_treatments(
     caller: Caller,
     query: Query<ListTreatments>,
 ) -> Result<HttpResponse, ApiError> {
-    let page: Page<store::Position> = Page::read(query.limit, query.cursor.as_deref())?;
+    let page: Page<InTime> = Page::read(query.limit, query.cursor.as_deref())?;
     let patient = match caller.role {
         Role::Patient => Some(caller.patient_id.unwrap_or_default()),
         Role::Clinician | Role::Administrator => query.patient_id,
@@ -113,7 +114,7 @@ pub async fn list_treatments(
     let (rows, names) = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            let rows = store::list_treatments(conn, caller.clinic_id, patient, page.after, page.fetch()).await?;
+            let rows = store::list_treatments(conn, caller.clinic_id, patient, page.after_time(), page.fetch()).await?;
             let mut names = Vec::with_capacity(rows.len());
             for row in &rows {
                 names.push(name(&state, conn, row).await?);
@@ -122,7 +123,7 @@ pub async fn list_treatments(
         })
         .await?;
     let pairs: Vec<_> = rows.into_iter().zip(names).collect();
-    let list: List<(Treatment, ProtocolRef)> = page.cut(pairs, |(row, _)| (row.performed_at, row.id));
+    let list: List<(Treatment, ProtocolRef)> = page.cut(pairs, |(row, _)| (At(row.performed_at), row.id));
     let list = list.map(|(row, protocol)| TreatmentView::new(row, protocol, caller.role.is_staff()));
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(list))
 }
