@@ -119,6 +119,10 @@ fn problem(refusal: Refusal) -> ApiError {
             ApiError::invalid("/recorded_at", detail)
         }
         Refusal::BeforeTreatment => ApiError::invalid("/recorded_at", "lies before the treatment"),
+        Refusal::BeforeMove => ApiError::invalid(
+            "/recorded_at",
+            "lies before the treatment was moved to another day: the task was another then",
+        ),
         Refusal::NotYet => ApiError::invalid("/recorded_at", "lies before the day of the task"),
     }
 }

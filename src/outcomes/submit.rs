@@ -27,6 +27,7 @@ struct Ground<'a> {
     before: Vec<Outcome>,
     zones: &'a ZoneHistory,
     performed_at: DateTime<Utc>,
+    moved_at: Option<DateTime<Utc>>,
     starts_at: DateTime<Utc>,
     now: DateTime<Utc>,
 }
@@ -58,6 +59,7 @@ pub async fn submit(
                 before: recovery.outcomes.clone(),
                 zones: &recovery.zones,
                 performed_at: recovery.row.performed_at,
+                moved_at: recovery.row.moved_at,
                 starts_at: recovery.since(),
                 now,
             };
@@ -79,6 +81,7 @@ pub async fn submit(
             before: row.outcomes(),
             zones: &person.zones,
             performed_at: row.performed_at,
+            moved_at: row.moved_at,
             starts_at: counting_from(row.performed_at, row.counts_from, person.linked_at),
             now,
         };
@@ -106,6 +109,7 @@ impl Ground<'_> {
         let judge = Judge {
             treatment_id: self.treatment_id,
             performed_at: self.performed_at,
+            moved_at: self.moved_at,
             tasks: self.laid.tasks.iter().map(|task| (task.id, task)).collect(),
             zones: self.zones,
             now: self.now,

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::details::Details;
-use super::plan::{Tools, anchor, check_clinician};
+use super::plan::{Tools, anchor, check_clinician, check_fit};
 use super::refusal::TreatmentError;
 use super::store::{self, Treatment};
 use crate::audit::{self, Entry};
@@ -18,7 +18,12 @@ use crate::planning::{self, Person, PlanningError};
 #[derive(Debug, Clone)]
 pub enum Change {
     /// Other details; another `performed_at` moves the whole plan.
-    Edit(Box<Details>),
+    Edit {
+        /// What is recorded from now on.
+        details: Box<Details>,
+        /// A second one of the same area within a day is meant.
+        allow_duplicate: bool,
+    },
     /// The clinic says that it was so.
     Confirm,
     /// The plan is over.
@@ -30,7 +35,7 @@ pub enum Change {
 impl Change {
     fn action(&self) -> &'static str {
         match self {
-            Self::Edit(_) => "treatment.update",
+            Self::Edit { .. } => "treatment.update",
             Self::Confirm => "treatment.confirm",
             Self::Complete => "treatment.complete",
             Self::Cancel => "treatment.cancel",
@@ -57,8 +62,14 @@ pub async fn change(
                 return Err(TreatmentError::Changed);
             }
             let Some(after) = apply(before.clone(), &person, &change, now)? else { return Ok(before) };
-            if let Change::Edit(details) = &change {
+            if let Change::Edit { details, allow_duplicate } = &change {
+                let version = tools.catalogue.version(conn, before.protocol_version_id).await?;
+                check_fit(&version, details)?;
                 check_clinician(conn, caller, details.clinician_id).await?;
+                let elsewhere = (after.performed_at, &after.area) != (before.performed_at, &before.area);
+                if elsewhere && !allow_duplicate && store::has_neighbour(conn, caller.clinic_id, &after).await? {
+                    return Err(TreatmentError::Duplicate);
+                }
             }
             store::update_treatment(conn, &after).await?;
             person.replan(conn, tools.catalogue, now).await?;
@@ -90,7 +101,7 @@ fn apply(
         Change::Complete => treatment.status == "completed",
         Change::Cancel => treatment.status == "cancelled",
         Change::Confirm => treatment.status == "active",
-        Change::Edit(details) => **details == Details::of(&treatment),
+        Change::Edit { details, .. } => **details == Details::of(&treatment),
     };
     if done {
         return Ok(None);
@@ -99,11 +110,16 @@ fn apply(
         return Err(TreatmentError::Ended);
     }
     match change {
-        Change::Edit(details) => {
+        Change::Edit { details, .. } => {
             if treatment.performed_at != details.performed_at {
                 treatment.performed_at = details.performed_at;
-                treatment.anchor_on = anchor(person, details.performed_at);
+                let anchor_on = anchor(person, details.performed_at);
+                if treatment.anchor_on != anchor_on {
+                    // Every task is another day's now: what was said of it no longer fits, and counting begins anew.
+                    (treatment.anchor_on, treatment.counts_from, treatment.moved_at) = (anchor_on, now, Some(now));
+                }
             }
+            treatment.protocol_reason.clone_from(&details.protocol_reason);
             treatment.area.clone_from(&details.area);
             treatment.modality.clone_from(&details.modality);
             treatment.device.clone_from(&details.device);

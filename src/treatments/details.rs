@@ -10,6 +10,8 @@ use super::store::Treatment;
 pub struct Details {
     /// T0.
     pub performed_at: DateTime<Utc>,
+    /// Why the protocol is used outside the areas and modalities it was written for; staff say so.
+    pub protocol_reason: Option<String>,
     /// Treated area.
     pub area: String,
     /// Plain microneedling or a combination.
@@ -33,6 +35,7 @@ impl Details {
     pub fn of(treatment: &Treatment) -> Self {
         Self {
             performed_at: treatment.performed_at,
+            protocol_reason: treatment.protocol_reason.clone(),
             area: treatment.area.clone(),
             modality: treatment.modality.clone(),
             device: treatment.device.clone(),

@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::change::Change;
 use super::details::Details;
 use super::plan::NewTreatment;
 use super::store::Treatment;
@@ -50,6 +51,9 @@ pub struct UpdateTreatment {
     session_number: Option<i32>,
     clinician_id: Option<Uuid>,
     notes: Option<String>,
+    protocol_reason: Option<String>,
+    #[serde(default)]
+    allow_duplicate: bool,
 }
 
 /// Who sends a body, and when.
@@ -75,19 +79,16 @@ pub(super) fn read_new(asking: Asking, body: CreateTreatment) -> Result<NewTreat
             Uuid::nil()
         }
     };
-    if !asking.role.is_staff() {
-        let reserved = [
-            ("/protocol", body.protocol.is_some()),
-            ("/protocol_reason", body.protocol_reason.is_some()),
-            ("/clinician_id", body.clinician_id.is_some()),
-            ("/notes", body.notes.is_some()),
-        ];
-        for (pointer, _) in reserved.iter().filter(|(_, given)| *given) {
-            faults.push(*pointer, "is for the clinic's staff to choose");
-        }
-    }
+    let reserved = [
+        ("/protocol", body.protocol.is_some()),
+        ("/protocol_reason", body.protocol_reason.is_some()),
+        ("/clinician_id", body.clinician_id.is_some()),
+        ("/notes", body.notes.is_some()),
+    ];
+    refuse_reserved(asking, &mut faults, &reserved);
     let details = Details {
         performed_at: performed_at(asking.now, &mut faults, body.performed_at),
+        protocol_reason: faults.optional_text("/protocol_reason", body.protocol_reason.as_deref(), 1..=500),
         area: faults.text("/area", body.area.as_deref().unwrap_or("face"), 1..=60),
         modality: faults.text("/modality", body.modality.as_deref().unwrap_or("microneedling"), 1..=60),
         device: faults.optional_text("/device", body.device.as_deref(), 1..=120),
@@ -97,24 +98,25 @@ pub(super) fn read_new(asking: Asking, body: CreateTreatment) -> Result<NewTreat
         clinician_id: body.clinician_id,
         notes: faults.optional_text("/notes", body.notes.as_deref(), 1..=4000),
     };
-    let protocol_reason = faults.optional_text("/protocol_reason", body.protocol_reason.as_deref(), 1..=500);
     faults.finish()?;
     Ok(NewTreatment {
         id: body.id,
         patient_id,
         protocol: body.protocol,
-        protocol_reason,
         details,
         allow_duplicate: body.allow_duplicate,
     })
 }
 
-/// The details after an edit.
-pub(super) fn read_edit(asking: Asking, before: &Treatment, body: UpdateTreatment) -> Result<Details, ApiError> {
+/// An edit: what is left out stays as it is.
+pub(super) fn read_edit(asking: Asking, before: &Treatment, body: UpdateTreatment) -> Result<Change, ApiError> {
     let mut faults = Faults::default();
-    if !asking.role.is_staff() && (body.clinician_id.is_some() || body.notes.is_some()) {
-        faults.push("", "clinician_id and notes are for the clinic's staff");
-    }
+    let reserved = [
+        ("/clinician_id", body.clinician_id.is_some()),
+        ("/notes", body.notes.is_some()),
+        ("/protocol_reason", body.protocol_reason.is_some()),
+    ];
+    refuse_reserved(asking, &mut faults, &reserved);
     let mut details = Details::of(before);
     if let Some(at) = body.performed_at {
         details.performed_at = performed_at(asking.now, &mut faults, at);
@@ -137,12 +139,21 @@ pub(super) fn read_edit(asking: Asking, before: &Treatment, body: UpdateTreatmen
     if body.session_number.is_some() {
         details.session_number = session_number(&mut faults, body.session_number);
     }
+    if let Some(reason) = body.protocol_reason {
+        details.protocol_reason = faults.optional_text("/protocol_reason", Some(&reason), 1..=500);
+    }
     if let Some(notes) = body.notes {
         details.notes = faults.optional_text("/notes", Some(&notes), 1..=4000);
     }
     details.clinician_id = body.clinician_id.or(details.clinician_id);
     faults.finish()?;
-    Ok(details)
+    Ok(Change::Edit { details: Box::new(details), allow_duplicate: body.allow_duplicate })
+}
+
+fn refuse_reserved(asking: Asking, faults: &mut Faults, given: &[(&str, bool)]) {
+    for (pointer, _) in given.iter().filter(|(_, given)| *given && !asking.role.is_staff()) {
+        faults.push(*pointer, "is for the clinic's staff to choose");
+    }
 }
 
 fn performed_at(now: DateTime<Utc>, faults: &mut Faults, at: DateTime<Utc>) -> DateTime<Utc> {

@@ -12,6 +12,7 @@ use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::clock::Clocks;
 use crate::db::{Db, Lock, Scope};
+use crate::domain::protocol::ProtocolVersion;
 use crate::domain::role::Role;
 use crate::idempotency::KeyedRequest;
 use crate::planning::{self, Person};
@@ -26,8 +27,6 @@ pub struct NewTreatment {
     pub patient_id: Uuid,
     /// Chosen by staff; otherwise the clinic's default.
     pub protocol: Option<String>,
-    /// Why a protocol is used outside what it was written for.
-    pub protocol_reason: Option<String>,
     /// What was done.
     pub details: Details,
     /// A second one of the same area within a day is meant.
@@ -98,19 +97,7 @@ fn draft(
     let no_protocol = TreatmentError::Invalid { pointer: "/protocol", detail: "is not a protocol of this clinic" };
     let published = tools.catalogue.latest(key).ok_or(no_protocol)?;
     let details = &new.details;
-    let applies = &published.version.structure.applies_to;
-    if new.protocol_reason.is_none() {
-        let unfit = |pointer| TreatmentError::Invalid {
-            pointer,
-            detail: "the protocol was not written for this; a clinician may give protocol_reason",
-        };
-        if !applies.areas.contains(&details.area) {
-            return Err(unfit("/area"));
-        }
-        if !applies.modalities.contains(&details.modality) {
-            return Err(unfit("/modality"));
-        }
-    }
+    check_fit(&published.version, details)?;
     let by_staff = caller.role.is_staff();
     Ok(Treatment {
         clinic_id: caller.clinic_id,
@@ -121,7 +108,9 @@ fn draft(
         performed_at: details.performed_at,
         anchor_on: anchor(person, details.performed_at),
         counts_from: now,
+        moved_at: None,
         protocol_version_id: published.id,
+        protocol_reason: details.protocol_reason.clone(),
         area: details.area.clone(),
         modality: details.modality.clone(),
         device: details.device.clone(),
@@ -144,6 +133,21 @@ fn draft(
 /// Day index 0: the patient's local date at T0, as it is known now.
 pub(super) fn anchor(person: &Person, performed_at: DateTime<Utc>) -> NaiveDate {
     person.zones.date(performed_at)
+}
+
+/// A protocol is followed where it was written for, or where staff say why elsewhere.
+pub(super) fn check_fit(version: &ProtocolVersion, details: &Details) -> Result<(), TreatmentError> {
+    let applies = &version.structure.applies_to;
+    let unfit = |pointer| TreatmentError::Invalid {
+        pointer,
+        detail: "the protocol was not written for this; a clinician may give protocol_reason",
+    };
+    match details.protocol_reason {
+        Some(_) => Ok(()),
+        None if !applies.areas.contains(&details.area) => Err(unfit("/area")),
+        None if !applies.modalities.contains(&details.modality) => Err(unfit("/modality")),
+        None => Ok(()),
+    }
 }
 
 pub(super) async fn check_clinician(

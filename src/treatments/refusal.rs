@@ -3,6 +3,7 @@
 use crate::db::DbError;
 use crate::idempotency::IdempotencyError;
 use crate::planning::{PlanningError, through_planning};
+use crate::protocols::CatalogueError;
 
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -38,4 +39,4 @@ pub enum TreatmentError {
     Planning(#[from] PlanningError),
 }
 
-through_planning!(TreatmentError: diesel::result::Error, DbError);
+through_planning!(TreatmentError: diesel::result::Error, DbError, CatalogueError);

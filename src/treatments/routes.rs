@@ -138,8 +138,7 @@ pub async fn update_treatment(
 ) -> Result<HttpResponse, ApiError> {
     let before = load(&state, &caller, path.into_inner()).await?;
     seen.require(before.version)?;
-    let details = read_edit(asking(&state, &caller), &before, body.value)?;
-    let change = Change::Edit(Box::new(details));
+    let change = read_edit(asking(&state, &caller), &before, body.value)?;
     let treatment = change::change(tools(&state), &caller, before.id, Some(before.version), change).await?;
     respond(&state, &caller, HttpResponse::Ok(), treatment).await
 }

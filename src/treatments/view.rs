@@ -24,6 +24,8 @@ pub struct TreatmentView {
     performed_at: DateTime<Utc>,
     anchor_on: NaiveDate,
     protocol: ProtocolRef,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol_reason: Option<String>,
     area: String,
     modality: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,7 +50,7 @@ pub struct TreatmentView {
 }
 
 impl TreatmentView {
-    /// The treatment under the name of its protocol. The clinic's notes are for staff alone.
+    /// The treatment under the name of its protocol. What the clinic notes is for staff alone.
     pub(super) fn new(treatment: Treatment, protocol: ProtocolRef, for_staff: bool) -> Self {
         Self {
             id: treatment.id,
@@ -57,6 +59,7 @@ impl TreatmentView {
             performed_at: treatment.performed_at,
             anchor_on: treatment.anchor_on,
             protocol,
+            protocol_reason: treatment.protocol_reason.filter(|_| for_staff),
             area: treatment.area,
             modality: treatment.modality,
             device: treatment.device,

@@ -159,7 +159,7 @@ hot_query! {
             finalized_at = CASE a.state WHEN 'sending' THEN NULL ELSE $4 END,
             reason = 'left_the_plan',
             plan_revision = $21
-         WHERE $20 AND a.clinic_id = $1 AND a.recipient_id = $3 AND a.state IN ('scheduled', 'sending', 'suppressed')
+         WHERE $20 AND a.clinic_id = $1 AND a.recipient_id = $3 AND a.state IN ('scheduled', 'sending', 'suppressed', 'no_device')
            AND NOT a.superseded AND a.dedupe_key ~ '^[tmd]:' AND a.dedupe_key <> ALL ($7)
         RETURNING 1
     ), planned AS (
