@@ -70,7 +70,9 @@ impl Claimed {
 }
 
 hot_query! {
-    /// The CTE is an optimisation fence: without it the planner may update more rows than the limit.
+    /// The rows are locked in a sub-select and then fetched by where they lie. A join on their key would do the same, but
+    /// the planner does not know how few they are and may read the whole table for it. A row that somebody changed just
+    /// before it was locked lies elsewhere, is not found, and is left for the next claim.
     struct ClaimDue {
         now: DateTime<Utc> as Timestamptz,
         limit: i64 as Int8,
@@ -83,24 +85,22 @@ hot_query! {
         SqlUuid, SqlUuid, Text, SqlUuid, Text, Bool, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>,
         Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, Text,
     );
-    ", due AS (
-        SELECT clinic_id, id,
-               CASE WHEN expires_at < $5 THEN 'expired' WHEN tries >= $6 THEN 'failed' ELSE 'sending' END AS verdict
-          FROM alerts
-         WHERE state = 'scheduled' AND next_attempt_at <= $1
-         ORDER BY next_attempt_at, id LIMIT $2
-         FOR UPDATE SKIP LOCKED
-    )
-    UPDATE alerts AS a SET
-        state = due.verdict,
-        reason = CASE due.verdict WHEN 'expired' THEN 'too_late' WHEN 'failed' THEN 'tries_used_up' END,
+    "UPDATE alerts AS a SET
         claim_no = a.claim_no + 1,
-        tries = CASE due.verdict WHEN 'sending' THEN a.tries + 1 ELSE a.tries END,
-        claimed_by = CASE due.verdict WHEN 'sending' THEN $3 END,
-        lease_until = CASE due.verdict WHEN 'sending' THEN clock_timestamp() + make_interval(secs => $4) END,
-        finalized_at = CASE due.verdict WHEN 'sending' THEN NULL ELSE $1 END
-      FROM due
-     WHERE a.clinic_id = due.clinic_id AND a.id = due.id
+        (state, reason, tries, claimed_by, lease_until, finalized_at) = (
+            SELECT verdict,
+                   CASE verdict WHEN 'expired' THEN 'too_late' WHEN 'failed' THEN 'tries_used_up' END,
+                   CASE verdict WHEN 'sending' THEN a.tries + 1 ELSE a.tries END,
+                   CASE verdict WHEN 'sending' THEN $3 END,
+                   CASE verdict WHEN 'sending' THEN clock_timestamp() + make_interval(secs => $4) END,
+                   CASE verdict WHEN 'sending' THEN NULL ELSE $1 END
+              FROM (SELECT CASE WHEN a.expires_at < $5 THEN 'expired' WHEN a.tries >= $6 THEN 'failed' ELSE 'sending' END)
+                   AS judged (verdict))
+      WHERE a.ctid = ANY (ARRAY(
+            SELECT ctid FROM alerts
+             WHERE state = 'scheduled' AND next_attempt_at <= $1
+             ORDER BY next_attempt_at, id LIMIT $2
+             FOR UPDATE SKIP LOCKED))
     RETURNING a.clinic_id, a.id, a.recipient_kind, a.recipient_id, a.category, a.urgent, a.treatment_id, a.device_id,
         a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries, a.state"
 }

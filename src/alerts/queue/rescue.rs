@@ -59,7 +59,7 @@ hot_query! {
             next_attempt_at = greatest(a.due_at, a.next_attempt_at),
             superseded = false, claimed_by = NULL, lease_until = NULL
           FROM orphaned AS o
-         WHERE a.clinic_id = o.clinic_id AND a.id = o.id AND a.state = 'sending'
+         WHERE a.clinic_id = o.clinic_id AND a.id = o.id
         RETURNING 1
     )
     SELECT count(*) FROM rescued"

@@ -65,6 +65,9 @@ pub struct Settled {
 }
 
 hot_query! {
+    /// Rows are found by their key, one by one, and only then asked for their state: the index of what is in flight looks
+    /// smaller to the planner than it is, and joining through it costs the square of it. What is locked here cannot
+    /// change any more, so that the update need not ask again.
     struct Settle {
         clinics: Vec<Uuid> as Array<SqlUuid>,
         ids: Vec<Uuid> as Array<SqlUuid>,
@@ -76,15 +79,16 @@ hot_query! {
         reasons: Vec<Option<String>> as Array<Nullable<Text>>,
     }
     returns (SqlUuid, SqlUuid, Text);
-    ", results AS (
-        SELECT r.clinic_id, r.id, r.claim_no, r.retry_at, r.refund, r.at, r.reason,
+    ", results AS MATERIALIZED (
+        SELECT r.clinic_id, r.id, r.retry_at, r.refund, r.at, r.reason,
                CASE WHEN r.state = 'scheduled' AND a.superseded THEN 'cancelled' ELSE r.state END AS state
-          FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
-               AS r (clinic_id, id, claim_no, state, retry_at, refund, at, reason)
-          JOIN alerts AS a ON a.clinic_id = r.clinic_id AND a.id = r.id
-                          AND a.state = 'sending' AND a.claim_no = r.claim_no
-         ORDER BY r.clinic_id, r.id
-           FOR NO KEY UPDATE OF a
+          FROM (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
+                       AS r (clinic_id, id, claim_no, state, retry_at, refund, at, reason)
+                 ORDER BY clinic_id, id) AS r
+         CROSS JOIN LATERAL (
+               SELECT state, claim_no, superseded FROM alerts WHERE clinic_id = r.clinic_id AND id = r.id
+               OFFSET 0 FOR NO KEY UPDATE) AS a
+         WHERE a.state = 'sending' AND a.claim_no = r.claim_no
     )
     UPDATE alerts AS a SET
         state = r.state,
@@ -95,7 +99,7 @@ hot_query! {
         sent_at = CASE r.state WHEN 'sent' THEN r.at END,
         finalized_at = CASE r.state WHEN 'scheduled' THEN NULL ELSE r.at END
       FROM results AS r
-     WHERE a.clinic_id = r.clinic_id AND a.id = r.id AND a.state = 'sending' AND a.claim_no = r.claim_no
+     WHERE a.clinic_id = r.clinic_id AND a.id = r.id
     RETURNING a.clinic_id, a.id, a.state"
 }
 
