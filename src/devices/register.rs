@@ -1,5 +1,5 @@
-//! What happens to a caller's device. Registered: the address changes hands, the person's zone follows the phone, and what
-//! found no device before is owed again, in one transaction. Tested: one more alert is owed. Removed: it is forgotten.
+//! What happens to a caller's device. Registered: the address changes hands and the person's zone follows the phone, in one
+//! transaction; then what found no device before is owed again. Tested: one more alert is owed. Removed: it is forgotten.
 
 use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
@@ -67,14 +67,18 @@ pub async fn register(
     };
     let registered = store::upsert_device(conn, caller.user_id, &row).await?;
     let (device, is_new) = registered.ok_or(RegisterError::IdTaken)?;
-    if device.is_reachable() {
-        queue::revive_for_user(conn, caller.user_id, now).await?;
-    }
     if is_new {
         store::delete_surplus(conn, caller.user_id, id).await?;
         audit::record(conn, clocks, entry(caller, "device.register", id)).await?;
     }
     Ok((device, is_new))
+}
+
+/// Owes again what found no device, now that there is one: in a transaction of its own, after the one that registered it.
+/// If it fails, the app is told so, and registers again.
+pub async fn revive(conn: &mut AsyncPgConnection, clocks: &Clocks, caller: &Caller) -> diesel::QueryResult<()> {
+    queue::revive_for_user(conn, caller.user_id, clocks.care.now()).await?;
+    Ok(())
 }
 
 /// How long a test push is worth sending: whoever asked for it is looking at the phone.

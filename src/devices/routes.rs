@@ -100,6 +100,10 @@ pub async fn put_device(
             )
         })
         .await?;
+    if device.is_reachable() {
+        let revive = async |conn: &mut _| Ok::<_, ApiError>(register::revive(conn, &state.clocks, &caller).await?);
+        state.db.scoped(Scope::User(caller.user_id), revive).await?;
+    }
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(answer(&mut response, DeviceView::of(device, &caller)))
 }
