@@ -9,6 +9,7 @@ use super::fields::Registration;
 use super::store::{self, Device, NewDevice};
 use crate::alerts::queue::{self, Owed, PlannedState, Recipient, RecipientKind};
 use crate::audit::{self, Entry};
+use crate::auth;
 use crate::auth::extract::Caller;
 use crate::clock::Clocks;
 use crate::domain::ids;
@@ -22,6 +23,9 @@ pub enum RegisterError {
     /// The id names another login's device.
     #[error("the id is in use")]
     IdTaken,
+    /// The caller has just logged out.
+    #[error("the session has ended")]
+    SessionEnded,
     /// What the person is owed could not be planned anew.
     #[error(transparent)]
     Planning(#[from] PlanningError),
@@ -42,6 +46,10 @@ pub async fn register(
     device: &Registration,
     sealed: &[u8],
 ) -> Result<(Device, bool), RegisterError> {
+    // Whoever logs out at this moment waits, and then finds the address to remove.
+    if !auth::store::keep_session(conn, caller.session_id).await? {
+        return Err(RegisterError::SessionEnded);
+    }
     let now = clocks.care.now();
     for (clinic_id, patient_id) in patients::store::list_records_of(conn, caller.user_id).await? {
         patients::zones::follow_device(conn, catalogue, clinic_id, patient_id, device.time_zone, now).await?;

@@ -62,6 +62,7 @@ impl From<RegisterError> for ApiError {
             RegisterError::IdTaken => {
                 Self::conflict(Conflict::IdTaken, "Another login's device has this id: choose a fresh one.")
             }
+            RegisterError::SessionEnded => Self::Unauthenticated("The session has ended: log in again.".into()),
             RegisterError::Planning(error) => error.into(),
             RegisterError::Query(error) => error.into(),
         }
