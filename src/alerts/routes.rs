@@ -1,5 +1,7 @@
 //! Alerts over HTTP: everybody's own. The push said that something waits; here it is.
 
+mod reminders;
+
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, HttpResponseBuilder};
@@ -22,6 +24,8 @@ use crate::planning::PlanningError;
 use crate::protocols::words;
 use crate::query::Query;
 
+pub use reminders::list_reminders;
+
 /// An alert as its recipient sees it.
 #[derive(Debug, Serialize)]
 struct AlertView {
@@ -30,6 +34,7 @@ struct AlertView {
     title: String,
     body: String,
     due_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sent_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,6 +148,7 @@ fn view((row, version): Found, wanted: &Wanted) -> (AlertView, String) {
         title,
         body,
         due_at: row.due_at,
+        expires_at: row.expires_at,
         sent_at: row.sent_at,
         opened_at: row.opened_at,
         state: row.state,

@@ -95,6 +95,7 @@ table! {
     "/readyz" => { get ops::find_readiness }
     "/openapi.yaml" => { get contract::find_contract }
     "/docs" => { get contract::show_docs }
+    "/v1/me/reminders" => { get alerts::list_reminders }
     "/v1/me/devices" => { get devices::list_devices }
     "/v1/me/devices/{device_id}" => { put devices::put_device, delete devices::delete_device }
     "/v1/me/devices/{device_id}/test" => { post devices::test_device }

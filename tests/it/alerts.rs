@@ -1,6 +1,6 @@
 //! The inbox: what a push refers to, in words, for its recipient and nobody else.
 
-use chrono::TimeDelta;
+use chrono::{SecondsFormat, TimeDelta};
 use mendline::domain::role::Role;
 use serde_json::{Value, json};
 
@@ -144,4 +144,40 @@ async fn pages_meet_every_alert_once_newest_first() {
         path = format!("/v1/alerts?limit=2&cursor={cursor}");
     }
     assert_eq!(met, all);
+}
+
+#[tokio::test]
+async fn what_is_to_come_is_told_beforehand_for_phones_that_no_push_reaches() {
+    let scene = Scene::new().await;
+    phone(&scene.app, &scene.patient).await;
+    let ahead = async |query: &str| {
+        let list = scene.app.get(&format!("/v1/me/reminders{query}"), &scene.patient.token).await.expect(200);
+        list["items"].as_array().unwrap().clone()
+    };
+    let fortnight = ahead("").await;
+    assert!(fortnight.len() > 10 && fortnight.is_sorted_by_key(|alert| alert["due_at"].as_str().unwrap().to_owned()));
+    let now = scene.app.care.now();
+    let until = |days| (now + TimeDelta::days(days)).to_rfc3339_opts(SecondsFormat::Secs, true);
+    let after = (now + TimeDelta::days(14) + TimeDelta::seconds(1)).to_rfc3339_opts(SecondsFormat::Secs, true);
+    let all = ahead(&format!("?to={}", until(60))).await;
+    assert_eq!(all[..fortnight.len()], fortnight[..]);
+    assert!(all.len() > fortnight.len());
+    let later = ahead(&format!("?from={after}&to={}", until(60))).await;
+    assert_eq!(later[..], all[fortnight.len()..]);
+    let first = &fortnight[0];
+    assert_eq!(first["state"], "scheduled");
+    assert!(!first["title"].as_str().unwrap().is_empty());
+
+    scene.app.advance(hours(4)).await;
+    let left = ahead("").await;
+    assert!(!left.iter().any(|alert| alert["id"] == first["id"]), "what was sent is not rung again");
+    let before = ahead("?from=2020-01-01T00:00:00Z").await;
+    assert_eq!(before, left, "nothing of the past");
+
+    let neighbour = scene.app.stage(scene.clinic, Role::Patient).await;
+    assert_eq!(scene.app.get("/v1/me/reminders", &neighbour.token).await.expect(200), json!({ "items": [] }));
+    for query in ["?from=tomorrow", "?to=2026-03-01", "?to=2999-01-01T00:00:00Z"] {
+        let answer = scene.app.get(&format!("/v1/me/reminders{query}"), &scene.patient.token).await;
+        assert_eq!(answer.problem(422), "invalid", "{query}");
+    }
 }

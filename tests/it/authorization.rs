@@ -108,6 +108,7 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/invitations/accept", Users).sending(|_| json!({ "invitation_code": "x" })),
     row("GET", "/v1/me", Users),
     row("PATCH", "/v1/me", Users),
+    row("GET", "/v1/me/reminders", Users),
     row("GET", "/v1/me/devices", Users),
     row("PUT", "/v1/me/devices/{device_id}", Users).on(DEVICE).foreign(409).sending(|_| device("another-phone")),
     row("POST", "/v1/me/devices/{device_id}/test", Users).on(DEVICE),

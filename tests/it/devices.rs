@@ -2,7 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use mendline::db::Connector;
 use mendline::devices::sealed::SealedAddress;
 use mendline::devices::store::{delete_dead, quarantine};
@@ -348,4 +348,24 @@ async fn a_phone_that_travels_moves_what_is_still_ahead_at_a_local_time() {
 async fn scheduled(app: &TestApp) -> std::collections::BTreeMap<String, chrono::DateTime<Utc>> {
     let rows = seed::alerts(app).await;
     rows.into_iter().filter(|row| row.state == "scheduled").map(|row| (row.dedupe_key, row.due_at)).collect()
+}
+
+#[tokio::test]
+async fn a_phone_is_not_registered_to_a_session_that_ends_meanwhile() {
+    let (app, ada) = patient().await;
+    let mut ending = connect(&app).await;
+    ending.batch_execute("BEGIN").await.unwrap();
+    let end = format!(
+        "UPDATE sessions SET revoked_at = now(), revoked_because = 'logout' WHERE id = '{}'",
+        ada.caller.session_id
+    );
+    ending.batch_execute(&end).await.unwrap();
+    let commit = async {
+        app.database.someone_waits_for_a_lock().await;
+        ending.batch_execute("COMMIT").await.unwrap();
+    };
+    let path = path(Uuid::new_v4());
+    let (answer, ()) = tokio::join!(app.put(&path, &ada.token, berlin("token-1")), commit);
+    assert_eq!(answer.problem(401), "unauthenticated");
+    assert!(device_ids(&app, &ada).await.is_empty());
 }

@@ -40,6 +40,8 @@ pub struct InboxRow {
     pub seq: Option<i32>,
     /// From when it is owed.
     pub due_at: DateTime<Utc>,
+    /// From when it is worth nothing.
+    pub expires_at: DateTime<Utc>,
     /// When a provider took it.
     pub sent_at: Option<DateTime<Utc>>,
     /// When the person opened it.
@@ -61,6 +63,24 @@ pub struct InboxRow {
 /// Where a page of alerts begins: newest first.
 pub type Position = (DateTime<Utc>, Uuid);
 
+/// The caller's own alerts (`$1` to `$4` say whose) that a condition picks, with all that their words are made of.
+macro_rules! own_sql {
+    ($picked:literal) => {
+        concat!(
+            "SELECT a.id, a.category, a.treatment_id, a.flag_id, a.protocol_version_id, a.item_key, a.seq, a.due_at,
+                    a.expires_at, a.sent_at, a.opened_at, a.state, f.level, p.display_name, c.contact_line, c.locale, u.locale
+               FROM alerts AS a
+               JOIN clinics AS c ON c.id = a.clinic_id
+               JOIN users AS u ON u.id = $2
+               LEFT JOIN flags AS f ON f.clinic_id = a.clinic_id AND f.id = a.flag_id
+               LEFT JOIN patients AS p ON p.clinic_id = f.clinic_id AND p.id = f.patient_id
+              WHERE a.clinic_id = $1 AND a.recipient_id IN ($3, $4)
+                AND a.recipient_id = CASE a.recipient_kind WHEN 'patient' THEN $4 ELSE $3 END AND ",
+            $picked
+        )
+    };
+}
+
 hot_query! {
     /// `$5` names one alert, whatever its state; without it, the inbox: what was due by `$6` and not called off.
     struct ListOwn {
@@ -76,22 +96,44 @@ hot_query! {
     }
     returns (
         SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
-        Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Text>, Nullable<Text>,
-        Text, Text,
+        Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Text>,
+        Nullable<Text>, Text, Text,
     );
-    "SELECT a.id, a.category, a.treatment_id, a.flag_id, a.protocol_version_id, a.item_key, a.seq, a.due_at, a.sent_at,
-            a.opened_at, a.state, f.level, p.display_name, c.contact_line, c.locale, u.locale
-       FROM alerts AS a
-       JOIN clinics AS c ON c.id = a.clinic_id
-       JOIN users AS u ON u.id = $2
-       LEFT JOIN flags AS f ON f.clinic_id = a.clinic_id AND f.id = a.flag_id
-       LEFT JOIN patients AS p ON p.clinic_id = f.clinic_id AND p.id = f.patient_id
-      WHERE a.clinic_id = $1 AND a.recipient_id IN ($3, $4)
-        AND a.recipient_id = CASE a.recipient_kind WHEN 'patient' THEN $4 ELSE $3 END
-        AND CASE WHEN $5 IS NOT NULL THEN a.id = $5
+    own_sql!("CASE WHEN $5 IS NOT NULL THEN a.id = $5
                  ELSE a.due_at <= $6 AND a.state NOT IN ('cancelled', 'suppressed', 'merged')
                   AND ($7 IS NULL OR (a.due_at, a.id) < ($7, $8)) END
-      ORDER BY a.due_at DESC, a.id DESC LIMIT $9"
+      ORDER BY a.due_at DESC, a.id DESC LIMIT $9")
+}
+
+hot_query! {
+    /// What is still to come between `$5` and `$6`, the next first.
+    struct ListAhead {
+        clinic: Uuid as SqlUuid,
+        user: Uuid as SqlUuid,
+        membership: Uuid as SqlUuid,
+        patient: Option<Uuid> as Nullable<SqlUuid>,
+        from: DateTime<Utc> as Timestamptz,
+        to: DateTime<Utc> as Timestamptz,
+        limit: i64 as Int8,
+    }
+    returns (
+        SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
+        Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Text>,
+        Nullable<Text>, Text, Text,
+    );
+    own_sql!("a.due_at BETWEEN $5 AND $6 AND a.state = 'scheduled' ORDER BY a.due_at, a.id LIMIT $7")
+}
+
+/// What the reader is still to be told between two moments, the next first, at most `limit`.
+pub async fn list_ahead(
+    conn: &mut AsyncPgConnection,
+    reader: Reader,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    limit: i64,
+) -> QueryResult<Vec<InboxRow>> {
+    let Reader { clinic_id: clinic, user_id: user, membership_id: membership, patient_id: patient } = reader;
+    ListAhead { clinic, user, membership, patient, from, to, limit }.load(conn).await
 }
 
 /// The reader's inbox at `now`, newest first; `limit` rows after `after`.

@@ -1,0 +1,76 @@
+//! What is still to come, for apps that ring by themselves where no push arrives.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+
+use super::{reader, version, view};
+use crate::alerts::store;
+use crate::app::State;
+use crate::auth::extract::Caller;
+use crate::body::Faults;
+use crate::db::Scope;
+use crate::error::ApiError;
+use crate::language::{FALLBACK, Wanted};
+use crate::paging::List;
+use crate::preconditions::{IfNoneMatch, computed_answer};
+use crate::query::Query;
+
+/// How far ahead an app that does not say is told.
+const AHEAD: TimeDelta = TimeDelta::days(14);
+/// The longest stretch that may be asked for.
+const LONGEST: TimeDelta = TimeDelta::days(62);
+/// The most reminders of an answer, the next ones first. Phones take fewer: iOS keeps 64 at a time.
+const MOST: i64 = 200;
+
+/// Query of [`list_reminders`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemindersQuery {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+impl RemindersQuery {
+    fn read(&self, now: DateTime<Utc>) -> Result<(DateTime<Utc>, DateTime<Utc>), ApiError> {
+        let mut faults = Faults::default();
+        let mut instant = |name: &str, text: Option<&str>| {
+            let parsed = text.map(|text| DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc)).ok());
+            if parsed == Some(None) {
+                faults.push(name, "is not an instant such as 2026-03-01T08:00:00Z; a + is written %2B");
+            }
+            parsed.flatten()
+        };
+        let from = instant("from", self.from.as_deref()).unwrap_or(now).max(now);
+        let to = instant("to", self.to.as_deref());
+        let to = to.unwrap_or_else(|| from.checked_add_signed(AHEAD).unwrap_or(from));
+        if to.signed_duration_since(from) > LONGEST {
+            faults.push("to", format!("must not lie more than {} days after from", LONGEST.num_days()));
+        }
+        faults.finish()?;
+        Ok((from, to))
+    }
+}
+
+/// `GET /v1/me/reminders`
+pub async fn list_reminders(
+    state: Data<State>,
+    caller: Caller,
+    wanted: Wanted,
+    query: Query<RemindersQuery>,
+    known: IfNoneMatch,
+) -> Result<HttpResponse, ApiError> {
+    let (from, to) = query.read(state.clocks.care.now())?;
+    let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+        let rows = store::list_ahead(conn, reader(&caller), from, to, MOST).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            let version = version(&state, conn, &row).await?;
+            found.push((row, version));
+        }
+        Ok::<_, ApiError>(found)
+    });
+    let (views, languages): (Vec<_>, Vec<_>) = found.await?.into_iter().map(|found| view(found, &wanted)).unzip();
+    computed_answer(&known, languages.first().map_or(FALLBACK, String::as_str), &List::whole(views))
+}
