@@ -13,6 +13,7 @@ mod authorization;
 mod check_ins;
 mod compliance;
 mod devices;
+mod embedded;
 mod flags;
 mod guidance;
 mod health;
