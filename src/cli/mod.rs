@@ -116,12 +116,24 @@ async fn role(role: Role, config: &Config) -> anyhow::Result<()> {
 
 async fn migrate(config: &Config) -> anyhow::Result<()> {
     let database = Database::open(config).await?;
+    let migrated = migrate_or_look(config, &database).await;
+    let closed = database.close().await;
+    migrated.and(closed)
+}
+
+async fn migrate_or_look(config: &Config, database: &Database) -> anyhow::Result<()> {
+    if database.is_joined() {
+        // Whoever owns a private database migrates it, at every start.
+        database.connect_current(config).await.context("a mendline that runs owns this database; start it anew")?;
+        say("the schema is current");
+        return Ok(());
+    }
     let ran = database.migrate(config).await.context("migrating")?;
     match ran.len() {
         0 => say("the schema is current"),
         _ => ran.iter().for_each(|name| say(&format!("ran {name}"))),
     }
-    database.close().await
+    Ok(())
 }
 
 /// A line for whoever called the command.
