@@ -40,11 +40,7 @@ pub enum Role {
     /// Bring the database's schema up to this binary, then exit
     Migrate,
     /// Tell six weeks of one patient's recovery as a story, then go on serving
-    Demo {
-        /// End after the story
-        #[arg(long)]
-        exit: bool,
-    },
+    Demo(demo::Options),
     /// Set clinics up, invite staff, help somebody back in, make keys
     #[command(subcommand)]
     Admin(admin::Command),
@@ -74,7 +70,7 @@ pub fn run(cli: Cli) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let quiet = matches!(cli.role, Role::Demo { .. });
+    let quiet = matches!(cli.role, Role::Demo(_));
     crate::telemetry::init(config.is_production(), if quiet { "warn" } else { "info" });
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -102,7 +98,7 @@ async fn role(role: Role, config: &Config) -> anyhow::Result<()> {
         Role::Api => serve::run(config, serve::Parts { api: true, worker: false }).await,
         Role::Worker => serve::run(config, serve::Parts { api: false, worker: true }).await,
         Role::Migrate => migrate(config).await,
-        Role::Demo { exit } => demo::run(config, exit).await,
+        Role::Demo(options) => demo::run(config, options).await,
         Role::Admin(command) => admin::run(config, command).await,
         Role::Openapi => {
             say(crate::app::contract::DOCUMENT.trim_end());

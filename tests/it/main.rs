@@ -12,6 +12,7 @@ mod auth_tokens;
 mod authorization;
 mod check_ins;
 mod compliance;
+mod demo;
 mod devices;
 mod embedded;
 mod flags;
