@@ -54,8 +54,8 @@ pub enum EmbeddedError {
     },
     /// Whom the server runs as cannot get to where it should work.
     #[error(
-        "the database server runs as the user {user}, who cannot enter {closed}: open it (chmod o+x), or choose \
-         another place than {dir} (MENDLINE_DATA_DIR; TMPDIR for the demo; PG_BIN_DIR for the server's programs)"
+        "the database server runs as the user {user}, who cannot enter {closed} on the way to {dir}: \
+         open it (chmod o+x), or set {setting} to another place"
     )]
     Closed {
         /// The user.
@@ -64,6 +64,8 @@ pub enum EmbeddedError {
         closed: PathBuf,
         /// Where they would have to get.
         dir: PathBuf,
+        /// What decides where that is.
+        setting: &'static str,
     },
     /// A path is too long for a Unix socket.
     #[error("the socket path in {0} is longer than the 107 bytes that Unix allows")]

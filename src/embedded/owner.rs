@@ -58,9 +58,9 @@ impl Owner {
         Ok(())
     }
 
-    /// Makes sure that the owner gets to `dir`: root's private directories are closed to whom root becomes. The owner
+    /// Makes sure that the owner gets to `dir`, which `setting` decides: root's private directories are closed to whom root becomes. The owner
     /// tries it, since modes alone do not tell.
-    pub(super) fn must_enter(self, dir: &Path) -> Result<(), EmbeddedError> {
+    pub(super) fn must_enter(self, dir: &Path, setting: &'static str) -> Result<(), EmbeddedError> {
         let Some(other) = self.0 else { return Ok(()) };
         let dir = fs::canonicalize(dir).map_err(io_error(format!("resolving {}", dir.display())))?;
         let mut way: Vec<&Path> = dir.ancestors().collect();
@@ -72,7 +72,7 @@ impl Owner {
             return Ok(());
         }
         let closed = PathBuf::from(std::ffi::OsString::from_vec(walked.stdout));
-        Err(EmbeddedError::Closed { user: other.name, closed, dir })
+        Err(EmbeddedError::Closed { user: other.name, closed, dir, setting })
     }
 }
 
@@ -87,16 +87,16 @@ mod tests {
         let dir = parent.path().join("data");
         fs::create_dir(&dir).unwrap();
         fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let entered = owner.must_enter(&dir);
+        let entered = owner.must_enter(&dir, "HERE");
         match owner.0 {
             // We are the owner and may enter what is ours.
             None => entered.unwrap(),
             Some(other) => {
                 let refused = entered.unwrap_err().to_string();
-                assert!(refused.contains(other.name), "{refused}");
-                assert!(refused.contains(&format!("cannot enter {}:", parent.path().display())), "{refused}");
+                assert!(refused.contains(other.name) && refused.contains("set HERE"), "{refused}");
+                assert!(refused.contains(&format!("cannot enter {} on", parent.path().display())), "{refused}");
                 fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o711)).unwrap();
-                owner.must_enter(&dir).unwrap();
+                owner.must_enter(&dir, "HERE").unwrap();
             }
         }
     }

@@ -33,8 +33,8 @@ impl Server {
     /// Starts a server on the cluster under `data_dir`, whose lock we hold.
     pub(super) fn start(bin_dir: &Path, data_dir: &Path, durability: Durability) -> Result<Self, EmbeddedError> {
         let owner = Owner::find();
-        owner.must_enter(data_dir)?;
-        owner.must_enter(bin_dir)?;
+        owner.must_enter(data_dir, "MENDLINE_DATA_DIR (for the demo TMPDIR)")?;
+        owner.must_enter(bin_dir, "PG_BIN_DIR")?;
         let socket_dir = socket_dir(data_dir)?;
         owner.make_directory(&socket_dir)?;
         let cluster = cluster::ensure(bin_dir, data_dir, owner, durability)?;
