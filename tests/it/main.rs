@@ -24,6 +24,7 @@ mod members;
 mod migrations;
 mod openapi;
 mod patients;
+mod postgres_tls;
 mod preferences;
 mod protocol_commands;
 mod protocol_facts;

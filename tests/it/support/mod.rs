@@ -7,6 +7,7 @@ pub mod contract;
 pub mod people;
 pub mod seed;
 mod staged;
+pub mod tls_server;
 pub mod treatments;
 pub mod wire;
 
