@@ -20,7 +20,7 @@ impl FromStr for Origin {
         if after_scheme.contains(['/', '?', '#', '@', '*']) {
             return Err(FORM);
         }
-        let url: Url = text.parse().map_err(|_: url::ParseError| FORM)?;
+        let url: Url = text.parse().map_err(|_details: url::ParseError| FORM)?;
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(FORM)?;
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         Ok(Self(format!("{}://{host}{port}", url.scheme())))
