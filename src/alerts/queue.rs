@@ -12,6 +12,7 @@ mod open;
 mod plan;
 mod rescue;
 mod settle;
+mod withdraw;
 
 pub use cancel::cancel_seen;
 pub use claim::{Claim, Claimed, claim_due, next_due, queue_depth};
@@ -19,6 +20,7 @@ pub use open::mark_opened;
 pub use plan::{Owed, PlannedState, Recipient, RecipientKind, enqueue, replace_plan, revive_for_user};
 pub use rescue::{is_registered, register_worker, rescue};
 pub use settle::{AttemptRow, Settled, Settlement, release, settle};
+pub use withdraw::withdraw;
 
 /// Channel on which a worker hears of alerts due before it would look by itself.
 pub const WAKE_CHANNEL: &str = "mendline_alerts";

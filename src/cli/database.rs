@@ -72,6 +72,11 @@ impl Database {
                 tracing::info!(migration = name, "migrated");
             }
         }
+        self.connect_current(config).await
+    }
+
+    /// A pool of connections to it, if its schema and its protocols are this binary's.
+    pub async fn connect_current(&self, config: &Config) -> anyhow::Result<Db> {
         let db = self.connect(config)?;
         let state = db
             .scoped(Scope::System, async |conn| migration_state(conn).await.map_err(Unready))

@@ -40,11 +40,7 @@ pub enum Role {
     /// Bring the database's schema up to this binary, then exit
     Migrate,
     /// Tell six weeks of one patient's recovery as a story, then go on serving
-    Demo {
-        /// End after the story
-        #[arg(long)]
-        exit: bool,
-    },
+    Demo(demo::Options),
     /// Set clinics up, invite staff, help somebody back in, make keys
     #[command(subcommand)]
     Admin(admin::Command),
@@ -74,7 +70,7 @@ pub fn run(cli: Cli) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let quiet = matches!(cli.role, Role::Demo { .. });
+    let quiet = matches!(cli.role, Role::Demo(_));
     crate::telemetry::init(config.is_production(), if quiet { "warn" } else { "info" });
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -102,7 +98,7 @@ async fn role(role: Role, config: &Config) -> anyhow::Result<()> {
         Role::Api => serve::run(config, serve::Parts { api: true, worker: false }).await,
         Role::Worker => serve::run(config, serve::Parts { api: false, worker: true }).await,
         Role::Migrate => migrate(config).await,
-        Role::Demo { exit } => demo::run(config, exit).await,
+        Role::Demo(options) => demo::run(config, options).await,
         Role::Admin(command) => admin::run(config, command).await,
         Role::Openapi => {
             say(crate::app::contract::DOCUMENT.trim_end());
@@ -116,12 +112,24 @@ async fn role(role: Role, config: &Config) -> anyhow::Result<()> {
 
 async fn migrate(config: &Config) -> anyhow::Result<()> {
     let database = Database::open(config).await?;
+    let migrated = migrate_or_look(config, &database).await;
+    let closed = database.close().await;
+    migrated.and(closed)
+}
+
+async fn migrate_or_look(config: &Config, database: &Database) -> anyhow::Result<()> {
+    if database.is_joined() {
+        // Whoever owns a private database migrates it, at every start.
+        database.connect_current(config).await.context("a mendline that runs owns this database; start it anew")?;
+        say("the schema is current");
+        return Ok(());
+    }
     let ran = database.migrate(config).await.context("migrating")?;
     match ran.len() {
         0 => say("the schema is current"),
         _ => ran.iter().for_each(|name| say(&format!("ran {name}"))),
     }
-    database.close().await
+    Ok(())
 }
 
 /// A line for whoever called the command.

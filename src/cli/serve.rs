@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use futures_util::future::LocalBoxFuture;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::Database;
@@ -80,6 +80,8 @@ pub(super) async fn run_parts(
     beside: impl FnOnce(Addresses) -> Part,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    // From here on a signal is a wish; until now it ended the process, which had nothing to finish.
+    let mut signals = Signals::listen()?;
     let (ops, ops_address) = ops_server(config.http.ops_bind, state)?;
     let mut addresses = Addresses { api: None, ops: ops_address };
     let mut handles = vec![ops.handle()];
@@ -106,7 +108,7 @@ pub(super) async fn run_parts(
             ended?;
             anyhow::bail!("the server ended by itself");
         }
-        asked = wait_for_signal() => asked?,
+        () = signals.next() => {}
         () = stop.cancelled() => {}
     }
     tracing::info!("stopping");
@@ -117,12 +119,24 @@ pub(super) async fn run_parts(
     Ok(())
 }
 
-async fn wait_for_signal() -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// What asks a process to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).context("listening for SIGINT")?,
+            terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
+        })
     }
-    Ok(())
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

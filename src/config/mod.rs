@@ -1,38 +1,23 @@
 //! All settings, typed, from the environment: the only file that reads it. Every fault is reported at once and names
 //! its variable. Secrets are redacted in `Debug`. Defaults and meanings stand in the README.
 
+mod origin;
+mod places;
+pub mod postgres_url;
+pub mod roots;
+mod sections;
 mod vars;
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde::Serialize;
 
+use origin::Origin;
+pub use places::{default_data_dir, search_path};
+pub use sections::{AppVersions, Database, Environment, Http, Keys, Push, Worker};
 pub use vars::{Fault, Vars};
-
-/// How strict the server is with its surroundings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Environment {
-    /// Generates missing keys and may run its own database.
-    Development,
-    /// Refuses generated keys and the embedded database.
-    Production,
-}
-
-impl std::str::FromStr for Environment {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "development" => Ok(Self::Development),
-            "production" => Ok(Self::Production),
-            _ => Err("expected development or production"),
-        }
-    }
-}
 
 /// Everything the binary can be told.
 #[derive(Debug, Clone)]
@@ -55,95 +40,6 @@ pub struct Config {
     pub app: AppVersions,
 }
 
-/// Versions that apps compare themselves with; each is absent until the operator sets it.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct AppVersions {
-    /// `MENDLINE_MINIMUM_APP_VERSION`: older apps ask their user to update.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub minimum_app_version: Option<String>,
-    /// `MENDLINE_TERMS_VERSION`: an app asks for consent anew when it changes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub terms_version: Option<String>,
-    /// `MENDLINE_PRIVACY_VERSION`: likewise.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub privacy_version: Option<String>,
-}
-
-/// Where the data is.
-#[derive(Debug, Clone)]
-pub struct Database {
-    /// `DATABASE_URL`; absent: the embedded cluster.
-    pub url: Option<SecretString>,
-    /// `MENDLINE_MIGRATE_URL`: the owner's connection; `DATABASE_URL` where absent.
-    pub migrate_url: Option<SecretString>,
-    /// `PG_BIN_DIR`: server binaries for the embedded cluster.
-    pub bin_dir: Option<PathBuf>,
-    /// `MENDLINE_DATABASE_POOL`: connections per process.
-    pub pool_size: u32,
-    /// PEM of `MENDLINE_EXTRA_CA`: roots trusted beside the system's.
-    pub extra_ca: Option<String>,
-}
-
-/// The API's addresses and limits.
-#[derive(Debug, Clone)]
-pub struct Http {
-    /// `MENDLINE_BIND`.
-    pub bind: SocketAddr,
-    /// `MENDLINE_OPS_BIND`: health and metrics.
-    pub ops_bind: SocketAddr,
-    /// `MENDLINE_PUBLIC_URL`, without a trailing slash.
-    pub public_url: String,
-    /// `MENDLINE_TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<std::net::IpAddr>,
-    /// `MENDLINE_CORS_ORIGINS`.
-    pub cors_origins: Vec<String>,
-    /// `MENDLINE_HTTP_WORKERS`: threads that serve HTTP; the number of cores where absent.
-    pub workers: Option<u32>,
-    /// `MENDLINE_SHUTDOWN_SECONDS`: how long requests and sends in flight may take to finish.
-    pub shutdown: Duration,
-}
-
-/// Signing and sealing keys; absent ones are generated into the data directory, in development only.
-#[derive(Debug, Clone)]
-pub struct Keys {
-    /// `MENDLINE_TOKEN_KEY`: PEM, Ed25519 or P-256; the first signs, all verify.
-    pub token: Option<SecretString>,
-    /// `MENDLINE_SECRET_KEY`: at least 32 bytes, base64, inline or a path.
-    pub secret: Option<SecretString>,
-}
-
-/// The worker's pace.
-#[derive(Debug, Clone)]
-pub struct Worker {
-    /// `MENDLINE_WORKER_CONCURRENCY`: alerts in flight at once.
-    pub concurrency: u32,
-    /// `MENDLINE_LEASE_SECONDS`: how long a claim holds.
-    pub lease: Duration,
-    /// `MENDLINE_SEND_TIMEOUT_SECONDS`: how long one provider may take.
-    pub send_timeout: Duration,
-    /// `MENDLINE_SHUTDOWN_SECONDS`: how long sends in flight may take to finish at a stop.
-    pub shutdown: Duration,
-    /// `MENDLINE_POLL_SECONDS`: the slowest the worker looks at the queue.
-    pub poll: Duration,
-}
-
-/// Push providers' credentials and addresses.
-#[derive(Debug, Clone)]
-pub struct Push {
-    /// `MENDLINE_FCM_CREDENTIALS`: service-account JSON, inline or a path.
-    pub fcm_credentials: Option<SecretString>,
-    /// `MENDLINE_FCM_BASE_URL`.
-    pub fcm_base_url: String,
-    /// `MENDLINE_VAPID_KEY`: PEM, P-256.
-    pub vapid_key: Option<SecretString>,
-    /// `MENDLINE_VAPID_SUBJECT`: `mailto:` or `https:` URL that push services may contact.
-    pub vapid_subject: Option<String>,
-    /// `MENDLINE_PUSH_ALLOWED_HOSTS`: `host:port` of self-hosted push services; only these may be private or plain http.
-    pub allowed_hosts: Vec<String>,
-    /// PEM of `MENDLINE_EXTRA_CA`.
-    pub extra_ca: Option<String>,
-}
-
 impl Config {
     /// Reads the process's environment.
     pub fn from_environment() -> Result<Self, Vec<Fault>> {
@@ -157,13 +53,13 @@ impl Config {
             |vars: &mut Vars, name, default, most| Duration::from_secs(u64::from(vars.number(name, default, 1, most)));
         let shutdown = seconds(&mut vars, "MENDLINE_SHUTDOWN_SECONDS", 10, 600);
         let bind = vars.parsed("MENDLINE_BIND", SocketAddr::from(([127, 0, 0, 1], 8080)));
-        let extra_ca = vars.pem("MENDLINE_EXTRA_CA");
+        let extra_ca = extra_ca(&mut vars);
         let config = Self {
             environment,
-            data_dir: data_dir(&vars),
+            data_dir: places::data_dir(&vars),
             database: Database {
-                url: vars.text("DATABASE_URL").map(SecretString::from),
-                migrate_url: vars.text("MENDLINE_MIGRATE_URL").map(SecretString::from),
+                url: postgres_url(&mut vars, "DATABASE_URL"),
+                migrate_url: postgres_url(&mut vars, "MENDLINE_MIGRATE_URL"),
                 bin_dir: vars.text("PG_BIN_DIR").map(PathBuf::from),
                 pool_size: vars.number("MENDLINE_DATABASE_POOL", 16, 2, 500),
                 extra_ca: extra_ca.clone(),
@@ -173,7 +69,7 @@ impl Config {
                 ops_bind: vars.parsed("MENDLINE_OPS_BIND", SocketAddr::from(([127, 0, 0, 1], 9090))),
                 public_url: public_url(&mut vars, bind),
                 trusted_proxies: vars.list("MENDLINE_TRUSTED_PROXIES"),
-                cors_origins: vars.list("MENDLINE_CORS_ORIGINS"),
+                cors_origins: vars.list("MENDLINE_CORS_ORIGINS").into_iter().map(|Origin(origin)| origin).collect(),
                 workers: vars
                     .text("MENDLINE_HTTP_WORKERS")
                     .is_some()
@@ -182,7 +78,7 @@ impl Config {
             },
             keys: Keys {
                 token: vars.pem("MENDLINE_TOKEN_KEY").map(SecretString::from),
-                secret: vars.text_or_file("MENDLINE_SECRET_KEY").map(SecretString::from),
+                secret: vars.secret("MENDLINE_SECRET_KEY").map(SecretString::from),
             },
             worker: Worker {
                 concurrency: vars.number("MENDLINE_WORKER_CONCURRENCY", 256, 1, 10_000),
@@ -254,27 +150,21 @@ impl Config {
     }
 }
 
-/// Where programs are looked up.
-pub fn search_path() -> OsString {
-    #[expect(clippy::disallowed_methods, reason = "this is the module that reads the environment")]
-    std::env::var_os("PATH").unwrap_or_default()
+fn postgres_url(vars: &mut Vars, variable: &'static str) -> Option<SecretString> {
+    let url = vars.text(variable)?;
+    if let Err(problem) = postgres_url::parse(&url) {
+        vars.fault(variable, problem);
+    }
+    Some(SecretString::from(url))
 }
 
-/// Where data is kept where nothing else is needed of the settings.
-pub fn default_data_dir() -> PathBuf {
-    data_dir(&Vars::from_environment())
-}
-
-fn data_dir(vars: &Vars) -> PathBuf {
-    if let Some(dir) = vars.text("MENDLINE_DATA_DIR") {
-        return PathBuf::from(dir);
+fn extra_ca(vars: &mut Vars) -> Option<String> {
+    let variable = "MENDLINE_EXTRA_CA";
+    let pem = vars.pem(variable)?;
+    if let Err(problem) = roots::parse(&pem) {
+        vars.fault(variable, problem);
     }
-    if nix::unistd::geteuid().is_root() {
-        return PathBuf::from("/var/lib/mendline");
-    }
-    let home = vars.text("HOME").unwrap_or_else(|| "/tmp".to_owned());
-    let share = vars.text("XDG_DATA_HOME").map_or_else(|| PathBuf::from(home).join(".local/share"), PathBuf::from);
-    share.join("mendline")
+    Some(pem)
 }
 
 fn base_url(vars: &mut Vars, variable: &'static str, default: &str) -> String {
@@ -331,6 +221,19 @@ mod tests {
         assert_eq!(faulty(&[("MENDLINE_LEASE_SECONDS", "15")]), ["MENDLINE_LEASE_SECONDS"]);
         assert_eq!(faulty(&[("MENDLINE_OPS_BIND", "127.0.0.1:8080")]), ["MENDLINE_OPS_BIND"]);
         assert_eq!(faulty(&[("MENDLINE_MIGRATE_URL", "postgres://x/y")]), ["MENDLINE_MIGRATE_URL"]);
+    }
+
+    #[test]
+    fn what_cannot_be_used_later_is_a_fault_now() {
+        for (variable, value) in [
+            ("DATABASE_URL", "postgres://u@h/d?sslrootcert=/root.pem"),
+            ("MENDLINE_MIGRATE_URL", "mysql://u@h/d"),
+            ("MENDLINE_CORS_ORIGINS", "https://app.example.org,*"),
+            ("MENDLINE_EXTRA_CA", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"),
+            ("MENDLINE_SECRET_KEY", "/no/such/file"),
+        ] {
+            assert_eq!(faulty(&[("DATABASE_URL", "postgres://u@h/d"), (variable, value)]), [variable]);
+        }
     }
 
     #[test]

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::path::{Component, Path};
 use std::str::FromStr;
+
+/// Characters of the shortest secret that is long enough: 32 bytes in base64.
+const LEAST_SECRET: usize = 43;
 
 /// A setting that stops the start, by its variable's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,13 +91,17 @@ impl Vars {
         }
     }
 
-    /// A text: given inline, or as the path of a file.
-    pub fn text_or_file(&mut self, variable: &'static str) -> Option<String> {
+    /// A secret: given inline, or as the path of a file.
+    pub fn secret(&mut self, variable: &'static str) -> Option<String> {
         let text = self.text(variable)?;
-        if !std::path::Path::new(&text).is_file() {
+        let path = Path::new(&text);
+        if !path.is_file() {
+            if is_meant_as_path(path) {
+                self.fault(variable, format!("there is no file {}", path.display()));
+            }
             return Some(text);
         }
-        let read = std::fs::read_to_string(&text).map(|content| content.trim().to_owned());
+        let read = std::fs::read_to_string(path).map(|content| content.trim().to_owned());
         read.map_err(|error| self.fault(variable, format!("cannot be read: {error}"))).ok()
     }
 
@@ -105,5 +113,49 @@ impl Vars {
     /// Everything found wrong, once all is read.
     pub fn into_faults(self) -> Vec<Fault> {
         self.faults
+    }
+}
+
+/// Whether somebody who wrote this meant a file. A secret in base64 may start with a slash too, but it is longer than
+/// most paths and its first part is no directory of this machine.
+fn is_meant_as_path(text: &Path) -> bool {
+    let mut parts = text.components();
+    match parts.next() {
+        Some(Component::CurDir | Component::ParentDir) => true,
+        Some(Component::RootDir) => {
+            let top = parts.next().map(|part| Path::new("/").join(part));
+            text.as_os_str().len() < LEAST_SECRET || top.is_some_and(|top| top.is_dir())
+        }
+        _ => text.starts_with("~"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> (Option<String>, Vec<Fault>) {
+        let mut vars = Vars::from_map([("MENDLINE_SECRET_KEY".to_owned(), text.to_owned())].into());
+        (vars.secret("MENDLINE_SECRET_KEY"), vars.into_faults())
+    }
+
+    #[test]
+    fn a_path_without_a_file_is_not_taken_for_the_secret_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("a-file-with-a-name-that-is-longer-than-any-secret-need-be");
+        for path in ["/no/such/file", "./secret", "../secret", "~/secret", missing.to_str().unwrap()] {
+            let faults = secret(path).1;
+            assert_eq!(faults.len(), 1, "{path}");
+            assert_eq!(faults[0].to_string(), format!("MENDLINE_SECRET_KEY: there is no file {path}"));
+        }
+        std::fs::write(&missing, "held in a file\n").unwrap();
+        assert_eq!(secret(missing.to_str().unwrap()), (Some("held in a file".to_owned()), vec![]));
+    }
+
+    #[test]
+    fn a_secret_that_looks_a_little_like_a_path_is_a_secret() {
+        for text in ["/".repeat(43), format!("/nowhere/{}", "A".repeat(34)), "x".repeat(43)] {
+            assert_eq!(secret(&text), (Some(text.clone()), vec![]));
+        }
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::Context;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::config::{postgres_url, roots};
 
 /// How long opening a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,13 +27,10 @@ pub struct Connector {
 impl Connector {
     /// Reads the URL and prepares TLS.
     ///
-    /// `sslmode=require` and `sslmode=verify-full` both verify the server's certificate against the system's roots and
-    /// `extra_ca`: encryption to whoever answers is not worth having. `disable` and Unix sockets use none.
+    /// Wherever TLS is used, and by default it is where the server offers it, the server's certificate is verified
+    /// against the system's roots and `extra_ca`. `sslmode=disable` and Unix sockets use none.
     pub fn new(url: &SecretString, extra_ca: Option<&str>) -> anyhow::Result<Self> {
-        let url = url.expose_secret().replace("sslmode=verify-full", "sslmode=require");
-        let mut config: tokio_postgres::Config = url
-            .parse()
-            .map_err(|_hidden: tokio_postgres::Error| anyhow::anyhow!("DATABASE_URL: is not a Postgres URL"))?;
+        let mut config = postgres_url::parse(url.expose_secret()).map_err(anyhow::Error::msg)?;
         config.connect_timeout(CONNECT_TIMEOUT);
         config.tcp_user_timeout(Duration::from_secs(15));
         config.keepalives_idle(Duration::from_secs(30));
@@ -68,22 +65,36 @@ impl Connector {
 /// Database errors name hosts and roles but never the password.
 fn refused(error: tokio_postgres::Error) -> ConnectionError {
     let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-    ConnectionError::BadConnection(format!("{error}: {cause}"))
+    let advice = untrusted(&error).map(|advice| format!(": {advice}")).unwrap_or_default();
+    ConnectionError::BadConnection(format!("{error}: {cause}{advice}"))
+}
+
+/// What to do about a server whose certificate was not believed.
+fn untrusted(error: &tokio_postgres::Error) -> Option<&'static str> {
+    use rustls::CertificateError::{NotValidForName, NotValidForNameContext};
+    let tls = std::error::Error::source(error)?.downcast_ref::<std::io::Error>()?.get_ref()?;
+    match tls.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
+            Some("connect by a name that the certificate holds, or set sslmode=disable where the network is private")
+        }
+        rustls::Error::InvalidCertificate(_) => Some(
+            "set MENDLINE_EXTRA_CA to the root certificate of the server's, or sslmode=disable where the network is \
+             private",
+        ),
+        _ => None,
+    }
 }
 
 fn tls_config(extra_ca: Option<&str>) -> anyhow::Result<rustls::ClientConfig> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let mut store = rustls::RootCertStore::empty();
+    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(pem) = extra_ca {
-        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-            let certificate = certificate.context("MENDLINE_EXTRA_CA: not a PEM certificate")?;
-            roots.add(certificate).context("MENDLINE_EXTRA_CA: not a usable root")?;
-        }
+        store.add_parsable_certificates(roots::parse(pem).map_err(anyhow::Error::msg).context("MENDLINE_EXTRA_CA")?);
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .context("choosing TLS versions")?
-        .with_root_certificates(roots)
+        .with_root_certificates(store)
         .with_no_client_auth())
 }

@@ -27,6 +27,8 @@ pub struct Person {
 
 /// Everybody.
 pub struct Cast {
+    /// The clinic.
+    pub clinic_id: Uuid,
     /// The clinician.
     pub clinician: Person,
     /// The patient.
@@ -61,7 +63,7 @@ impl Cast {
         let patient = person(&nobody, exchange, &code, email("pia"), "Pia Patient").await?;
         let me = patient.api.get("/v1/me").await?;
         let patient_id = text(&me, "/membership/patient_id")?;
-        Ok(Self { clinician, patient, patient_id })
+        Ok(Self { clinic_id: clinic.clinic_id, clinician, patient, patient_id })
     }
 }
 

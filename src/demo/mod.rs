@@ -2,13 +2,14 @@
 //! database and a real Web Push receiver. The care clock is stepped from event to event; afterwards it is let go and the
 //! server goes on in real time.
 //!
-//! `story.rs` is what happens, `plot.rs` what people do and when, `cast.rs` who takes part, `phone.rs` the receiver, `api.rs` the app's side of HTTP,
-//! `screen.rs` what is printed.
+//! `premises.rs` is where it may happen, `story.rs` what happens, `plot.rs` what people do and when, `cast.rs` who takes
+//! part, `phone.rs` the receiver, `api.rs` the app's side of HTTP, `screen.rs` what is printed.
 
 mod api;
 mod cast;
 mod phone;
 mod plot;
+mod premises;
 mod screen;
 mod story;
 
@@ -16,44 +17,49 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::TimeDelta;
-use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::State;
 use crate::clock::Clocks;
 use crate::config::Config;
-use crate::db::{Db, DbError, Scope};
-use crate::schema::clinics;
+use crate::db::Db;
 use crate::worker::Worker;
 
 pub use phone::Exchange;
+pub use premises::refuse_foreign;
 
 /// How long the story is.
 const STORY: TimeDelta = TimeDelta::weeks(6);
-/// Pause between two events when somebody watches.
-const PACE: Duration = Duration::from_millis(450);
+
+/// How the story is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Telling {
+    /// Pause after each event.
+    pub pace: Duration,
+    /// Whether it ends with the story instead of serving on.
+    pub exit: bool,
+}
 
 /// A demo that is set up and waits for its servers.
 pub struct Demo {
     state: State,
     worker: Worker,
     exchange: Exchange,
-    exit: bool,
+    telling: Telling,
 }
 
 impl Demo {
-    /// Sets everything up: the phones' push service, the stepped clock, a worker. Refuses a database with clinics that
-    /// the demo did not make.
-    pub async fn prepare(config: &mut Config, db: Db, exit: bool) -> anyhow::Result<Self> {
-        refuse_foreign(&db).await?;
+    /// Sets everything up on a database that is the demo's: the phones' push service, the stepped clock, a worker. What
+    /// earlier demos still owe is owed no more: nobody listens where their phones were.
+    pub async fn prepare(config: &mut Config, db: Db, telling: Telling) -> anyhow::Result<Self> {
         let exchange = Exchange::open().context("opening the phones' push service")?;
         config.push.allowed_hosts.push(exchange.host());
         let clocks = Clocks::system();
+        premises::clear(&db, clocks.wall.now()).await.context("clearing up after earlier demos")?;
         let start = clocks.wall.now() - STORY;
         let state = State::build(config, db, Clocks::stepped(start))?;
         let worker = Worker::new(state.worker_parts(config)?);
-        Ok(Self { state, worker, exchange, exit })
+        Ok(Self { state, worker, exchange, telling })
     }
 
     /// What the servers serve.
@@ -61,33 +67,28 @@ impl Demo {
         &self.state
     }
 
-    /// Tells the story against the API at `base`. Then, unless told to exit, works in real time until `stop`.
+    /// Tells the story against the API at `base`. Then, unless told to exit, works in real time until `stop`. A story
+    /// that is stopped before its end is a failure.
     pub async fn run(self, base: String, ops: String, stop: CancellationToken) -> anyhow::Result<()> {
-        let pace = if self.exit { Duration::ZERO } else { PACE };
-        let end = self.state.clocks.wall.now();
-        let mut story = story::Story::begin(&self.state, &self.worker, &self.exchange, &base, pace).await?;
-        story.tell(end).await?;
-        self.state.clocks.care.release();
-        let told = story.end().await?;
-        screen::closing(&base, &ops, &told, self.exit);
-        if self.exit {
+        let Some(told) = stop.run_until_cancelled(self.tell(&base)).await else {
+            anyhow::bail!("stopped before the story's end");
+        };
+        let told = told?;
+        screen::closing(&base, &ops, &told, self.telling.exit);
+        if self.telling.exit {
             screen::last_line(&told);
             stop.cancel();
             return Ok(());
         }
         self.worker.run(stop).await
     }
-}
 
-async fn refuse_foreign(db: &Db) -> anyhow::Result<()> {
-    let foreign: i64 = db
-        .scoped(Scope::System, async |conn| {
-            Ok::<_, DbError>(clinics::table.filter(clinics::demo.eq(false)).count().get_result(conn).await?)
-        })
-        .await?;
-    anyhow::ensure!(
-        foreign == 0,
-        "this database holds {foreign} clinics that the demo did not make: unset DATABASE_URL or give it an empty one"
-    );
-    Ok(())
+    async fn tell(&self, base: &str) -> anyhow::Result<story::Told> {
+        let end = self.state.clocks.wall.now();
+        let screen = screen::Screen { pace: self.telling.pace };
+        let mut story = story::Story::begin(&self.state, &self.worker, &self.exchange, base, screen).await?;
+        story.tell(end).await?;
+        self.state.clocks.care.release();
+        story.end().await
+    }
 }

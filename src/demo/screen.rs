@@ -1,5 +1,7 @@
 //! What the demo prints: one line an event, two columns an alert, a table at the end.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -23,20 +25,34 @@ pub fn title() {
     say(&"-".repeat(18 + 17 + LOCK_SCREEN + 2 + APP));
 }
 
-/// An alert that arrived.
-pub fn alert(at: DateTime<Utc>, who: &str, lock_screen: &str, app: &str) {
-    let (lock_screen, app) = (cut(lock_screen, LOCK_SCREEN), cut(app, APP));
-    say(&format!("{:<18}{who:<17}{lock_screen:<LOCK_SCREEN$}  {app}", when(at)));
+/// Where events are shown, each with a pause to read it.
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    /// The pause.
+    pub pace: Duration,
 }
 
-/// Something that somebody did.
-pub fn deed(at: DateTime<Utc>, what: &str) {
-    say(&format!("{:<18}* {what}", when(at)));
-}
+impl Screen {
+    /// An alert that arrived.
+    pub async fn alert(self, at: DateTime<Utc>, who: &str, lock_screen: &str, app: &str) {
+        let (lock_screen, app) = (cut(lock_screen, LOCK_SCREEN), cut(app, APP));
+        self.show(at, &format!("{who:<17}{lock_screen:<LOCK_SCREEN$}  {app}")).await;
+    }
 
-/// Tasks that were ticked off.
-pub fn done(at: DateTime<Utc>, what: &str) {
-    say(&format!("{:<18}+ done: {}", when(at), cut(what, APP)));
+    /// Something that somebody did.
+    pub async fn deed(self, at: DateTime<Utc>, what: &str) {
+        self.show(at, &format!("* {what}")).await;
+    }
+
+    /// Tasks that were ticked off.
+    pub async fn done(self, at: DateTime<Utc>, what: &str) {
+        self.show(at, &format!("+ done: {}", cut(what, APP))).await;
+    }
+
+    async fn show(self, at: DateTime<Utc>, line: &str) {
+        say(&format!("{:<18}{line}", when(at)));
+        tokio::time::sleep(self.pace).await;
+    }
 }
 
 /// The clinic's view, and how to look around.

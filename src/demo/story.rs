@@ -2,7 +2,6 @@
 //! is in flight.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,7 +12,7 @@ use super::api::text;
 use super::cast::{Cast, Person, ZONE};
 use super::phone::Exchange;
 use super::plot::{Deed, deeds};
-use super::screen;
+use super::screen::{self, Screen};
 use crate::alerts::queue;
 use crate::app::State;
 use crate::db::{Db, DbError, Scope};
@@ -50,7 +49,7 @@ pub struct Story<'a> {
     flag_ids: Vec<String>,
     began_at: DateTime<Utc>,
     deeds: BTreeSet<(DateTime<Utc>, Deed)>,
-    pace: Duration,
+    screen: Screen,
     received: usize,
     opened: usize,
 }
@@ -62,15 +61,16 @@ impl<'a> Story<'a> {
         worker: &'a Worker,
         exchange: &Exchange,
         base: &str,
-        pace: Duration,
+        screen: Screen,
     ) -> anyhow::Result<Self> {
         screen::title();
         let cast = Cast::assemble(state, exchange, base).await?;
         let now = state.clocks.care.now();
-        screen::deed(now, "Pia accepts the clinic's invitation and registers her phone; so does Clara, her clinician");
+        let arrival = "Pia accepts the clinic's invitation and registers her phone; so does Clara, her clinician";
+        screen.deed(now, arrival).await;
         let body = json!({ "patient_id": cast.patient_id, "performed_at": now, "session_number": 1 });
         let treatment = cast.clinician.api.post("/v1/treatments", &body).await?;
-        screen::deed(now, "Clara records the microneedling session that has just ended");
+        screen.deed(now, "Clara records the microneedling session that has just ended").await;
         let treatment_id = text(&treatment, "/id")?;
         let deeds = deeds(now);
         Ok(Self {
@@ -81,7 +81,7 @@ impl<'a> Story<'a> {
             flag_ids: Vec::new(),
             began_at: now,
             deeds,
-            pace,
+            screen,
             received: 0,
             opened: 0,
         })
@@ -124,7 +124,7 @@ impl<'a> Story<'a> {
                     None => notification.title.clone(),
                 };
                 let shown = format!("{}: {}", text(&alert, "/title")?, text(&alert, "/body")?);
-                screen::alert(now, who.name, &lock_screen, &shown);
+                self.screen.alert(now, who.name, &lock_screen, &shown).await;
                 // People do not open everything.
                 if !self.received.is_multiple_of(6) {
                     who.api.post(&format!("{path}/opened"), &json!({})).await?;
@@ -133,7 +133,6 @@ impl<'a> Story<'a> {
                 if text(&alert, "/category")? == "check_in" {
                     self.deeds.insert((now + TimeDelta::minutes(25), Deed::ReportWell));
                 }
-                tokio::time::sleep(self.pace).await;
             }
         }
         Ok(())
@@ -157,7 +156,9 @@ impl<'a> Story<'a> {
                 });
                 let check_in = self.report(now, &symptoms).await?;
                 let level = text(&check_in, "/triage/level")?;
-                screen::deed(now, &format!("Pia reports how her skin looks; triage says {level} and tells the clinic"));
+                self.screen
+                    .deed(now, &format!("Pia reports how her skin looks; triage says {level} and tells the clinic"))
+                    .await;
                 anyhow::ensure!(matches!(level.as_str(), "urgent" | "emergency"), "the worrying report was {level}");
                 let flags = self.cast.clinician.api.get("/v1/flags?status=open").await?;
                 let flags = flags.pointer("/items").and_then(Value::as_array).context("a list of flags")?;
@@ -170,17 +171,17 @@ impl<'a> Story<'a> {
             }
             Deed::Acknowledge => {
                 self.flag("acknowledge", &json!({ "note": "Looking at it now." })).await?;
-                screen::deed(now, "Clara acknowledges the flag; Pia's app shows that the clinic has seen it");
+                self.screen.deed(now, "Clara acknowledges the flag; Pia's app shows that the clinic has seen it").await;
                 Ok(())
             }
             Deed::Contact => {
                 self.flag("contacted", &json!({ "note": "Called, seen the same evening." })).await?;
-                screen::deed(now, "Clara calls Pia");
+                self.screen.deed(now, "Clara calls Pia").await;
                 Ok(())
             }
             Deed::Resolve => {
                 self.flag("resolve", &json!({ "outcome": "Seen and treated; settling.", "note": "Closed." })).await?;
-                screen::deed(now, "Clara resolves the flag");
+                self.screen.deed(now, "Clara resolves the flag").await;
                 Ok(())
             }
         }
@@ -224,14 +225,14 @@ impl<'a> Story<'a> {
             "a tick-off was refused: {answer}"
         );
         let titles: Vec<String> = titles.into_keys().collect();
-        screen::done(now, &titles.join(", "));
+        self.screen.done(now, &titles.join(", ")).await;
         Ok(())
     }
 
     /// Checks that what was sent arrived, and reads the clinic's view.
     pub async fn end(&mut self) -> anyhow::Result<Told> {
         self.look().await?;
-        let counts = states(&self.state.db).await?;
+        let counts = states(&self.state.db, self.cast.clinic_id).await?;
         let count = |state: &str| counts.iter().filter(|(found, _)| found == state).count();
         anyhow::ensure!(count("failed") == 0, "{} alerts failed", count("failed"));
         anyhow::ensure!(
@@ -242,15 +243,15 @@ impl<'a> Story<'a> {
         );
         let opened = counts.iter().filter(|(_, opened)| *opened).count();
         anyhow::ensure!(opened == self.opened, "{} alerts were opened, {opened} are recorded", self.opened);
-        let Cast { clinician, patient, patient_id } = &self.cast;
+        let Cast { clinician, patient, patient_id, .. } = &self.cast;
         let compliance = clinician.api.get(&format!("/v1/patients/{patient_id}/compliance")).await?;
-        let on_time = compliance.pointer("/on_time_bp").or_else(|| compliance.pointer("/to_date/on_time_bp"));
+        let on_time = compliance.pointer("/on_time_bp").and_then(Value::as_i64);
         let login = |who: &Person| (who.name.to_owned(), who.email.clone(), who.password.clone());
         Ok(Told {
             sent: i64::try_from(count("sent"))?,
             opened: i64::try_from(opened)?,
             expired: i64::try_from(count("expired"))?,
-            on_time_bp: on_time.and_then(Value::as_i64).context("no compliance after six weeks")?,
+            on_time_bp: on_time.context("no compliance after six weeks")?,
             logins: vec![login(clinician), login(patient)],
             token: clinician.api.token().to_owned(),
             treatment_id: self.treatment_id.clone(),
@@ -259,13 +260,14 @@ impl<'a> Story<'a> {
     }
 }
 
-/// State of every alert, and whether it was opened.
-async fn states(db: &Db) -> Result<Vec<(String, bool)>, DbError> {
+/// State of every alert of the clinic, and whether it was opened.
+async fn states(db: &Db, clinic_id: Uuid) -> Result<Vec<(String, bool)>, DbError> {
     use crate::schema::alerts::dsl;
     use diesel::{ExpressionMethods, QueryDsl};
     use diesel_async::RunQueryDsl;
     db.scoped(Scope::System, async |conn| {
-        Ok(dsl::alerts.select((dsl::state, dsl::opened_at.is_not_null())).load(conn).await?)
+        let alerts = dsl::alerts.filter(dsl::clinic_id.eq(clinic_id));
+        Ok(alerts.select((dsl::state, dsl::opened_at.is_not_null())).load(conn).await?)
     })
     .await
 }

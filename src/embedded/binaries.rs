@@ -5,11 +5,11 @@ use std::process::Command;
 
 use super::EmbeddedError;
 
-/// The directory that holds `initdb`, `postgres` and `pg_ctl`: the configured one, what `pg_config` says, the
+/// The directory that holds `initdb` and `postgres`: the configured one, what `pg_config` says, the
 /// distribution's newest, or whatever `PATH` has.
 pub fn find(configured: Option<&Path>) -> Result<PathBuf, EmbeddedError> {
     if let Some(dir) = configured {
-        return if is_complete(dir) { Ok(dir.to_owned()) } else { Err(EmbeddedError::NoBinaries) };
+        return if is_complete(dir) { Ok(dir.to_owned()) } else { Err(EmbeddedError::BinDir(dir.to_owned())) };
     }
     pg_config()
         .into_iter()
@@ -28,7 +28,7 @@ pub(super) fn major_version(dir: &Path) -> Option<String> {
 }
 
 fn is_complete(dir: &Path) -> bool {
-    ["initdb", "postgres", "pg_ctl"].iter().all(|program| dir.join(program).is_file())
+    ["initdb", "postgres"].iter().all(|program| dir.join(program).is_file())
 }
 
 fn pg_config() -> Option<PathBuf> {

@@ -5,6 +5,9 @@
 //! Everything here blocks: call it from `spawn_blocking`, before serving.
 
 mod binaries;
+mod cluster;
+mod owner;
+mod pid_file;
 mod server;
 
 use std::fs::{self, File, TryLockError};
@@ -12,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use binaries::find as find_binaries;
+use pid_file::PidFile;
 use server::Server;
 
 /// The database inside the cluster.
@@ -28,12 +32,41 @@ pub enum EmbeddedError {
          set DATABASE_URL, install PostgreSQL 15 or later, or run script/bootstrap"
     )]
     NoBinaries,
+    /// Nothing to run where we were told to look.
+    #[error("PG_BIN_DIR: {0} does not hold the programs initdb and postgres")]
+    BinDir(PathBuf),
     /// Another process owns the cluster.
     #[error("another mendline owns the database in {0}; stop it first, or set MENDLINE_DATA_DIR")]
     Owned(PathBuf),
     /// Nobody runs the cluster that we wanted to join.
     #[error("no mendline is running on {0}; start `mendline serve`, or set DATABASE_URL")]
     NotRunning(PathBuf),
+    /// The server of an earlier owner does not end.
+    #[error(
+        "process {pid} still runs the database in {path}: stop it first \
+         (if it is another program, remove postmaster.pid there)"
+    )]
+    StillRunning {
+        /// The cluster.
+        path: PathBuf,
+        /// The first line of its `postmaster.pid`.
+        pid: i32,
+    },
+    /// Whom the server runs as cannot get to where it should work.
+    #[error(
+        "the database server runs as the user {user}, who cannot enter {closed} on the way to {dir}: \
+         open it (chmod o+x), or set {setting} to another place"
+    )]
+    Closed {
+        /// The user.
+        user: &'static str,
+        /// The directory that is closed to them.
+        closed: PathBuf,
+        /// Where they would have to get.
+        dir: PathBuf,
+        /// What decides where that is.
+        setting: &'static str,
+    },
     /// A path is too long for a Unix socket.
     #[error("the socket path in {0} is longer than the 107 bytes that Unix allows")]
     SocketPath(PathBuf),
@@ -110,7 +143,7 @@ impl Embedded {
 
 /// The URL of the cluster that another process runs under `data_dir`.
 pub fn join(data_dir: &Path) -> Result<String, EmbeddedError> {
-    match server::running_socket(&cluster_dir(data_dir)) {
+    match PidFile::of_living(&cluster_dir(data_dir)).and_then(PidFile::ready_socket) {
         Some(socket_dir) => Ok(url(&socket_dir, DATABASE)),
         None => Err(EmbeddedError::NotRunning(data_dir.to_owned())),
     }

@@ -1,31 +1,19 @@
 //! The operator's commands, run as the operator runs them: the binary, its output, its exit status.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::process::Output;
 
+use diesel_async::SimpleAsyncConnection;
+use mendline::db::Connector;
 use mendline::domain::role::Role;
-use secrecy::ExposeSecret;
+use mendline::embedded;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
 use uuid::Uuid;
 
 use crate::support::TestApp;
+use crate::support::binary::{Reachable, Serving, mendline};
 use crate::support::people::{PASSWORD, Person, fresh_email};
-
-/// The binary on a database of the test's choice.
-fn mendline(data_dir: &Path, database: Option<&str>, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mendline"));
-    command.args(arguments).env("MENDLINE_DATA_DIR", data_dir).env("RUST_LOG", "info").env("NO_COLOR", "1");
-    command.kill_on_drop(true);
-    match database {
-        Some(url) => command.env("DATABASE_URL", url),
-        None => command.env_remove("DATABASE_URL"),
-    };
-    command
-}
 
 async fn run(app: &TestApp, arguments: &[&str]) -> Output {
     let dir = tempfile::tempdir().unwrap();
@@ -117,52 +105,28 @@ async fn keys_are_made_once_and_rotated_and_a_server_takes_them() {
     app.clinic().await;
 }
 
-/// A directory that a database server of another user can reach, gone with the test.
-struct Reachable(PathBuf);
-
-impl Reachable {
-    fn new() -> Self {
-        let tmpfs = PathBuf::from("/dev/shm");
-        let root = if tmpfs.is_dir() { tmpfs } else { std::env::temp_dir() };
-        let path = root.join(format!("mendline-test-{}-beside", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Reachable {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).ok();
-    }
-}
-
 #[tokio::test]
 async fn a_command_works_beside_a_running_server_on_its_private_database() {
-    let dir = Reachable::new();
-    let mut serve = mendline(&dir.0, None, &["serve"]);
-    serve.env("MENDLINE_BIND", "127.0.0.1:0").env("MENDLINE_OPS_BIND", "127.0.0.1:0").stderr(Stdio::piped());
-    let mut serve = serve.spawn().unwrap();
-    let mut log = BufReader::new(serve.stderr.take().unwrap()).lines();
-    let mut said = Vec::new();
-    let address = async {
-        while let Some(line) = log.next_line().await.unwrap() {
-            if let Some((_, address)) = line.split_once("API address=") {
-                return Some(address.trim().to_owned());
-            }
-            said.push(line);
-        }
-        None
-    };
-    let address = tokio::time::timeout(Duration::from_secs(60), address).await;
-    let Ok(Some(address)) = address else { panic!("the server did not serve: {said:#?}") };
+    let dir = Reachable::new("beside");
+    let serving = Serving::start(&dir.0).await;
     let arguments =
         ["admin", "create-clinic", "--name", "C", "--time-zone", "UTC", "--admin-email", "a@example.org", "--json"];
     let made = answer(&mendline(&dir.0, None, &arguments).output().await.unwrap());
     let form = crate::support::people::registration(made["invitation_code"].as_str().unwrap(), "a@example.org");
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let registered = client.post(format!("http://{address}/v1/auth/register")).json(&form).send().await.unwrap();
+    let url = format!("http://{}/v1/auth/register", serving.address);
+    let registered = client.post(url).json(&form).send().await.unwrap();
     assert_eq!(registered.status(), 201);
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(serve.id().unwrap()).unwrap());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-    assert!(serve.wait().await.unwrap().success());
+
+    // Migrating is the owner's; the command looks whether the owner has.
+    let migrate = mendline(&dir.0, None, &["migrate"]).output().await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&migrate.stdout), "the schema is current\n");
+    let url = SecretString::from(embedded::join(&dir.0).unwrap());
+    let mut conn = Connector::new(&url, None).unwrap().open().await.unwrap();
+    let forget = "DELETE FROM __diesel_schema_migrations WHERE version =
+                  (SELECT max(version) FROM __diesel_schema_migrations)";
+    conn.batch_execute(forget).await.unwrap();
+    let refused = complaint(&mendline(&dir.0, None, &["migrate"]).output().await.unwrap());
+    assert!(refused.contains("start it anew") && refused.contains("the schema is behind"), "{refused}");
+    assert!(serving.stop().await);
 }

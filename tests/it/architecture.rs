@@ -38,7 +38,8 @@ const BASE: &[(&str, &[&str])] = &[
     ("body", &["error", "domain"]),
     ("clock", &[]),
     ("config", &[]),
-    ("db", &[]),
+    // What a URL and a root certificate must look like is said once, where settings are read.
+    ("db", &["config"]),
     ("embedded", &["config"]),
     // The one door: what other rooms fail with becomes a problem here.
     ("error", &["auth::keys", "db", "planning", "protocols", "telemetry"]),

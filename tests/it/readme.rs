@@ -44,7 +44,8 @@ async fn the_walk_through_works_as_it_is_printed() {
 
 #[test]
 fn the_table_of_settings_names_what_the_code_reads() {
-    let sources = [include_str!("../../src/config/mod.rs"), include_str!("../../src/config/vars.rs")];
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/config")).unwrap();
+    let sources: Vec<String> = folder.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     let read: BTreeSet<&str> = sources
         .iter()
         .map(|source| source.split("#[cfg(test)]").next().unwrap())

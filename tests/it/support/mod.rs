@@ -1,11 +1,13 @@
 //! What every test stands on: a throw-away Postgres cluster, a database per test, the app over real HTTP.
 
 mod app;
+pub mod binary;
 mod cluster;
 pub mod contract;
 pub mod people;
 pub mod seed;
 mod staged;
+pub mod tls_server;
 pub mod treatments;
 pub mod wire;
 
