@@ -71,7 +71,7 @@ pub struct Round {
 
 /// A worker. It remembers which providers are paused.
 pub struct Worker {
-    parts: Parts,
+    parts: Arc<Parts>,
     health: Arc<Health>,
 }
 
@@ -79,7 +79,7 @@ impl Worker {
     /// A worker that has not started yet.
     pub fn new(parts: Parts) -> Self {
         let health = Arc::new(Health::new(parts.metrics.clone()));
-        Self { parts, health }
+        Self { parts: Arc::new(parts), health }
     }
 
     /// Works off everything that is due now and returns: the step that tests and the demo take.
@@ -106,7 +106,7 @@ impl Worker {
     /// Works until `stop`, then finishes what is in flight and gives back what was not sent.
     pub async fn run(&self, stop: CancellationToken) -> anyhow::Result<()> {
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let tidy = tokio::spawn(maintenance::run(self.parts.clone(), stop.clone()));
+        let tidy = tokio::spawn(maintenance::run(Arc::clone(&self.parts), stop.clone()));
         while !stop.is_cancelled() {
             match Presence::register(&self.parts.db).await {
                 Ok(presence) => self.work(presence, &stop).await,
@@ -125,7 +125,7 @@ impl Worker {
         let slots = Arc::new(Semaphore::new(usize::try_from(self.parts.settings.concurrency).unwrap_or(1)));
         let (results, inbox) = mpsc::channel(4 * BATCH);
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let writer = tokio::spawn(settle::run(self.parts.clone(), inbox));
+        let writer = tokio::spawn(settle::run(Arc::clone(&self.parts), inbox));
         let mut sends = JoinSet::new();
         let mut look_at = Instant::now();
         let mut nothing_left = false;
@@ -179,7 +179,7 @@ impl Worker {
         slot: OwnedSemaphorePermit,
         results: mpsc::Sender<settle::Result>,
     ) -> impl Future<Output = ()> + use<> {
-        let (parts, health) = (self.parts.clone(), Arc::clone(&self.health));
+        let (parts, health) = (Arc::clone(&self.parts), Arc::clone(&self.health));
         async move {
             let result = if stop.is_cancelled() {
                 settle::Result::Unsent(Box::new(claim))
