@@ -7,7 +7,7 @@ mod ops;
 pub mod providers;
 mod routes;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use actix_cors::Cors;
 use actix_web::dev::Server;
@@ -48,6 +48,8 @@ pub struct State {
     pub push_hosts: AllowedHosts,
     /// What apps ask before anybody has logged in.
     pub about: About,
+    /// Proxies whose word about the client's address is believed.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Where the API is reached from outside.
     pub public_url: String,
 }
@@ -62,7 +64,19 @@ impl State {
         let push_hosts = AllowedHosts::parse(&config.push.allowed_hosts.join(","))
             .map_err(|error| anyhow::anyhow!("MENDLINE_PUSH_ALLOWED_HOSTS: {error}"))?;
         let about = About::new(config, &keys)?;
-        Ok(Self { db, clocks, metrics: Metrics::default(), keys, auth, protocols, push_hosts, about, public_url })
+        let trusted_proxies = config.http.trusted_proxies.clone();
+        Ok(Self {
+            db,
+            clocks,
+            metrics: Metrics::default(),
+            keys,
+            auth,
+            protocols,
+            push_hosts,
+            about,
+            trusted_proxies,
+            public_url,
+        })
     }
 
     /// What a worker of this installation works with.
@@ -112,7 +126,7 @@ pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, Soc
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allow_any_header()
-        .allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
+        .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
         .expose_headers(["etag", "location", "retry-after", "x-request-id", "content-language"])
         .max_age(600);
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))

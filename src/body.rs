@@ -3,9 +3,11 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
+use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
@@ -15,6 +17,8 @@ use crate::error::{ApiError, FieldError};
 
 /// The largest body that any operation takes, in bytes.
 pub const MAX_BODY: usize = 256 * 1024;
+/// How long a body may take to arrive, from its first byte to its last.
+pub const MAX_WAIT: Duration = Duration::from_secs(15);
 
 /// A JSON body, parsed. Types that come through here refuse unknown fields.
 #[derive(Debug)]
@@ -22,7 +26,7 @@ pub struct Body<T> {
     /// The parsed value.
     pub value: T,
     /// The bytes it was parsed from: what an idempotency key's fingerprint is made of.
-    pub raw: actix_web::web::Bytes,
+    pub raw: Bytes,
 }
 
 impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
@@ -36,18 +40,23 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             if !is_json {
                 return Err(ApiError::UnsupportedMediaType);
             }
-            let mut raw = actix_web::web::BytesMut::new();
-            while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|error| malformed(format!("the body could not be read: {error}")))?;
-                if raw.len() + chunk.len() > MAX_BODY {
-                    return Err(ApiError::PayloadTooLarge { limit: MAX_BODY });
-                }
-                raw.extend_from_slice(&chunk);
-            }
-            let raw = raw.freeze();
+            let raw = tokio::time::timeout(MAX_WAIT, read(&mut payload)).await;
+            let raw = raw.unwrap_or(Err(ApiError::RequestTimeout))?;
             Ok(Self { value: parse(&raw)?, raw })
         })
     }
+}
+
+async fn read(payload: &mut Payload) -> Result<Bytes, ApiError> {
+    let mut raw = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| malformed(format!("the body could not be read: {error}")))?;
+        if raw.len() + chunk.len() > MAX_BODY {
+            return Err(ApiError::PayloadTooLarge { limit: MAX_BODY });
+        }
+        raw.extend_from_slice(&chunk);
+    }
+    Ok(raw.freeze())
 }
 
 /// A body that may be left out, for operations that need none: then it holds the defaults. One that is sent is read as
@@ -197,6 +206,16 @@ mod tests {
             Err(ApiError::Malformed { detail, errors }) => (detail, errors),
             other => panic!("expected a malformed body, got {other:?}"),
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_arrive_is_not_waited_for() {
+        let chunks = futures_util::stream::once(async { Ok(Bytes::from_static(b"{")) });
+        let never = chunks.chain(futures_util::stream::pending());
+        let mut payload: Payload = actix_web::dev::Payload::Stream { payload: Box::pin(never) };
+        let request = actix_web::test::TestRequest::default().insert_header(header::ContentType::json());
+        let body = Body::<Sample>::from_request(&request.to_http_request(), &mut payload).await;
+        assert!(matches!(body, Err(ApiError::RequestTimeout)));
     }
 
     #[test]

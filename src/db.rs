@@ -9,7 +9,6 @@ mod migrate;
 use std::time::Duration;
 
 use anyhow::Context;
-use diesel::QueryResult;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
@@ -32,14 +31,6 @@ pub enum Scope {
     User(Uuid),
     /// One clinic's data.
     Clinic(Uuid),
-    /// The same, with one patient's row locked from the start: whatever the transaction then reads was written before
-    /// anybody else who plans for this person could go on.
-    Patient {
-        /// The clinic.
-        clinic_id: Uuid,
-        /// The patient; nothing is locked if the clinic has no such patient.
-        patient_id: Uuid,
-    },
     /// The worker and the operator's commands: all clinics.
     System,
 }
@@ -56,10 +47,6 @@ impl Scope {
             Self::Clinic(id) => {
                 format!("BEGIN; SET LOCAL mendline.scope = 'clinic'; SET LOCAL mendline.clinic_id = '{id}'")
             }
-            Self::Patient { clinic_id, patient_id } => {
-                let begin = Self::Clinic(clinic_id).begin();
-                format!("{begin}; {}", lock::patient(clinic_id, patient_id))
-            }
         }
     }
 }
@@ -69,6 +56,8 @@ impl Scope {
 pub enum Lock {
     /// Nothing.
     None,
+    /// The patient's row, by clinic and patient.
+    Patient(Uuid, Uuid),
     /// The row of the patient whose treatment this is, by clinic and treatment.
     PatientOf(Uuid, Uuid),
 }
@@ -78,6 +67,7 @@ impl Lock {
     fn take(self) -> String {
         match self {
             Self::None => String::new(),
+            Self::Patient(clinic, patient) => format!("; {}", lock::patient(clinic, patient)),
             Self::PatientOf(clinic, treatment) => format!(
                 "; SELECT 1 FROM patients WHERE clinic_id = '{clinic}' AND id = (SELECT patient_id FROM treatments
                      WHERE clinic_id = '{clinic}' AND id = '{treatment}') FOR UPDATE"
@@ -166,20 +156,18 @@ impl Db {
         F: AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
         E: From<DbError>,
     {
-        let mut conn = self.get().await?;
-        begin(&mut conn, scope, lock).await.map_err(DbError::Query)?;
-        let guard = Unfinished { conn: Some(conn) };
-        let mut guard = guard;
-        let Some(conn) = guard.conn.as_mut() else { return Err(DbError::Unavailable("lost".to_owned()).into()) };
+        let mut open = Open { conn: Some(self.get().await?) };
+        let Some(conn) = open.conn.as_mut() else { return Err(DbError::Unavailable("lost".to_owned()).into()) };
+        conn.batch_execute(&format!("{}{}", scope.begin(), lock.take())).await.map_err(DbError::Query)?;
         match work(conn).await {
             Ok(value) => {
                 conn.batch_execute("COMMIT").await.map_err(DbError::Query)?;
-                guard.finish();
+                open.finish();
                 Ok(value)
             }
             Err(error) => {
                 if conn.batch_execute("ROLLBACK").await.is_ok() {
-                    guard.finish();
+                    open.finish();
                 }
                 Err(error)
             }
@@ -197,28 +185,20 @@ impl Db {
     }
 }
 
-async fn begin(conn: &mut AsyncPgConnection, scope: Scope, lock: Lock) -> QueryResult<()> {
-    let opened = conn.batch_execute(&format!("{}{}", scope.begin(), lock.take())).await;
-    if opened.is_err() {
-        // Whatever became of it, the connection must not go back with a transaction open.
-        conn.batch_execute("ROLLBACK").await.ok();
-    }
-    opened
-}
-
-/// A connection in the middle of a transaction. If its future is dropped (the client hung up), the connection is
-/// closed instead of going back to the pool with the transaction open.
-struct Unfinished {
+/// A connection that may have a transaction open. If its future is dropped (the client hung up), even while it waits for a
+/// lock to begin with, the connection is closed instead of going back to the pool.
+struct Open {
     conn: Option<Object<AsyncPgConnection>>,
 }
 
-impl Unfinished {
+impl Open {
+    /// The transaction is over: the connection goes back to the pool.
     fn finish(mut self) {
         drop(self.conn.take());
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for Open {
     fn drop(&mut self) {
         if let Some(conn) = self.conn.take() {
             drop(Object::take(conn));

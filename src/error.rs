@@ -87,6 +87,9 @@ pub enum ApiError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The body did not arrive in time.
+    #[error("request timeout")]
+    RequestTimeout,
     /// The body is not JSON.
     #[error("unsupported media type")]
     UnsupportedMediaType,
@@ -164,6 +167,7 @@ impl ApiError {
             Self::PreconditionFailed => ("precondition_failed", "The resource has changed"),
             Self::PreconditionRequired => ("precondition_required", "If-Match is required"),
             Self::PayloadTooLarge { .. } => ("payload_too_large", "The body is too large"),
+            Self::RequestTimeout => ("request_timeout", "The body did not arrive in time"),
             Self::UnsupportedMediaType => ("unsupported_media_type", "The body must be application/json"),
             Self::Invalid(_) => ("invalid", "Some values are not acceptable"),
             Self::IdempotencyMismatch => ("idempotency_mismatch", "The idempotency key was used for another request"),
@@ -183,6 +187,7 @@ impl ApiError {
             Self::PreconditionFailed => "Read it again and repeat the edit on what is there now.".into(),
             Self::PreconditionRequired => "Send the ETag you read in If-Match.".into(),
             Self::PayloadTooLarge { limit } => format!("At most {limit} bytes.").into(),
+            Self::RequestTimeout => "Send the request again.".into(),
             Self::UnsupportedMediaType => "Send Content-Type: application/json.".into(),
             Self::Invalid(errors) => format!("{} to correct, see errors.", errors.len()).into(),
             Self::IdempotencyMismatch => "Use a fresh Idempotency-Key for a different request.".into(),
@@ -235,6 +240,7 @@ impl ResponseError for ApiError {
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::PayloadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) | Self::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -325,7 +331,7 @@ fn is_passing(message: &str) -> bool {
 impl From<PlanningError> for ApiError {
     fn from(error: PlanningError) -> Self {
         match error {
-            PlanningError::NoPatient => Self::NotFound,
+            PlanningError::NotFound => Self::NotFound,
             PlanningError::Db(error) | PlanningError::Protocol(CatalogueError::Db(error)) => error.into(),
             PlanningError::Protocol(error) => Self::Internal(error.into()),
             PlanningError::Record(error) => Self::Internal(error),

@@ -4,14 +4,12 @@
 //!
 //! ```text
 //! let request = key.of(&caller, "create_treatment", &body.raw);
-//! let treatment = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-//!     let ticket = match request.begin(conn).await? {
-//!         Begun::Before(id) => return Ok(find_treatment(conn, caller.clinic_id, id).await?),
-//!         Begun::Now(ticket) => ticket,
-//!     };
-//!     let treatment = plan::create(conn, ..).await?;
-//!     ticket.record(conn, treatment.id, wall_now).await?;
-//!     Ok::<_, ApiError>(treatment)
+//! let id = clocks.fresh_id();
+//! state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+//!     if let Some(before) = request.begin(conn, id, wall_now).await? {
+//!         return Ok(find_treatment(conn, caller.clinic_id, before).await?);
+//!     }
+//!     insert_treatment(conn, id, ..).await
 //! })
 //! ```
 
@@ -37,11 +35,6 @@ const HEADER: &str = "Idempotency-Key";
 
 /// How long an answered request is remembered at least.
 pub const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
-
-diesel::define_sql_function! {
-    /// Takes a lock that lasts as long as the transaction, unless somebody else holds it.
-    fn pg_try_advisory_xact_lock(key: BigInt) -> diesel::sql_types::Bool;
-}
 
 /// The `Idempotency-Key` header of a request, if it has one: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,21 +95,6 @@ struct Keyed {
     fingerprint: [u8; 32],
 }
 
-/// Whether a request is carried out now or was carried out before.
-#[derive(Debug)]
-#[must_use]
-pub enum Begun {
-    /// It was answered before, and made this: render it again.
-    Before(Uuid),
-    /// Carry it out and hand what it made to the ticket, in the same transaction.
-    Now(Ticket),
-}
-
-/// A request that is being carried out. Nothing is remembered before [`Ticket::record`].
-#[derive(Debug)]
-#[must_use = "a request that is not recorded is carried out again when it is repeated"]
-pub struct Ticket(Option<Keyed>);
-
 /// Why a request with a key is not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum IdempotencyError {
@@ -143,39 +121,9 @@ impl From<IdempotencyError> for ApiError {
     }
 }
 
-impl KeyedRequest {
-    /// Looks the key up and holds it until the transaction ends. One statement.
-    ///
-    /// The lookup may see less than the lock suggests (the first request can commit between the two), so it is
-    /// [`Ticket::record`] that has the last word.
-    pub async fn begin(self, conn: &mut AsyncPgConnection) -> Result<Begun, IdempotencyError> {
-        let Some(keyed) = self.0 else { return Ok(Begun::Now(Ticket(None))) };
-        let row = || idempotency_keys::table.find((keyed.clinic_id, keyed.user_id, keyed.key.as_str()));
-        let (free, operation, fingerprint, resource_id) = diesel::select((
-            pg_try_advisory_xact_lock(keyed.lock()),
-            row().select(idempotency_keys::operation).single_value(),
-            row().select(idempotency_keys::fingerprint).single_value(),
-            row().select(idempotency_keys::resource_id).single_value(),
-        ))
-        .get_result::<(bool, Option<String>, Option<Vec<u8>>, Option<Uuid>)>(conn)
-        .await?;
-        match (operation, fingerprint, resource_id) {
-            (Some(operation), Some(fingerprint), Some(resource_id)) => {
-                if operation == keyed.operation && fingerprint == keyed.fingerprint {
-                    Ok(Begun::Before(resource_id))
-                } else {
-                    Err(IdempotencyError::Mismatch)
-                }
-            }
-            _ if free => Ok(Begun::Now(Ticket(Some(keyed)))),
-            _ => Err(IdempotencyError::InFlight),
-        }
-    }
-}
-
 hot_query! {
     /// Column order of `idempotency_keys` as migrated: `$2` to `$8`.
-    struct BeginAs {
+    struct Begin {
         lock: i64 as BigInt,
         clinic: Uuid as SqlUuid,
         user: Uuid as SqlUuid,
@@ -199,17 +147,19 @@ hot_query! {
 }
 
 impl KeyedRequest {
-    /// Looks the key up and, if it is new, records it for what will be made under `resource_id`: lookup and record in
-    /// one statement, for the creates that choose their ids beforehand. The record goes if the transaction fails.
-    /// `Some` is what an earlier request made.
-    pub async fn begin_as(
+    /// Looks the key up and, if it is new, records it for what will be made under `resource_id`: one statement, none
+    /// without a key. The record goes if the transaction fails. `Some` is what an earlier request made.
+    ///
+    /// The lookup may see less than the lock suggests (the first request can commit between the two); the insertion, which
+    /// then finds the key taken, has the last word.
+    pub async fn begin(
         self,
         conn: &mut AsyncPgConnection,
         resource_id: Uuid,
         wall_now: DateTime<Utc>,
     ) -> Result<Option<Uuid>, IdempotencyError> {
         let Some(keyed) = self.0 else { return Ok(None) };
-        let query = BeginAs {
+        let query = Begin {
             lock: keyed.lock(),
             clinic: keyed.clinic_id,
             user: keyed.user_id,
@@ -228,33 +178,6 @@ impl KeyedRequest {
             (_, _, _, true) => Ok(None),
             _ => Err(IdempotencyError::InFlight),
         }
-    }
-}
-
-impl Ticket {
-    /// Remembers what the request made. One statement, none without a key. If somebody else has just recorded the key,
-    /// the error undoes this transaction, and the client will find the first answer when it asks again.
-    pub async fn record(
-        self,
-        conn: &mut AsyncPgConnection,
-        resource_id: Uuid,
-        wall_now: DateTime<Utc>,
-    ) -> Result<(), IdempotencyError> {
-        let Some(keyed) = self.0 else { return Ok(()) };
-        let recorded = diesel::insert_into(idempotency_keys::table)
-            .values((
-                idempotency_keys::clinic_id.eq(keyed.clinic_id),
-                idempotency_keys::user_id.eq(keyed.user_id),
-                idempotency_keys::key.eq(&keyed.key),
-                idempotency_keys::operation.eq(keyed.operation),
-                idempotency_keys::fingerprint.eq(keyed.fingerprint.as_slice()),
-                idempotency_keys::resource_id.eq(resource_id),
-                idempotency_keys::created_at.eq(wall_now),
-            ))
-            .on_conflict_do_nothing()
-            .execute(conn)
-            .await?;
-        if recorded == 1 { Ok(()) } else { Err(IdempotencyError::InFlight) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The module map of mendline; nothing else lives here.
 
 pub mod alerts;
+pub mod answer;
 pub mod app;
 pub mod audit;
 pub mod auth;
@@ -30,6 +31,7 @@ pub mod preconditions;
 pub mod preferences;
 pub mod protocols;
 pub mod push;
+pub mod query;
 pub mod recovery;
 pub mod schema;
 pub mod telemetry;

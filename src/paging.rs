@@ -4,6 +4,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,27 @@ pub struct Page<P> {
     pub limit: usize,
     /// The position after which the page begins; absent for the first.
     pub after: Option<P>,
+}
+
+/// An instant in a cursor, as microseconds of Unix time: none that the database could not hold is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct At(pub DateTime<Utc>);
+
+impl TryFrom<i64> for At {
+    type Error = &'static str;
+
+    fn try_from(micros: i64) -> Result<Self, Self::Error> {
+        let last = 253_402_300_799_999_999; // 9999-12-31
+        let at = DateTime::from_timestamp_micros(micros).filter(|_| (0..=last).contains(&micros));
+        at.map(Self).ok_or("is no instant of a list")
+    }
+}
+
+impl From<At> for i64 {
+    fn from(at: At) -> Self {
+        at.0.timestamp_micros()
+    }
 }
 
 /// A page of a list.
@@ -74,6 +96,16 @@ impl<P: Serialize + DeserializeOwned> Page<P> {
         rows.truncate(self.limit);
         let next_cursor = if more { rows.last().map(|last| encode(&position(last))) } else { None };
         List { items: rows, next_cursor }
+    }
+}
+
+/// The place of an item in a list that goes by time.
+pub type InTime = (At, uuid::Uuid);
+
+impl Page<InTime> {
+    /// The position, as lists that go by time are asked for.
+    pub fn after_time(&self) -> Option<(DateTime<Utc>, uuid::Uuid)> {
+        self.after.map(|(at, id)| (at.0, id))
     }
 }
 

@@ -565,10 +565,14 @@ diesel::table! {
         performed_at -> Timestamptz,
         /// The patient's local date at T0: day index 0.
         anchor_on -> Date,
-        /// Tasks that close before this instant leave the denominator: registration (care clock).
+        /// Tasks that close before this instant leave the denominator: registration, or the last move to another day (care clock).
         counts_from -> Timestamptz,
+        /// When it was last moved to another day (care clock). What was said of tasks before was said of other days.
+        moved_at -> Nullable<Timestamptz>,
         /// The pinned protocol version.
         protocol_version_id -> Uuid,
+        /// Why staff use the protocol outside the areas and modalities it was written for.
+        protocol_reason -> Nullable<Text>,
         /// Treated area.
         area -> Text,
         /// Plain microneedling or a combination.

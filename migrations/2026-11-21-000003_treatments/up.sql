@@ -45,7 +45,9 @@ CREATE TABLE treatments (
     performed_at timestamptz NOT NULL,
     anchor_on date NOT NULL,
     counts_from timestamptz NOT NULL,
+    moved_at timestamptz,
     protocol_version_id uuid NOT NULL REFERENCES protocol_versions (id),
+    protocol_reason text,
     area text NOT NULL,
     modality text NOT NULL,
     device text,
@@ -79,8 +81,10 @@ COMMENT ON COLUMN treatments.clinician_id IS 'Membership of the treating clinici
 COMMENT ON COLUMN treatments.status IS 'unconfirmed (registered by the patient''s app), active, completed or cancelled.';
 COMMENT ON COLUMN treatments.performed_at IS 'T0: the end of the session.';
 COMMENT ON COLUMN treatments.anchor_on IS 'The patient''s local date at T0: day index 0.';
-COMMENT ON COLUMN treatments.counts_from IS 'Tasks that close before this instant leave the denominator: registration (care clock).';
+COMMENT ON COLUMN treatments.counts_from IS 'Tasks that close before this instant leave the denominator: registration, or the last move to another day (care clock).';
+COMMENT ON COLUMN treatments.moved_at IS 'When it was last moved to another day (care clock). What was said of tasks before was said of other days.';
 COMMENT ON COLUMN treatments.protocol_version_id IS 'The pinned protocol version.';
+COMMENT ON COLUMN treatments.protocol_reason IS 'Why staff use the protocol outside the areas and modalities it was written for.';
 COMMENT ON COLUMN treatments.area IS 'Treated area.';
 COMMENT ON COLUMN treatments.modality IS 'Plain microneedling or a combination.';
 COMMENT ON COLUMN treatments.device IS 'Device used, as the clinic writes it.';

@@ -1,7 +1,7 @@
 //! Alerts over HTTP: everybody's own. The push said that something waits; here it is.
 
 use actix_web::http::header;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,16 +10,17 @@ use uuid::Uuid;
 
 use super::message::{self, Rendered};
 use super::queue;
-use super::store::{self, InboxRow, Position, Reader};
+use super::store::{self, InboxRow, Reader};
 use crate::app::State;
 use crate::auth::extract::Caller;
 use crate::db::Scope;
 use crate::domain::protocol::{Level, ProtocolVersion};
 use crate::error::ApiError;
 use crate::language::{FALLBACK, Wanted, content_language};
-use crate::paging::{Page, PageQuery};
+use crate::paging::{At, InTime, Page, PageQuery};
 use crate::planning::PlanningError;
 use crate::protocols::words;
+use crate::query::Query;
 
 /// An alert as its recipient sees it.
 #[derive(Debug, Serialize)]
@@ -47,12 +48,12 @@ pub async fn list_alerts(
     wanted: Wanted,
     query: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let page: Page<Position> = Page::read(query.limit, query.cursor.as_deref())?;
+    let page: Page<InTime> = Page::read(query.limit, query.cursor.as_deref())?;
     let now = state.clocks.care.now();
     let found = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            let rows = store::list_inbox(conn, reader(&caller), now, page.after, page.fetch()).await?;
+            let rows = store::list_inbox(conn, reader(&caller), now, page.after_time(), page.fetch()).await?;
             let mut found = Vec::with_capacity(rows.len());
             for row in rows {
                 let version = version(&state, conn, &row).await?;
@@ -62,7 +63,7 @@ pub async fn list_alerts(
         })
         .await?;
     let mut language = None;
-    let list = page.cut(found, |(row, _)| (row.due_at, row.id)).map(|found| {
+    let list = page.cut(found, |(row, _)| (At(row.due_at), row.id)).map(|found| {
         let (view, spoken) = view(found, &wanted);
         language.get_or_insert(spoken);
         view

@@ -8,7 +8,7 @@ use diesel::{QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-pub use inbox::{InboxRow, Position, Reader, find_own, list_inbox};
+pub use inbox::{InboxRow, Reader, find_own, list_inbox};
 
 use super::queue::Claim;
 use crate::db::hot::hot_query;

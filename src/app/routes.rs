@@ -1,7 +1,7 @@
 //! The whole route table. Handlers are `<verb>_<resource>`; that name is the `operationId` in openapi.yaml.
 
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, Responder};
+use actix_web::{HttpRequest, Responder, guard};
 
 use crate::alerts::routes as alerts;
 use crate::app::{about, contract, ops};
@@ -51,15 +51,24 @@ macro_rules! table {
             $(
                 config.service(
                     web::resource($path)
-                        $(.route(web::$method().to($handler)))+
+                        $(.route(answering!($method).to($handler)))+
                         .default_service(web::to(method_not_allowed)),
                 );
             )+
             config
                 .app_data(web::PathConfig::default().error_handler(|_, _| ApiError::NotFound.into()))
-                .app_data(web::QueryConfig::default().error_handler(|error, _| malformed_query(&error).into()))
                 .default_service(web::to(not_found));
         }
+    };
+}
+
+/// Whoever answers GET answers HEAD; the server leaves the body out.
+macro_rules! answering {
+    (get) => {
+        web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+    };
+    ($method:ident) => {
+        web::$method()
     };
 }
 
@@ -145,10 +154,8 @@ async fn not_found() -> Result<&'static str, ApiError> {
 /// Which methods a path has can be read off the table.
 async fn method_not_allowed(request: HttpRequest) -> impl Responder {
     let pattern = request.match_pattern().unwrap_or_default();
-    let methods: Vec<_> = ROUTES.iter().filter(|route| route.path == pattern).map(|route| route.method).collect();
+    let own = ROUTES.iter().filter(|route| route.path == pattern).map(|route| route.method);
+    let methods: Vec<_> =
+        own.flat_map(|method| if method == "GET" { vec!["GET", "HEAD"] } else { vec![method] }).collect();
     Err::<&'static str, _>(ApiError::MethodNotAllowed { allow: methods.join(", ") })
-}
-
-fn malformed_query(error: &actix_web::error::QueryPayloadError) -> ApiError {
-    ApiError::Malformed { detail: format!("the query cannot be read: {error}"), errors: Vec::new() }
 }

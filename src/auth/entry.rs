@@ -203,8 +203,12 @@ pub async fn reset(tools: Tools<'_>, code: &str, password: &str) -> Result<(), R
     let password_hash = auth.passwords.hash(password).await?;
     let (user_id, at) = db
         .scoped(Scope::Identity, async |conn| {
-            let (user_id, clinic_id) = find(conn).await?;
+            let store::OpenReset { user_id, clinic_id, issued_by } = find(conn).await?;
             store::lock_user(conn, user_id).await?;
+            // The login may have joined a second clinic since: then no one clinic speaks for it any more.
+            if issued_by.is_some() && store::count_clinics(conn, user_id).await? > 1 {
+                return Err(Refusal::Code("/code"));
+            }
             let now = clocks.wall.now();
             if !store::use_reset_code(conn, &code, now).await? {
                 return Err(Refusal::Code("/code"));

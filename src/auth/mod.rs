@@ -13,14 +13,17 @@ pub mod revocation;
 pub mod routes;
 mod sessions;
 pub mod store;
+mod throttle;
 pub mod token;
 
 use keys::Keys;
 use password::Passwords;
 use revocation::Revocations;
+use throttle::Throttle;
 use token::Tokens;
 
 pub use profile::{Me, MembershipView};
+pub use store::prune;
 
 /// What authenticates callers, put together once. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub struct Auth {
     pub revocations: Revocations,
     /// Password hashing.
     pub passwords: Passwords,
+    /// Counts wrong passwords.
+    pub throttle: Throttle,
 }
 
 impl Auth {
@@ -43,6 +48,7 @@ impl Auth {
             tokens: Tokens::new(keys.clone(), public_url),
             revocations: Revocations::default(),
             passwords: Passwords::default(),
+            throttle: Throttle::default(),
         }
     }
 }

@@ -1,14 +1,19 @@
 //! Registering, logging in and out, refreshing, resetting, switching, accepting invitations; the public keys.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::entry::{self, Registration, Tools};
 use super::extract::Caller;
+use super::refusal::Refusal;
 use super::sessions::{self, Which};
+use super::throttle::client_address;
 use super::{email, password};
+use crate::answer::private;
 use crate::app::State;
 use crate::body::{Body, Faults};
 use crate::error::ApiError;
@@ -53,13 +58,29 @@ pub struct LoginBody {
     invitation_code: Option<String>,
 }
 
-/// Opens a session.
-pub async fn create_session(state: web::Data<State>, body: Body<LoginBody>) -> Result<HttpResponse, ApiError> {
+/// Opens a session. Wrong passwords cost a wait after a few.
+pub async fn create_session(
+    request: HttpRequest,
+    state: web::Data<State>,
+    body: Body<LoginBody>,
+) -> Result<HttpResponse, ApiError> {
     let LoginBody { email, password, invitation_code } = body.value;
     let email = email::normalised(&email);
-    let code = invitation_code.as_deref();
-    let opened = entry::log_in(tools(&state), &email, &password, code).await?;
-    Ok(private(HttpResponse::Ok(), &opened))
+    let (throttle, address) = (&state.auth.throttle, client(&request, &state));
+    throttle.pay(&email, address, state.clocks.wall.now()).map_err(|retry_after| ApiError::TooMany { retry_after })?;
+    let opened = entry::log_in(tools(&state), &email, &password, invitation_code.as_deref()).await;
+    if !matches!(opened, Err(Refusal::Credentials)) {
+        throttle.refund(&email, address);
+    }
+    Ok(private(HttpResponse::Ok(), &opened?))
+}
+
+/// The address at the other end; a connection without one counts as our own host.
+fn client(request: &HttpRequest, state: &State) -> IpAddr {
+    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
+    let lines = request.headers().get_all("x-forwarded-for");
+    let forwarded: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
+    client_address(peer, &forwarded, &state.trusted_proxies)
 }
 
 /// The refresh token to exchange.
@@ -165,11 +186,6 @@ pub async fn accept_invitation(
 pub async fn list_keys(state: web::Data<State>) -> HttpResponse {
     // Short enough that a rotated key is known everywhere before it signs.
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(state.keys.jwks())
-}
-
-/// An answer that nobody but the person may keep.
-fn private(mut response: actix_web::HttpResponseBuilder, value: &impl Serialize) -> HttpResponse {
-    response.insert_header((header::CACHE_CONTROL, "no-store")).json(value)
 }
 
 fn tools(state: &State) -> Tools<'_> {

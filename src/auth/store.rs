@@ -3,12 +3,14 @@
 
 mod codes;
 mod memberships;
+mod prune;
 mod revocations;
 mod sessions;
 mod users;
 
 pub use codes::*;
 pub use memberships::*;
+pub use prune::prune;
 pub use revocations::*;
 pub use sessions::*;
 pub use users::*;

@@ -15,6 +15,7 @@ use crate::domain::role::Role;
 use crate::flags::store as flags;
 pub use crate::flags::store::Flag;
 use crate::patients;
+use crate::planning::PlanningError;
 use crate::treatments::store::{self as treatments, Treatment};
 
 /// A check-in and the flags that it raised or confirmed, as they are by now.
@@ -52,7 +53,7 @@ pub struct Answer {
 pub(super) async fn visible(conn: &mut AsyncPgConnection, caller: &Caller, id: Uuid) -> Result<Treatment, SubmitError> {
     let treatment = treatments::find_treatment(conn, caller.clinic_id, id).await?;
     match caller.role {
-        Role::Patient if caller.patient_id != Some(treatment.patient_id) => Err(SubmitError::NotFound),
+        Role::Patient if caller.patient_id != Some(treatment.patient_id) => Err(PlanningError::NotFound.into()),
         Role::Patient | Role::Clinician | Role::Administrator => Ok(treatment),
     }
 }
@@ -67,7 +68,7 @@ pub(super) async fn answer(
 ) -> Result<Answer, SubmitError> {
     let version = tools.catalogue.version(conn, treatment.protocol_version_id).await?;
     let mut told = tell(conn, treatment, vec![check_in]).await?;
-    let told = told.pop().ok_or(SubmitError::NotFound)?;
+    let told = told.pop().ok_or(PlanningError::NotFound)?;
     Ok(Answer { told, voice: Voice { version, manner } })
 }
 

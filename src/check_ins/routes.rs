@@ -1,14 +1,13 @@
 //! Check-ins over HTTP: taking one, listing a treatment's.
 
 use actix_web::http::header;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::fields::CheckInFields;
 use super::read::{self, Answer, Voice};
-use super::store;
 use super::submit::{self, SubmitError, Tools};
 use super::view::CheckInView;
 use crate::app::State;
@@ -17,13 +16,13 @@ use crate::body::{Body, Faults};
 use crate::domain::protocol::Texts;
 use crate::error::{ApiError, Conflict};
 use crate::language::{Wanted, content_language};
-use crate::paging::{Page, PageQuery};
+use crate::paging::{At, InTime, Page, PageQuery};
 use crate::protocols::words;
+use crate::query::Query;
 
 impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         match error {
-            SubmitError::NotFound => Self::NotFound,
             SubmitError::IdTaken => {
                 Self::conflict(Conflict::IdTaken, "Another check-in has this id: choose a fresh one.")
             }
@@ -33,9 +32,6 @@ impl From<SubmitError> for ApiError {
             ),
             SubmitError::TooEarly => Self::invalid("/recorded_at", "lies before the treatment"),
             SubmitError::Planning(error) => error.into(),
-            SubmitError::Protocol(error) => Self::Internal(error.into()),
-            SubmitError::Record(error) => Self::Internal(error),
-            SubmitError::Db(error) => error.into(),
         }
     }
 }
@@ -69,9 +65,9 @@ pub async fn list_check_ins(
     treatment: Path<Uuid>,
     query: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let page: Page<store::Position> = Page::read(query.limit, query.cursor.as_deref())?;
-    let (told, voice) = read::list(tools(&state), &caller, *treatment, page.after, page.fetch()).await?;
-    let list = page.cut(told, |told| (told.check_in.recorded_at, told.check_in.id));
+    let page: Page<InTime> = Page::read(query.limit, query.cursor.as_deref())?;
+    let (told, voice) = read::list(tools(&state), &caller, *treatment, page.after_time(), page.fetch()).await?;
+    let list = page.cut(told, |told| (At(told.check_in.recorded_at), told.check_in.id));
     let texts = texts(&voice, &wanted);
     let list = list.map(|told| CheckInView::new(told, &voice, texts, caller.role.is_staff()));
     Ok(answer(HttpResponse::Ok(), texts, &list))

@@ -12,12 +12,12 @@ use super::words::TRIAGE_OFF;
 use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::clock::Clocks;
-use crate::db::{Db, DbError, Scope};
+use crate::db::{Db, DbError, Lock, Scope};
 use crate::domain::protocol::{Level, ProtocolVersion};
 use crate::domain::symptoms::Symptoms;
 use crate::domain::triage::{Context, triage};
 use crate::flags;
-use crate::planning::{self, PlanningError};
+use crate::planning::{self, PlanningError, through_planning};
 use crate::protocols::{Catalogue, CatalogueError};
 use crate::treatments::store::{self as treatments, Treatment};
 
@@ -27,9 +27,6 @@ pub const SKEW: TimeDelta = TimeDelta::minutes(5);
 /// Why a check-in was not taken or cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
-    /// There is no such treatment, or it is not the caller's.
-    #[error("not found")]
-    NotFound,
     /// The id is another check-in's.
     #[error("the id is taken")]
     IdTaken,
@@ -39,48 +36,12 @@ pub enum SubmitError {
     /// It was recorded before the treatment took place.
     #[error("recorded before the treatment")]
     TooEarly,
-    /// Planning failed.
+    /// There is no such treatment, it is not the caller's, or its plan cannot be made.
     #[error(transparent)]
-    Planning(PlanningError),
-    /// The pinned protocol version cannot be read.
-    #[error(transparent)]
-    Protocol(CatalogueError),
-    /// The record contradicts itself.
-    #[error(transparent)]
-    Record(#[from] anyhow::Error),
-    /// The database refused.
-    #[error(transparent)]
-    Db(#[from] DbError),
+    Planning(#[from] PlanningError),
 }
 
-impl From<diesel::result::Error> for SubmitError {
-    fn from(error: diesel::result::Error) -> Self {
-        match error {
-            diesel::result::Error::NotFound => Self::NotFound,
-            error => Self::Db(error.into()),
-        }
-    }
-}
-
-impl From<PlanningError> for SubmitError {
-    fn from(error: PlanningError) -> Self {
-        match error {
-            PlanningError::NoPatient => Self::NotFound,
-            PlanningError::Db(error) => Self::Db(error),
-            PlanningError::Protocol(error) => error.into(),
-            error @ PlanningError::Record(_) => Self::Planning(error),
-        }
-    }
-}
-
-impl From<CatalogueError> for SubmitError {
-    fn from(error: CatalogueError) -> Self {
-        match error {
-            CatalogueError::Db(error) => Self::Db(error),
-            error => Self::Protocol(error),
-        }
-    }
-}
+through_planning!(SubmitError: diesel::result::Error, DbError, CatalogueError, anyhow::Error);
 
 /// What is needed to take and to show check-ins.
 #[derive(Debug, Clone, Copy)]
@@ -115,11 +76,9 @@ pub async fn submit(
 ) -> Result<Answer, SubmitError> {
     tools
         .db
-        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+        .scoped_under(Scope::Clinic(caller.clinic_id), Lock::PatientOf(caller.clinic_id, treatment_id), async |conn| {
+            let person = planning::locked_of(conn, caller.clinic_id, treatment_id).await?;
             let treatment = read::visible(conn, caller, treatment_id).await?;
-            let person = planning::lock(conn, caller.clinic_id, treatment.patient_id).await?;
-            // Only now is it certain that nobody else is changing it.
-            let treatment = treatments::find_treatment(conn, caller.clinic_id, treatment.id).await?;
             let manner = store::find_manner(conn, caller.clinic_id, caller.user_id).await?;
             if let Some(there) = store::find_check_in(conn, caller.clinic_id, new.id).await? {
                 let same = is_same(&there, caller, treatment_id, &new);

@@ -131,7 +131,7 @@ async fn on_database(config: &Config, database: &Database, command: Command) -> 
 }
 
 async fn invite(db: &Db, clocks: &Clocks, keys: &Keys, asked: Invite) -> anyhow::Result<()> {
-    let invitee = Invitee { role: asked.role, patient_id: None, email: Some(asked.email) };
+    let invitee = Invitee { id: clocks.fresh_id(), role: asked.role, patient_id: None, email: Some(asked.email) };
     let issued = db
         .scoped(Scope::System, async |conn| {
             find_clinic(conn, asked.clinic).await?;

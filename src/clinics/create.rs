@@ -66,7 +66,8 @@ pub async fn create(db: &Db, clocks: &Clocks, keys: &Keys, new: NewClinic) -> Re
         version: 1,
         created_at: clocks.wall.now(),
     };
-    let administrator = Invitee { role: Role::Administrator, patient_id: None, email: Some(new.admin_email) };
+    let (id, email) = (clocks.fresh_id(), Some(new.admin_email));
+    let administrator = Invitee { id, role: Role::Administrator, patient_id: None, email };
     db.scoped(Scope::System, async |conn| {
         store::insert_clinic(conn, &clinic).await?;
         let issued = invitations::issue(conn, clocks, keys, clinic_id, None, &administrator).await?;

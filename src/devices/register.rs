@@ -1,5 +1,5 @@
-//! What happens to a caller's device. Registered: the address changes hands, the person's zone follows the phone, and what
-//! found no device before is owed again, in one transaction. Tested: one more alert is owed. Removed: it is forgotten.
+//! What happens to a caller's device. Registered: the address changes hands and the person's zone follows the phone, in one
+//! transaction; then what found no device before is owed again. Tested: one more alert is owed. Removed: it is forgotten.
 
 use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
@@ -9,6 +9,7 @@ use super::fields::Registration;
 use super::store::{self, Device, NewDevice};
 use crate::alerts::queue::{self, Owed, PlannedState, Recipient, RecipientKind};
 use crate::audit::{self, Entry};
+use crate::auth;
 use crate::auth::extract::Caller;
 use crate::clock::Clocks;
 use crate::domain::ids;
@@ -22,6 +23,9 @@ pub enum RegisterError {
     /// The id names another login's device.
     #[error("the id is in use")]
     IdTaken,
+    /// The caller has just logged out.
+    #[error("the session has ended")]
+    SessionEnded,
     /// What the person is owed could not be planned anew.
     #[error(transparent)]
     Planning(#[from] PlanningError),
@@ -42,6 +46,10 @@ pub async fn register(
     device: &Registration,
     sealed: &[u8],
 ) -> Result<(Device, bool), RegisterError> {
+    // Whoever logs out at this moment waits, and then finds the address to remove.
+    if !auth::store::keep_session(conn, caller.session_id).await? {
+        return Err(RegisterError::SessionEnded);
+    }
     let now = clocks.care.now();
     for (clinic_id, patient_id) in patients::store::list_records_of(conn, caller.user_id).await? {
         patients::zones::follow_device(conn, catalogue, clinic_id, patient_id, device.time_zone, now).await?;
@@ -67,14 +75,18 @@ pub async fn register(
     };
     let registered = store::upsert_device(conn, caller.user_id, &row).await?;
     let (device, is_new) = registered.ok_or(RegisterError::IdTaken)?;
-    if device.is_reachable() {
-        queue::revive_for_user(conn, caller.user_id, now).await?;
-    }
     if is_new {
         store::delete_surplus(conn, caller.user_id, id).await?;
         audit::record(conn, clocks, entry(caller, "device.register", id)).await?;
     }
     Ok((device, is_new))
+}
+
+/// Owes again what found no device, now that there is one: in a transaction of its own, after the one that registered it.
+/// If it fails, the app is told so, and registers again.
+pub async fn revive(conn: &mut AsyncPgConnection, clocks: &Clocks, caller: &Caller) -> diesel::QueryResult<()> {
+    queue::revive_for_user(conn, caller.user_id, clocks.care.now()).await?;
+    Ok(())
 }
 
 /// How long a test push is worth sending: whoever asked for it is looking at the phone.

@@ -62,6 +62,7 @@ impl From<RegisterError> for ApiError {
             RegisterError::IdTaken => {
                 Self::conflict(Conflict::IdTaken, "Another login's device has this id: choose a fresh one.")
             }
+            RegisterError::SessionEnded => Self::Unauthenticated("The session has ended: log in again.".into()),
             RegisterError::Planning(error) => error.into(),
             RegisterError::Query(error) => error.into(),
         }
@@ -100,6 +101,10 @@ pub async fn put_device(
             )
         })
         .await?;
+    if device.is_reachable() {
+        let revive = async |conn: &mut _| Ok::<_, ApiError>(register::revive(conn, &state.clocks, &caller).await?);
+        state.db.scoped(Scope::User(caller.user_id), revive).await?;
+    }
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(answer(&mut response, DeviceView::of(device, &caller)))
 }

@@ -12,15 +12,12 @@ use crate::auth::extract::Caller;
 use crate::clock::Clocks;
 use crate::db::{Db, DbError, Scope};
 use crate::domain::flag::{Act, Illegal, Status, alert_keys};
-use crate::planning::{self, PlanningError};
+use crate::planning::{self, PlanningError, through_planning};
 use crate::protocols::Catalogue;
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum ActError {
-    /// The clinic has no such flag.
-    #[error("not found")]
-    NotFound,
     /// The flag is in a state in which this cannot be done.
     #[error("the flag is {}", .0.0)]
     Illegal(Illegal),
@@ -33,35 +30,12 @@ pub enum ActError {
     /// The caller saw another version.
     #[error("the flag has changed")]
     Changed,
-    /// Planning failed.
+    /// The clinic has no such flag, or the plan that depends on it cannot be made.
     #[error(transparent)]
-    Planning(PlanningError),
-    /// The record contradicts itself.
-    #[error(transparent)]
-    Record(#[from] anyhow::Error),
-    /// The database refused.
-    #[error(transparent)]
-    Db(#[from] DbError),
+    Planning(#[from] PlanningError),
 }
 
-impl From<diesel::result::Error> for ActError {
-    fn from(error: diesel::result::Error) -> Self {
-        match error {
-            diesel::result::Error::NotFound => Self::NotFound,
-            error => Self::Db(error.into()),
-        }
-    }
-}
-
-impl From<PlanningError> for ActError {
-    fn from(error: PlanningError) -> Self {
-        match error {
-            PlanningError::NoPatient => Self::NotFound,
-            PlanningError::Db(error) => Self::Db(error),
-            error => Self::Planning(error),
-        }
-    }
-}
+through_planning!(ActError: diesel::result::Error, DbError, anyhow::Error);
 
 /// What is needed to act.
 #[derive(Debug, Clone, Copy)]
@@ -128,7 +102,7 @@ pub async fn act(
 }
 
 fn status(flag: &Flag) -> Result<Status, ActError> {
-    flag.status.parse().map_err(|error: String| ActError::Record(anyhow::anyhow!(error)))
+    flag.status.parse().map_err(|error: String| anyhow::anyhow!(error).into())
 }
 
 const fn action(act: Act) -> &'static str {

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -15,23 +15,21 @@ use crate::body::{Faults, OptionalBody};
 use crate::db::Scope;
 use crate::domain::flag::{Act, Status};
 use crate::domain::protocol::Level;
-use crate::error::{ApiError, Conflict, FieldError};
-use crate::paging::Page;
+use crate::error::{ApiError, Conflict};
+use crate::paging::{At, Page};
 use crate::preconditions::{IfMatch, version_header};
+use crate::query::Query;
 
 impl From<ActError> for ApiError {
     fn from(error: ActError) -> Self {
         let conflict = |detail: &'static str| Self::conflict(Conflict::State, detail);
         match error {
-            ActError::NotFound => Self::NotFound,
             ActError::Illegal(was) if was.0 == Status::Open => conflict("The flag is open: acknowledge it first."),
             ActError::Illegal(_) => conflict("The flag is resolved: reopen it first."),
             ActError::ResolvedOtherwise => conflict("The flag was resolved with another outcome: reopen it first."),
             ActError::Overtaken => conflict("The same was reported again since: there is a later flag."),
             ActError::Changed => Self::PreconditionFailed,
             ActError::Planning(error) => error.into(),
-            ActError::Record(error) => Self::Internal(error),
-            ActError::Db(error) => error.into(),
         }
     }
 }
@@ -49,26 +47,17 @@ pub struct ListFlags {
 
 impl ListFlags {
     fn filter(&self) -> Result<Filter, ApiError> {
-        let mut errors = Vec::new();
-        let mut wrong = |pointer: &str, detail: String| {
-            errors.push(FieldError { pointer: pointer.to_owned(), detail });
-        };
-        let status = self
-            .status
-            .as_deref()
-            .and_then(|word| word.parse::<Status>().map_err(|error| wrong("status", error)).ok().map(Status::as_str));
+        let mut faults = Faults::default();
+        let status = self.status.as_deref().and_then(|word| faults.parsed("status", word.parse::<Status>()));
         let level = self.level.as_deref().and_then(|word| {
             let level = word.parse::<Level>().ok().filter(|level| *level != Level::None);
             if level.is_none() {
-                wrong("level", "is none of: routine, soon, urgent, emergency".to_owned());
+                faults.push("level", "is none of: routine, soon, urgent, emergency");
             }
             level.map(Level::as_str)
         });
-        if errors.is_empty() {
-            Ok(Filter { status, level, patient_id: self.patient_id })
-        } else {
-            Err(ApiError::Malformed { detail: "the filter cannot be read".to_owned(), errors })
-        }
+        faults.finish()?;
+        Ok(Filter { status: status.map(Status::as_str), level, patient_id: self.patient_id })
     }
 }
 
@@ -78,15 +67,16 @@ pub async fn list_flags(
     Staff(caller): Staff,
     query: Query<ListFlags>,
 ) -> Result<HttpResponse, ApiError> {
-    let page: Page<store::Position> = Page::read(query.limit, query.cursor.as_deref())?;
+    let page: Page<(i32, At, Uuid)> = Page::read(query.limit, query.cursor.as_deref())?;
+    let after = page.after.map(|(rank, at, id)| (rank, at.0, id));
     let filter = query.filter()?;
     let rows = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            Ok::<_, ApiError>(store::list_flags(conn, caller.clinic_id, filter, page.after, page.fetch()).await?)
+            Ok::<_, ApiError>(store::list_flags(conn, caller.clinic_id, filter, after, page.fetch()).await?)
         })
         .await?;
-    let list = page.cut(rows, |(row, flag)| (row.rank, flag.opened_at, flag.id));
+    let list = page.cut(rows, |(row, flag)| (row.rank, At(flag.opened_at), flag.id));
     let list = list.map(|(row, flag)| FlagView::new(flag, row.patient_name));
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(list))
 }

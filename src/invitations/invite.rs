@@ -11,7 +11,7 @@ use crate::auth::keys::Keys;
 use crate::clock::Clocks;
 use crate::db::{Db, DbError, Scope};
 use crate::domain::role::Role;
-use crate::idempotency::{Begun, IdempotencyError, KeyedRequest};
+use crate::idempotency::{IdempotencyError, KeyedRequest};
 use crate::patients;
 use crate::patients::record::CreateError;
 use crate::patients::store::NewPatient;
@@ -66,12 +66,11 @@ pub async fn invite(
     whom: Whom,
     email: Option<String>,
 ) -> Result<Invitation, InviteError> {
-    let clinic_id = caller.clinic_id;
+    let (clinic_id, id) = (caller.clinic_id, clocks.fresh_id());
     db.scoped(Scope::Clinic(clinic_id), async |conn| {
-        let ticket = match request.begin(conn).await? {
-            Begun::Before(id) => return Ok(store::find_invitation(conn, clinic_id, id).await?),
-            Begun::Now(ticket) => ticket,
-        };
+        if let Some(before) = request.begin(conn, id, clocks.wall.now()).await? {
+            return Ok(store::find_invitation(conn, clinic_id, before).await?);
+        }
         let (role, patient_id) = match whom {
             Whom::Staff(role) => (role, None),
             Whom::Patient(id) => (Role::Patient, Some(id)),
@@ -90,12 +89,11 @@ pub async fn invite(
                 return Err(InviteError::Linked);
             }
         }
-        let invitee = Invitee { role, patient_id, email };
-        let issued = issue(conn, clocks, keys, clinic_id, Some(caller.user_id), &invitee).await?;
-        ticket.record(conn, issued.id, clocks.wall.now()).await?;
-        let entry = Entry::by(caller, "invitation.create", "invitation", issued.id);
+        let invitee = Invitee { id, role, patient_id, email };
+        issue(conn, clocks, keys, clinic_id, Some(caller.user_id), &invitee).await?;
+        let entry = Entry::by(caller, "invitation.create", "invitation", id);
         audit::record(conn, clocks, patient_id.map_or(entry, |id| entry.about(id))).await?;
-        Ok(store::find_invitation(conn, clinic_id, issued.id).await?)
+        Ok(store::find_invitation(conn, clinic_id, id).await?)
     })
     .await
 }

@@ -21,6 +21,8 @@ pub const VALID_FOR: TimeDelta = TimeDelta::days(7);
 /// Whom to invite, as what.
 #[derive(Debug, Clone)]
 pub struct Invitee {
+    /// Under which the invitation is kept; its code follows from it.
+    pub id: Uuid,
     /// What the person becomes.
     pub role: Role,
     /// The record to link; exactly for patients.
@@ -49,7 +51,7 @@ pub async fn issue(
     created_by: Option<Uuid>,
     invitee: &Invitee,
 ) -> QueryResult<Issued> {
-    let (id, now) = (clocks.fresh_id(), clocks.wall.now());
+    let (id, now) = (invitee.id, clocks.wall.now());
     let code = keys.code(id);
     let expires_at = now + VALID_FOR;
     let new = NewInvitation {

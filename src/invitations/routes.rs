@@ -1,7 +1,6 @@
 //! Invitations over HTTP. Clinicians invite patients and see their invitations; administrators anyone's.
 
-use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -9,6 +8,7 @@ use uuid::Uuid;
 use super::invite::{self, InviteError, Whom};
 use super::link;
 use super::store::{self, Invitation};
+use crate::answer::private;
 use crate::app::State;
 use crate::auth::email;
 use crate::auth::extract::{Caller, Staff};
@@ -19,6 +19,7 @@ use crate::error::{ApiError, Conflict};
 use crate::idempotency::IdempotencyKey;
 use crate::paging::{Page, PageQuery};
 use crate::patients::fields::PatientFields;
+use crate::query::Query;
 
 impl From<InviteError> for ApiError {
     fn from(error: InviteError) -> Self {
@@ -140,7 +141,7 @@ pub async fn create_invitation(
 pub async fn list_invitations(
     state: web::Data<State>,
     Staff(caller): Staff,
-    query: web::Query<PageQuery>,
+    query: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let page = Page::<Uuid>::read(query.limit, query.cursor.as_deref())?;
     let (clinic_id, only) = (caller.clinic_id, only(&caller));
@@ -163,8 +164,4 @@ pub async fn delete_invitation(
 ) -> Result<HttpResponse, ApiError> {
     invite::revoke(&state.db, &state.clocks, &caller, *id, only(&caller)).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-fn private(mut response: HttpResponseBuilder, value: &impl Serialize) -> HttpResponse {
-    response.insert_header((CACHE_CONTROL, "no-store")).json(value)
 }

@@ -1,13 +1,13 @@
 //! Members over HTTP.
 
-use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::change::{self, ChangeError};
 use super::store::{self, Member};
+use crate::answer::private;
 use crate::app::State;
 use crate::auth::extract::Administrator;
 use crate::body::{Body, Faults};
@@ -15,6 +15,7 @@ use crate::db::Scope;
 use crate::domain::role::Role;
 use crate::error::{ApiError, Conflict};
 use crate::paging::Page;
+use crate::query::Query;
 
 impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
@@ -68,7 +69,7 @@ pub struct MemberQuery {
 pub async fn list_members(
     state: web::Data<State>,
     Administrator(caller): Administrator,
-    query: web::Query<MemberQuery>,
+    query: Query<MemberQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let page = Page::<Uuid>::read(query.limit, query.cursor.as_deref())?;
     let mut faults = Faults::default();
@@ -142,8 +143,4 @@ pub async fn create_reset_code(
     let issued = change::issue_reset_code(&state.db, &state.clocks, &state.auth, &caller, *id).await?;
     let view = ResetCodeView { code: issued.code, expires_at: issued.expires_at };
     Ok(private(HttpResponse::Created(), &view))
-}
-
-fn private(mut response: HttpResponseBuilder, value: &impl Serialize) -> HttpResponse {
-    response.insert_header((CACHE_CONTROL, "no-store")).json(value)
 }

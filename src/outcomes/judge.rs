@@ -62,6 +62,8 @@ pub enum Refusal {
     Future,
     /// It was recorded before the treatment.
     BeforeTreatment,
+    /// It was recorded before the treatment was moved to another day, of the day that the task was then.
+    BeforeMove,
     /// The task is of a later day.
     NotYet,
 }
@@ -73,6 +75,8 @@ pub struct Judge<'a> {
     pub treatment_id: Uuid,
     /// T0.
     pub performed_at: DateTime<Utc>,
+    /// When it was last moved to another day.
+    pub moved_at: Option<DateTime<Utc>>,
     /// Its tasks.
     pub tasks: HashMap<Uuid, &'a Task<'a>>,
     /// The patient's clock.
@@ -114,6 +118,9 @@ impl Judge<'_> {
         }
         if entry.recorded_at < self.performed_at - SKEW {
             return Some(Refusal::BeforeTreatment);
+        }
+        if self.moved_at.is_some_and(|moved_at| entry.recorded_at < moved_at) {
+            return Some(Refusal::BeforeMove);
         }
         // Within its day a task may be done ahead of its hour, but nobody has done tomorrow's.
         let ahead = entry.recorded_at < task.open_at - SKEW && self.zones.date(entry.recorded_at) < task.local_date;

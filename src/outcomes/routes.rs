@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,6 +22,7 @@ use crate::paging::List;
 use crate::planning::PlanningError;
 use crate::preconditions::{IfNoneMatch, computed_answer};
 use crate::protocols::words;
+use crate::query::Query;
 use crate::recovery::find_recovery;
 use crate::recovery::task_view::TaskView;
 
@@ -118,6 +119,10 @@ fn problem(refusal: Refusal) -> ApiError {
             ApiError::invalid("/recorded_at", detail)
         }
         Refusal::BeforeTreatment => ApiError::invalid("/recorded_at", "lies before the treatment"),
+        Refusal::BeforeMove => ApiError::invalid(
+            "/recorded_at",
+            "lies before the treatment was moved to another day: the task was another then",
+        ),
         Refusal::NotYet => ApiError::invalid("/recorded_at", "lies before the day of the task"),
     }
 }

@@ -27,6 +27,7 @@ struct Ground<'a> {
     before: Vec<Outcome>,
     zones: &'a ZoneHistory,
     performed_at: DateTime<Utc>,
+    moved_at: Option<DateTime<Utc>>,
     starts_at: DateTime<Utc>,
     now: DateTime<Utc>,
 }
@@ -43,9 +44,9 @@ pub async fn submit(
     let now = clocks.care.now();
     let lock = Lock::PatientOf(caller.clinic_id, treatment_id);
     db.scoped_under(Scope::Clinic(caller.clinic_id), lock, async |conn| {
-        let person = planning::lock_treated(conn, caller.clinic_id, treatment_id).await?;
+        let person = planning::locked_of(conn, caller.clinic_id, treatment_id).await?;
         if !caller.role.is_staff() && caller.patient_id != Some(person.patient_id) {
-            return Err(PlanningError::NoPatient);
+            return Err(PlanningError::NotFound);
         }
         let mut running = person.running(conn, catalogue).await?;
         let Some((row, version)) = running.find(treatment_id) else {
@@ -58,6 +59,7 @@ pub async fn submit(
                 before: recovery.outcomes.clone(),
                 zones: &recovery.zones,
                 performed_at: recovery.row.performed_at,
+                moved_at: recovery.row.moved_at,
                 starts_at: recovery.since(),
                 now,
             };
@@ -79,6 +81,7 @@ pub async fn submit(
             before: row.outcomes(),
             zones: &person.zones,
             performed_at: row.performed_at,
+            moved_at: row.moved_at,
             starts_at: counting_from(row.performed_at, row.counts_from, person.linked_at),
             now,
         };
@@ -106,6 +109,7 @@ impl Ground<'_> {
         let judge = Judge {
             treatment_id: self.treatment_id,
             performed_at: self.performed_at,
+            moved_at: self.moved_at,
             tasks: self.laid.tasks.iter().map(|task| (task.id, task)).collect(),
             zones: self.zones,
             now: self.now,

@@ -35,9 +35,9 @@ const WAKE_WITHIN: TimeDelta = TimeDelta::minutes(10);
 /// Why a plan could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanningError {
-    /// The clinic has no such patient.
-    #[error("no such patient")]
-    NoPatient,
+    /// The clinic has no such patient, treatment or flag, or it is not the caller's.
+    #[error("not found")]
+    NotFound,
     /// The database refused.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -52,11 +52,24 @@ pub enum PlanningError {
 impl From<diesel::result::Error> for PlanningError {
     fn from(error: diesel::result::Error) -> Self {
         match error {
-            diesel::result::Error::NotFound => Self::NoPatient,
+            diesel::result::Error::NotFound => Self::NotFound,
             error => Self::Db(error.into()),
         }
     }
 }
+
+/// What a use case that plans may fail of besides its own reasons comes through its `Planning` variant.
+macro_rules! through_planning {
+    ($error:ty: $($cause:ty),+) => {
+        $(impl From<$cause> for $error {
+            fn from(cause: $cause) -> Self {
+                Self::Planning(cause.into())
+            }
+        })+
+    };
+}
+
+pub(crate) use through_planning;
 
 /// A patient whose plan nobody else can change before this transaction ends.
 #[derive(Debug, Clone)]
@@ -84,19 +97,18 @@ pub async fn lock(conn: &mut AsyncPgConnection, clinic_id: Uuid, patient_id: Uui
     Person::new(clinic_id, store::lock_person(conn, clinic_id, patient_id).await?)
 }
 
-/// The same in a transaction that began with the lock ([`Scope::Patient`](crate::db::Scope::Patient)).
+/// The same in a transaction that began under [`Lock::Patient`](crate::db::Lock::Patient), one round trip sooner.
 pub async fn locked(conn: &mut AsyncPgConnection, clinic_id: Uuid, patient_id: Uuid) -> Result<Person, PlanningError> {
-    Person::new(clinic_id, store::find_locked_person(conn, clinic_id, patient_id).await?)
+    Person::new(clinic_id, store::find_locked(conn, clinic_id, patient_id).await?)
 }
 
-/// The same for the patient of a treatment. Other transactions of the person are shut out sooner where the transaction
-/// began under [`crate::db::Lock::PatientOf`]; then what is read here is what that lock has waited for.
-pub async fn lock_treated(
+/// The same for the patient of a treatment, under [`Lock::PatientOf`](crate::db::Lock::PatientOf).
+pub async fn locked_of(
     conn: &mut AsyncPgConnection,
     clinic_id: Uuid,
     treatment_id: Uuid,
 ) -> Result<Person, PlanningError> {
-    Person::new(clinic_id, store::lock_treated(conn, clinic_id, treatment_id).await?)
+    Person::new(clinic_id, store::find_locked_of(conn, clinic_id, treatment_id).await?)
 }
 
 /// A person's running treatments, read and not yet planned.

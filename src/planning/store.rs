@@ -72,22 +72,19 @@ hot_query! {
     person_sql!("(SELECT t.patient_id FROM treatments AS t WHERE t.clinic_id = $1 AND t.id = $2)")
 }
 
-/// The person of a patient whose row is locked already; counts the plan that is about to be made.
-pub(super) async fn find_locked_person(
-    conn: &mut AsyncPgConnection,
-    clinic: Uuid,
-    patient: Uuid,
-) -> QueryResult<PersonRow> {
-    LockPerson { clinic, patient }.get_result(conn).await
-}
-
-/// Takes the patient's row, so that no other plan of this person is made meanwhile.
+/// Takes the patient's row, so that no other plan of this person is made meanwhile, and counts the plan that is about to be
+/// made.
 pub(super) async fn lock_person(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
     read_locked(conn, clinic, patient, async |conn| LockPerson { clinic, patient }.get_result(conn).await).await
 }
 
+/// The same where the row is locked already.
+pub(super) async fn find_locked(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
+    LockPerson { clinic, patient }.get_result(conn).await
+}
+
 /// The same for the patient of a treatment.
-pub(super) async fn lock_treated(
+pub(super) async fn find_locked_of(
     conn: &mut AsyncPgConnection,
     clinic: Uuid,
     treatment: Uuid,
@@ -108,6 +105,8 @@ pub struct Running {
     pub anchor_on: NaiveDate,
     /// When it was registered.
     pub counts_from: DateTime<Utc>,
+    /// When it was last moved to another day: what was said before was said of other days.
+    pub moved_at: Option<DateTime<Utc>>,
     /// Per task the latest entry,
     pub(super) outcome_ids: Vec<Uuid>,
     /// the task,
@@ -140,7 +139,7 @@ hot_query! {
         patient: Uuid as SqlUuid,
     }
     returns (
-        SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
+        SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
         Array<Timestamptz>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Int8, Int8,
         Array<Timestamptz>, Array<Int8>,
     );
@@ -149,7 +148,7 @@ hot_query! {
          WHERE clinic_id = $1 AND patient_id = $2 AND status IN ('unconfirmed', 'active')
         RETURNING *
     )
-    SELECT t.id, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from,
+    SELECT t.id, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.moved_at,
            coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}'),
            coalesce((SELECT array_agg(ci.recorded_at) FROM check_ins AS ci
                       WHERE ci.clinic_id = t.clinic_id AND ci.treatment_id = t.id), '{}'),
@@ -169,6 +168,7 @@ hot_query! {
                  array_agg(l.recorded_at) AS at
             FROM (SELECT DISTINCT ON (o.task_id) o.id, o.task_id, o.kind, o.recorded_at FROM outcomes AS o
                    WHERE o.clinic_id = t.clinic_id AND o.treatment_id = t.id
+                     AND o.recorded_at >= coalesce(t.moved_at, '-infinity')
                    ORDER BY o.task_id, o.recorded_at DESC, o.id DESC) AS l
       ) AS o ON true
      ORDER BY t.performed_at, t.id"

@@ -69,6 +69,9 @@ pub async fn find_protocol_version(
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
     let (key, number) = path.into_inner();
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(ApiError::NotFound);
+    }
     let (reader, published) = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {

@@ -39,7 +39,7 @@ pub struct Recovery {
 pub async fn find_recovery(conn: &AsyncPgConnection, caller: &Caller, id: Uuid) -> Result<Recovery, PlanningError> {
     let row = store::find_row(conn, caller.clinic_id, id, caller.user_id).await?;
     if !caller.role.is_staff() && caller.patient_id != Some(row.patient_id) {
-        return Err(PlanningError::NoPatient);
+        return Err(PlanningError::NotFound);
     }
     Recovery::new(row)
 }

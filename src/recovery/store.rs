@@ -27,6 +27,8 @@ pub struct RecoveryRow {
     pub anchor_on: NaiveDate,
     /// When it was registered.
     pub counts_from: DateTime<Utc>,
+    /// When it was last moved to another day: what was said before was said of other days.
+    pub moved_at: Option<DateTime<Utc>>,
     /// When it was completed or cancelled.
     pub ended_at: Option<DateTime<Utc>>,
     /// When the patient accepted the invitation.
@@ -64,7 +66,7 @@ macro_rules! recovery_sql {
             ", t AS (SELECT * FROM treatments AS t WHERE ",
             $treatment,
             ")
-            SELECT t.id, t.patient_id, t.status, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.ended_at,
+            SELECT t.id, t.patient_id, t.status, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.moved_at, t.ended_at,
                    p.linked_at, t.activity, coalesce(u.locale, c.locale), c.locale,
                    coalesce(z.zones, ARRAY[p.time_zone]), coalesce(z.valid_from, ARRAY[p.created_at]),
                    coalesce(f.opened, '{}'), coalesce(f.resolved, '{}'),
@@ -91,6 +93,7 @@ macro_rules! recovery_sql {
                          array_agg(l.recorded_at ORDER BY l.task_id) AS at
                     FROM (SELECT DISTINCT ON (o.task_id) o.id, o.task_id, o.kind, o.recorded_at
                             FROM outcomes AS o WHERE o.clinic_id = t.clinic_id AND o.treatment_id = t.id
+                             AND o.recorded_at >= coalesce(t.moved_at, '-infinity')
                            ORDER BY o.task_id, o.recorded_at DESC, o.id DESC) AS l
               ) AS o ON true"
         )
@@ -104,7 +107,7 @@ hot_query! {
         reader: Uuid as SqlUuid,
     }
     returns (
-        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
+        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
@@ -118,7 +121,7 @@ hot_query! {
         reader: Uuid as SqlUuid,
     }
     returns (
-        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
+        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
@@ -155,7 +158,7 @@ hot_query! {
         reader: Uuid as SqlUuid,
     }
     returns (
-        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
+        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );

@@ -1,9 +1,14 @@
 //! Treatments: microneedling sessions that were performed. Registering, reading and changing them, and the recovery
 //! timeline and guidance that follow from them.
 
+mod change;
+mod details;
+pub mod fields;
 mod guidance_view;
 pub mod plan;
 pub mod read;
+mod refusal;
 pub mod routes;
 pub mod store;
 mod timeline_view;
+pub mod view;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -21,6 +21,7 @@ use crate::language::Wanted;
 use crate::planning::PlanningError;
 use crate::preconditions::{IfNoneMatch, computed_answer};
 use crate::protocols::words;
+use crate::query::Query;
 use crate::recovery::{self, Recovery};
 
 /// How far from the treatment guidance may be asked for.

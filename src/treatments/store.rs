@@ -1,6 +1,6 @@
 //! SQL over `treatments`. The clinic is always the first thing asked for.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Date, Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -29,8 +29,12 @@ pub struct Treatment {
     pub anchor_on: NaiveDate,
     /// Tasks that close before this instant leave the denominator.
     pub counts_from: DateTime<Utc>,
+    /// When it was last moved to another day.
+    pub moved_at: Option<DateTime<Utc>>,
     /// The pinned protocol version.
     pub protocol_version_id: Uuid,
+    /// Why the protocol is used outside what it was written for.
+    pub protocol_reason: Option<String>,
     /// Treated area.
     pub area: String,
     /// Plain microneedling or a combination.
@@ -117,6 +121,9 @@ pub async fn update_treatment(conn: &mut AsyncPgConnection, treatment: &Treatmen
             treatments::performed_at.eq(treatment.performed_at),
             treatments::anchor_on.eq(treatment.anchor_on),
             treatments::area.eq(&treatment.area),
+            treatments::counts_from.eq(treatment.counts_from),
+            treatments::moved_at.eq(treatment.moved_at),
+            treatments::protocol_reason.eq(&treatment.protocol_reason),
             treatments::modality.eq(&treatment.modality),
             treatments::device.eq(&treatment.device),
             treatments::needle_depth_um.eq(treatment.needle_depth_um),
@@ -130,6 +137,18 @@ pub async fn update_treatment(conn: &mut AsyncPgConnection, treatment: &Treatmen
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// Whether the patient has another treatment of the same area within a day that was not cancelled.
+pub async fn has_neighbour(conn: &mut AsyncPgConnection, clinic_id: Uuid, treatment: &Treatment) -> QueryResult<bool> {
+    let day = TimeDelta::days(1);
+    let neighbours = treatments::table
+        .filter(treatments::clinic_id.eq(clinic_id).and(treatments::patient_id.eq(treatment.patient_id)))
+        .filter(treatments::id.ne(treatment.id).and(treatments::area.eq(&treatment.area)))
+        .filter(treatments::status.ne("cancelled"))
+        .filter(treatments::performed_at.gt(treatment.performed_at - day))
+        .filter(treatments::performed_at.lt(treatment.performed_at + day));
+    diesel::select(diesel::dsl::exists(neighbours)).get_result(conn).await
 }
 
 /// Counts one more outcome or check-in, so that whoever holds something computed from them knows.
@@ -182,6 +201,7 @@ hot_query! {
         created_at: DateTime<Utc> as Timestamptz,
         confirmed_at: Option<DateTime<Utc>> as Nullable<Timestamptz>,
         alone: bool as Bool,
+        protocol_reason: Option<String> as Nullable<Text>,
     }
     returns (Bool, Bool);
     ", others AS (
@@ -191,8 +211,8 @@ hot_query! {
     ), inserted AS (
         INSERT INTO treatments (clinic_id, id, patient_id, clinician_id, status, performed_at, anchor_on, counts_from,
             protocol_version_id, area, modality, device, needle_depth_um, products, session_number, notes, created_by,
-            created_at, confirmed_at, version, plan_revision, activity, done_w, on_time_w)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1, 0, 0, 0, 0
+            created_at, confirmed_at, protocol_reason, version, plan_revision, activity, done_w, on_time_w)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $21, 1, 0, 0, 0, 0
          WHERE NOT EXISTS (SELECT 1 FROM others)
         RETURNING 1
     )
@@ -228,6 +248,7 @@ pub async fn insert_unless_there(
         created_at: new.created_at,
         confirmed_at: new.confirmed_at,
         alone,
+        protocol_reason: new.protocol_reason,
     };
     let (inserted, taken): (bool, bool) = query.get_result(conn).await?;
     Ok(match (inserted, taken) {

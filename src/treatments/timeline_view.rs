@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::routes::ProtocolRef;
+use super::view::ProtocolRef;
 use crate::domain::protocol::{Actor, Evidence, Kind, ProtocolVersion, Relation, Texts};
 use crate::domain::timeline::{ItemState, LaidOut, Range, Timeline};
 

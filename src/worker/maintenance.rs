@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use crate::alerts::{queue, store};
+use crate::auth::prune as prune_logins;
 use crate::db::{DbError, Scope};
 use crate::idempotency;
 
@@ -60,6 +61,7 @@ async fn tidy(parts: &Parts) -> Result<(), DbError> {
                 conn.batch_execute(&sql).await?;
             }
             store::prune_attempts(conn, now - KEEP_ATTEMPTS).await?;
+            prune_logins(conn, now).await?;
             idempotency::prune(conn, now).await?;
             Ok::<_, DbError>(())
         })

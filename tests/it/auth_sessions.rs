@@ -325,3 +325,51 @@ async fn tokens_and_passwords_are_stored_as_hashes_only() {
     let stored: Text = diesel::sql_query(dump).get_result(&mut conn).await.unwrap();
     assert!(!stored.text.contains(&person.refresh_token));
 }
+
+#[tokio::test]
+async fn guessing_a_password_costs_a_wait_and_shuts_nobody_else_out() {
+    let app = TestApp::start_with(&[("MENDLINE_TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let clinic = app.clinic().await;
+    let guess = async |address: &str, password: &str| {
+        let body = json!({ "email": clinic.admin.email, "password": password });
+        let request = app.request(reqwest::Method::POST, "/v1/auth/login", "").header("x-forwarded-for", address);
+        crate::support::send(request.json(&body)).await
+    };
+    for _ in 0..3 {
+        guess("192.0.2.7", PASSWORD).await.expect(200);
+    }
+    for _ in 0..10 {
+        guess("192.0.2.7", "four other words together").await.expect(401);
+    }
+    let refused = guess("192.0.2.7", PASSWORD).await;
+    let wait: u32 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(refused.problem(429), "too_many_requests");
+    guess("198.51.100.1", PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_is_forgotten_and_what_may_still_be_used_is_not() {
+    let app = TestApp::start().await;
+    let [gone, idle, kept] = [app.clinic().await.admin, app.clinic().await.admin, app.clinic().await.admin];
+    for person in [&idle, &kept] {
+        insert_device(&app, person, session_of(&app, person).await).await;
+    }
+    crate::support::send(app.request(reqwest::Method::POST, "/v1/auth/logout", &gone.token)).await.expect(204);
+    let first = Person::from_answer(&refresh(&app, &kept.refresh_token).await.expect(200));
+    let second = Person::from_answer(&refresh(&app, &first.refresh_token).await.expect(200));
+    let mut conn = connection(&app).await;
+    let prune = async |conn: &mut diesel_async::AsyncPgConnection, days| {
+        mendline::auth::prune(conn, app.state.clocks.wall.now() + TimeDelta::days(days)).await.unwrap()
+    };
+    assert_eq!(prune(&mut conn, 29).await, 0);
+    // The session that was ended, and the one token whose successor was used; its successor may yet be presented again.
+    assert_eq!(prune(&mut conn, 31).await, 2);
+    let again = Person::from_answer(&refresh(&app, &first.refresh_token).await.expect(200));
+    assert_eq!(again.refresh_token, second.refresh_token);
+    // Those left idle for half a year lose their phones at once and are themselves forgotten a month later.
+    assert_eq!(prune(&mut conn, 181).await, 2);
+    assert_eq!((device_count(&app, &idle).await, device_count(&app, &kept).await), (0, 0));
+    assert_eq!(prune(&mut conn, 211).await, 2);
+    refresh(&app, &kept.refresh_token).await.expect(401);
+}

@@ -210,6 +210,6 @@ async fn the_list_begins_with_what_presses_most_and_can_be_narrowed() {
         query = format!("?limit=1&cursor={cursor}");
     }
     assert_eq!(met, ["urgent", "soon", "routine", "emergency"]);
-    let wrong = list("?status=closed&level=none").await.expect(400);
+    let wrong = list("?status=closed&level=none").await.expect(422);
     assert_eq!(wrong["errors"].as_array().unwrap().len(), 2);
 }

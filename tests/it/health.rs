@@ -48,7 +48,7 @@ async fn unknown_paths_and_wrong_methods_come_through_the_same_door() {
     let app = TestApp::start().await;
     assert_eq!(app.get("/v1/nothing", "").await.problem(404), "not_found");
     let wrong = app.delete("/healthz", "").await;
-    assert_eq!(wrong.headers["allow"], "GET");
+    assert_eq!(wrong.headers["allow"], "GET, HEAD");
     assert_eq!(wrong.problem(405), "method_not_allowed");
 }
 

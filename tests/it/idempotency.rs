@@ -7,7 +7,7 @@ use mendline::auth::extract::Caller;
 use mendline::db::Connector;
 use mendline::domain::role::Role;
 use mendline::error::ApiError;
-use mendline::idempotency::{Begun, IdempotencyError, IdempotencyKey, KeyedRequest, Ticket, prune};
+use mendline::idempotency::{IdempotencyError, IdempotencyKey, KeyedRequest, prune};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -15,6 +15,8 @@ use uuid::Uuid;
 use crate::support::{Answer, Staged, TestApp, TestDatabase, send};
 
 const CLINIC: Uuid = Uuid::from_u128(1);
+/// What a request would make that is not the first.
+const OTHER: Uuid = Uuid::from_u128(100);
 
 fn caller(user: u128) -> Caller {
     Caller {
@@ -61,18 +63,10 @@ fn request(user: u128, key: &str, operation: &'static str, body: &str) -> KeyedR
     key.parse::<IdempotencyKey>().unwrap().of(&caller(user), operation, body.as_bytes())
 }
 
-async fn ticket(conn: &mut AsyncPgConnection, request: KeyedRequest) -> Ticket {
-    match request.begin(conn).await.unwrap() {
-        Begun::Now(ticket) => ticket,
-        Begun::Before(id) => panic!("carried out before: {id}"),
-    }
-}
-
 /// Carries a request out and commits it.
 async fn carried_out(database: &TestDatabase, request: KeyedRequest, made: Uuid) {
     let mut conn = begun(database).await;
-    let ticket = ticket(&mut conn, request).await;
-    ticket.record(&mut conn, made, at()).await.unwrap();
+    assert_eq!(request.begin(&mut conn, made, at()).await.unwrap(), None);
     conn.batch_execute("COMMIT").await.unwrap();
 }
 
@@ -82,8 +76,8 @@ async fn a_repeated_request_finds_what_the_first_one_made() {
     let made = Uuid::from_u128(99);
     carried_out(&database, request(7, "k", "create_treatment", "{}"), made).await;
     let mut conn = begun(&database).await;
-    let again = request(7, "k", "create_treatment", "{}").begin(&mut conn).await.unwrap();
-    assert!(matches!(again, Begun::Before(id) if id == made));
+    let again = request(7, "k", "create_treatment", "{}").begin(&mut conn, OTHER, at()).await.unwrap();
+    assert_eq!(again, Some(made));
 }
 
 #[tokio::test]
@@ -92,49 +86,55 @@ async fn a_key_serves_one_body_of_one_operation_and_one_user() {
     carried_out(&database, request(7, "k", "create_treatment", "{}"), Uuid::from_u128(99)).await;
     let mut conn = begun(&database).await;
     for other in [request(7, "k", "create_treatment", "{ }"), request(7, "k", "create_invitation", "{}")] {
-        let error = ApiError::from(other.begin(&mut conn).await.unwrap_err());
+        let error = ApiError::from(other.begin(&mut conn, OTHER, at()).await.unwrap_err());
         assert!(matches!(error, ApiError::IdempotencyMismatch), "{error}");
     }
-    let _ = ticket(&mut conn, request(8, "k", "create_treatment", "{}")).await;
-    let _ = ticket(&mut conn, request(7, "k2", "create_treatment", "{}")).await;
+    for new in [request(8, "k", "create_treatment", "{}"), request(7, "k2", "create_treatment", "{}")] {
+        assert_eq!(new.begin(&mut conn, OTHER, at()).await.unwrap(), None);
+    }
 }
 
 #[tokio::test]
 async fn of_two_at_once_one_is_carried_out_and_the_other_is_told_to_come_again() {
     let database = database().await;
     let (mut first, mut second) = (begun(&database).await, begun(&database).await);
-    let held = ticket(&mut first, request(7, "k", "create_treatment", "{}")).await;
-    let refused = request(7, "k", "create_treatment", "{}").begin(&mut second).await;
+    let made = Uuid::from_u128(99);
+    let held = request(7, "k", "create_treatment", "{}").begin(&mut first, made, at()).await.unwrap();
+    assert_eq!(held, None);
+    let refused = request(7, "k", "create_treatment", "{}").begin(&mut second, OTHER, at()).await;
     assert!(matches!(refused, Err(IdempotencyError::InFlight)));
-    held.record(&mut first, Uuid::from_u128(99), at()).await.unwrap();
     first.batch_execute("COMMIT").await.unwrap();
-    let again = request(7, "k", "create_treatment", "{}").begin(&mut second).await.unwrap();
-    assert!(matches!(again, Begun::Before(id) if id == Uuid::from_u128(99)));
+    let again = request(7, "k", "create_treatment", "{}").begin(&mut second, OTHER, at()).await.unwrap();
+    assert_eq!(again, Some(made));
 }
 
 #[tokio::test]
 async fn a_request_that_failed_may_be_sent_again_under_its_key() {
     let database = database().await;
     let mut conn = begun(&database).await;
-    drop(ticket(&mut conn, request(7, "k", "create_treatment", "{}")).await);
+    assert_eq!(request(7, "k", "create_treatment", "{}").begin(&mut conn, OTHER, at()).await.unwrap(), None);
     conn.batch_execute("ROLLBACK").await.unwrap();
     carried_out(&database, request(7, "k", "create_treatment", "{\"corrected\":true}"), Uuid::from_u128(99)).await;
 }
 
-/// The first request may commit between the lookup's view of the data and its taking of the lock; the record decides.
+/// The first request may commit between the lookup's view of the data and its taking of the lock: here it does so while
+/// the second one waits to write the key down.
 #[tokio::test]
 async fn a_key_recorded_behind_the_lookups_back_undoes_the_second_request() {
     let database = database().await;
-    let mut late = begun(&database).await;
-    let stale = ticket(&mut late, request(7, "k", "create_treatment", "{}")).await;
-    let mut first = open(&database).await;
+    let (mut first, mut late) = (begun(&database).await, begun(&database).await);
     let row = format!(
         "INSERT INTO idempotency_keys SELECT '{CLINIC}', id, 'k', 'create_treatment', sha256('{{}}'), id, now()
            FROM users WHERE id = '{}'",
         Uuid::from_u128(7)
     );
     first.batch_execute(&row).await.unwrap();
-    let refused = stale.record(&mut late, Uuid::from_u128(100), at()).await;
+    let commit = async {
+        database.someone_waits_for_a_lock().await;
+        first.batch_execute("COMMIT").await.unwrap();
+    };
+    let request = request(7, "k", "create_treatment", "{}");
+    let (refused, ()) = tokio::join!(request.begin(&mut late, OTHER, at()), commit);
     assert!(matches!(refused, Err(IdempotencyError::InFlight)));
 }
 

@@ -166,6 +166,20 @@ async fn one_clinic_alone_cannot_take_over_a_login_that_another_trusts() {
 }
 
 #[tokio::test]
+async fn a_code_issued_before_the_login_joined_another_clinic_is_good_for_nothing_after() {
+    let (app, clinic) = start().await;
+    let other = app.clinic().await;
+    let person = app.clinician_of(&clinic).await;
+    let codes = format!("{}/reset-code", path(&person));
+    let code = app.post(&codes, &clinic.admin.token, json!({})).await.expect(201)["code"].clone();
+    let invitation = app.operator_invites(other.id, Role::Administrator, None).await;
+    app.post("/v1/invitations/accept", &person.token, json!({ "invitation_code": invitation })).await.expect(201);
+    let reset = json!({ "code": code, "password": "another four plain words" });
+    assert_eq!(app.post("/v1/auth/reset", "", reset).await.expect(422)["errors"][0]["pointer"], "/code");
+    app.log_in(&person).await;
+}
+
+#[tokio::test]
 async fn a_person_edits_its_profile_on_what_is_there() {
     let (app, clinic) = start().await;
     let token = &clinic.admin.token;

@@ -312,6 +312,53 @@ async fn a_rescheduled_treatment_keeps_its_tasks_ids_and_tick_offs() {
     assert_eq!(case.task(DAY_1, "sunscreen").await["state"], "done");
 }
 
+impl Case {
+    async fn move_to(&self, performed_at: &str) {
+        let path = format!("/v1/treatments/{}", self.treatment);
+        let seen = format!("\"{}\"", self.read().await["version"]);
+        let edit = self.app.request(Method::PATCH, &path, &self.clinician.token).header("if-match", seen);
+        send(edit.json(&json!({ "performed_at": performed_at }))).await.expect(200);
+    }
+
+    async fn counts(&self) -> Value {
+        let path = format!("/v1/treatments/{}/compliance", self.treatment);
+        self.app.get(&path, &self.patient.token).await.expect(200)["to_date"]["counts"].clone()
+    }
+}
+
+#[tokio::test]
+async fn a_treatment_moved_back_holds_nobody_to_days_they_were_never_shown() {
+    let case = Case::morning_after().await;
+    case.report(&[entry(&case.task(DAY_1, "sunscreen").await, "done", case.now())]).await;
+    // It was a week earlier: days 1 to 7 have passed, and nobody had heard of them.
+    case.move_to("2026-01-26T12:00:00Z").await;
+    let counts = case.counts().await;
+    assert_eq!((&counts["unreported"], &counts["closed"]), (&json!(0), &json!(0)), "{counts}");
+    // From here on it counts as ever.
+    case.app.care.advance(TimeDelta::days(2));
+    assert!(case.counts().await["unreported"].as_i64().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_treatment_moved_ahead_asks_anew_for_what_was_ticked_off_of_other_days() {
+    let case = Case::morning_after().await;
+    let sunscreen = case.task(DAY_1, "sunscreen").await;
+    case.report(&[entry(&sunscreen, "done", case.now())]).await;
+    let ticked_offline = entry(&sunscreen, "done", case.now());
+    case.app.care.advance(TimeDelta::hours(2));
+    // It took place on Tuesday: what was Tuesday's task is Wednesday's now.
+    case.move_to("2026-02-03T07:00:00Z").await;
+    let moved = case.task("2026-02-04", "sunscreen").await;
+    assert_eq!((&moved["id"], &moved["state"]), (&sunscreen["id"], &json!("ahead")));
+    let results = case.report(&[ticked_offline]).await;
+    assert_eq!(results[0]["problem"]["errors"][0]["pointer"], "/recorded_at", "{results:?}");
+    let key = format!("t:{}:sunscreen:1:0", case.treatment);
+    assert_eq!(seed::state(&case.app, &key).await, "scheduled");
+    case.app.care.set(utc("2026-02-04T08:00:00Z"));
+    case.report(&[entry(&moved, "done", case.now())]).await;
+    assert_eq!(case.task("2026-02-04", "sunscreen").await["state"], "done");
+}
+
 #[tokio::test]
 async fn an_ended_treatment_asks_for_nothing_more_and_takes_what_comes_late() {
     let case = Case::morning_after().await;

@@ -155,7 +155,7 @@ async fn who_has_the_record_is_not_sent_it_again() {
 #[tokio::test]
 async fn whoever_waited_for_a_patients_lock_sees_what_was_written_meanwhile() {
     use diesel_async::SimpleAsyncConnection;
-    use mendline::db::{Connector, Scope};
+    use mendline::db::{Connector, Lock, Scope};
     use mendline::patients::store::{insert_zone, lock_patient};
     use mendline::planning;
     let (app, clinician) = staffed().await;
@@ -169,22 +169,18 @@ async fn whoever_waited_for_a_patients_lock_sees_what_was_written_meanwhile() {
         second.batch_execute("BEGIN").await.unwrap();
         lock_patient(&mut first, clinic, patient).await.unwrap();
         let writer = async {
-            app.someone_waits_for_a_lock().await;
+            app.database.someone_waits_for_a_lock().await;
             insert_zone(&mut first, clinic, patient, zone, app.care.now()).await.unwrap();
             first.batch_execute("COMMIT").await.unwrap();
         };
         let waiter = async {
-            let scope = Scope::Patient { clinic_id: clinic, patient_id: patient };
             match round % 3 {
                 0 => lock_patient(&mut second, clinic, patient).await.unwrap().zones,
                 1 => planning::lock(&mut second, clinic, patient).await.unwrap().zones,
                 _ => {
-                    app.state
-                        .db
-                        .scoped(scope, async |conn| planning::locked(conn, clinic, patient).await)
-                        .await
-                        .unwrap()
-                        .zones
+                    let read = async |conn: &mut _| planning::locked(conn, clinic, patient).await;
+                    let (scope, lock) = (Scope::Clinic(clinic), Lock::Patient(clinic, patient));
+                    app.state.db.scoped_under(scope, lock, read).await.unwrap().zones
                 }
             }
         };

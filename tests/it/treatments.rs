@@ -200,6 +200,40 @@ async fn bad_values_are_named_all_at_once() {
 }
 
 #[tokio::test]
+async fn an_edit_keeps_the_rules_of_registering() {
+    let app = TestApp::start().await;
+    let clinic = app.clinic().await;
+    let patient = app.patient_of(&clinic).await;
+    let now = app.care.now();
+    app.treat(&clinic.admin.token, patient.patient(), now - TimeDelta::days(10)).await;
+    let id = app.treat(&clinic.admin.token, patient.patient(), now).await;
+    let edit = async |token: &str, body: Value| {
+        let request = app.request(Method::PATCH, &format!("/v1/treatments/{id}"), token).header("if-match", "*");
+        send(request.json(&body)).await
+    };
+    let token = &clinic.admin.token;
+    let unfit = json!({ "area": "scalp", "modality": "radiofrequency" });
+    assert_eq!(edit(token, unfit.clone()).await.expect(422)["errors"][0]["pointer"], "/area");
+    let onto = json!({ "performed_at": now - TimeDelta::days(10) + TimeDelta::hours(2) });
+    assert_eq!(edit(token, onto.clone()).await.problem(409), "duplicate_treatment");
+    let reserved = json!({ "protocol_reason": "Why not." });
+    let own = app.post("/v1/treatments", &patient.token, json!({ "performed_at": now - TimeDelta::days(3) })).await;
+    let own = own.expect(201)["id"].as_str().unwrap().to_owned();
+    let request = app.request(Method::PATCH, &format!("/v1/treatments/{own}"), &patient.token).header("if-match", "*");
+    assert_eq!(send(request.json(&reserved)).await.expect(422)["errors"][0]["pointer"], "/protocol_reason");
+    let mut meant = unfit;
+    meant["protocol_reason"] = json!("Hair loss; the same course of recovery is expected.");
+    let edited = edit(token, meant).await.expect(200);
+    assert_eq!(edited["protocol_reason"], "Hair loss; the same course of recovery is expected.");
+    let read = app.get(&format!("/v1/treatments/{id}"), &patient.token).await.expect(200);
+    assert!(read.get("protocol_reason").is_none(), "what staff note is for staff");
+    let mut both = onto;
+    both["area"] = json!("face");
+    both["allow_duplicate"] = json!(true);
+    edit(token, both).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_backdated_treatment_owes_nothing_of_the_past() {
     let app = TestApp::start().await;
     let clinic = app.clinic().await;
@@ -246,7 +280,8 @@ async fn registering_a_treatment_costs_at_most_eight_round_trips() {
     let clinic = app.clinic().await;
     let patient = app.patient_of(&clinic).await;
     // Every statement has been prepared on every connection once some requests have gone through.
-    let mut least = usize::MAX;
+    // Whatever runs in the background may add round trips of its own and takes none away: the least is the request's.
+    let mut least = None;
     for days in 0..10 {
         let at = app.care.now() - TimeDelta::days(2 * days);
         let body = json!({ "patient_id": patient.patient(), "performed_at": at });
@@ -255,8 +290,9 @@ async fn registering_a_treatment_costs_at_most_eight_round_trips() {
         proxy.counts.reset();
         send(request).await.expect(201);
         if proxy.counts.parses() == 0 {
-            least = least.min(proxy.counts.round_trips());
+            let counted = proxy.counts.round_trips();
+            least = Some(least.map_or(counted, |least: usize| least.min(counted)));
         }
     }
-    assert!(least <= 8, "{least} round trips");
+    assert!(least.is_some_and(|least| least <= 8), "{least:?} round trips");
 }

@@ -220,3 +220,61 @@ async fn nobody_to_reach_is_told_apart_from_failure() {
     app.drain_worker().await;
     assert_eq!(seed::state(&app, "m:a").await, "sent");
 }
+
+/// A worker number that no living worker has: its claims are settled by the test.
+const SLOW: i32 = 11;
+
+#[tokio::test]
+async fn a_phone_registered_while_its_alert_is_under_way_is_not_missed() {
+    use mendline::alerts::queue;
+    let app = TestApp::start().await;
+    let person = seed::person(&app).await;
+    seed::due_now(&app, person, "m:a").await;
+    let now = app.care.now();
+    let claimed = seed::run(&app, async |conn| queue::claim_due(conn, now, 10, SLOW, 3600).await).await;
+    // The worker has looked for devices and found none; only then does the phone come.
+    seed::phone(&app, person).await;
+    let revived = seed::run(&app, async |conn| queue::revive_for_user(conn, person.user_id, now).await).await;
+    assert_eq!(revived, 0);
+    seed::run(&app, async |conn| queue::settle(conn, &[settled(&claimed.claims[0], now)], &[]).await).await;
+    assert_eq!(seed::state(&app, "m:a").await, "scheduled");
+    app.drain_worker().await;
+    assert_eq!(seed::state(&app, "m:a").await, "sent");
+}
+
+#[tokio::test]
+async fn what_left_the_plan_is_not_revived_by_a_phone() {
+    use mendline::alerts::queue;
+    let app = TestApp::start().await;
+    let person = seed::person(&app).await;
+    let now = app.care.now();
+    seed::due_now(&app, person, "m:a").await;
+    app.drain_worker().await;
+    assert_eq!(seed::state(&app, "m:a").await, "no_device");
+    // Called off while it waits for a phone, and another one while it is being sent.
+    seed::plan(&app, person, &[seed::owed(&app, "m:b", TimeDelta::zero(), TimeDelta::hours(1))]).await;
+    let claimed = seed::run(&app, async |conn| queue::claim_due(conn, now, 10, SLOW, 3600).await).await;
+    seed::plan(&app, person, &[]).await;
+    seed::run(&app, async |conn| queue::settle(conn, &[settled(&claimed.claims[0], now)], &[]).await).await;
+    seed::phone(&app, person).await;
+    let revived = seed::run(&app, async |conn| queue::revive_for_user(conn, person.user_id, now).await).await;
+    assert_eq!(revived, 0);
+    for key in ["m:a", "m:b"] {
+        assert_eq!(seed::state(&app, key).await, "cancelled", "{key}");
+    }
+}
+
+/// No device was found for a claim.
+fn settled(
+    claim: &mendline::alerts::queue::Claim,
+    at: chrono::DateTime<chrono::Utc>,
+) -> mendline::alerts::queue::Settlement {
+    mendline::alerts::queue::Settlement {
+        clinic_id: claim.clinic_id,
+        alert_id: claim.id,
+        claim_no: claim.claim_no,
+        decision: mendline::domain::alert::Decision::NoDevice,
+        at,
+        reason: None,
+    }
+}

@@ -159,7 +159,7 @@ hot_query! {
             finalized_at = CASE a.state WHEN 'sending' THEN NULL ELSE $4 END,
             reason = 'left_the_plan',
             plan_revision = $21
-         WHERE $20 AND a.clinic_id = $1 AND a.recipient_id = $3 AND a.state IN ('scheduled', 'sending', 'suppressed')
+         WHERE $20 AND a.clinic_id = $1 AND a.recipient_id = $3 AND a.state IN ('scheduled', 'sending', 'suppressed', 'no_device')
            AND NOT a.superseded AND a.dedupe_key ~ '^[tmd]:' AND a.dedupe_key <> ALL ($7)
         RETURNING 1
     ), planned AS (
@@ -182,7 +182,7 @@ hot_query! {
             state = CASE a.state WHEN 'sending' THEN 'sending' ELSE excluded.state END,
             superseded = false,
             finalized_at = CASE a.state WHEN 'sending' THEN NULL ELSE excluded.finalized_at END,
-            reason = CASE a.state WHEN 'sending' THEN NULL ELSE excluded.reason END,
+            reason = CASE a.state WHEN 'sending' THEN nullif(a.reason, 'left_the_plan') ELSE excluded.reason END,
             plan_revision = excluded.plan_revision
           WHERE $20 AND a.state <> 'sent'
             AND (a.state, a.superseded, a.due_at, a.expires_at, a.category, a.treatment_id, a.protocol_version_id,
@@ -268,15 +268,25 @@ hot_query! {
         SELECT clinic_id, id FROM patients WHERE user_id = $1
         UNION ALL SELECT clinic_id, id FROM memberships WHERE user_id = $1 AND removed_at IS NULL
     ), revived AS (
-        UPDATE alerts AS a SET state = 'scheduled', finalized_at = NULL, reason = NULL, tries = 0, next_attempt_at = greatest(a.due_at, $2)
+        UPDATE alerts AS a SET
+            state = CASE a.state WHEN 'no_device' THEN 'scheduled' ELSE a.state END,
+            reason = CASE a.state WHEN 'sending' THEN 'device_registered' END,
+            finalized_at = NULL,
+            tries = CASE a.state WHEN 'no_device' THEN 0 ELSE a.tries END,
+            next_attempt_at = CASE a.state WHEN 'no_device' THEN greatest(a.due_at, $2) ELSE a.next_attempt_at END
           FROM recipients AS r
-         WHERE a.clinic_id = r.clinic_id AND a.recipient_id = r.id AND a.state = 'no_device' AND a.expires_at > $2
-        RETURNING 1
+         WHERE a.clinic_id = r.clinic_id AND a.recipient_id = r.id AND a.state IN ('no_device', 'sending')
+           AND NOT a.superseded AND a.expires_at > $2
+        RETURNING a.state
     )
-    SELECT count(*) + count(pg_notify('mendline_alerts', '')) * 0 FROM revived"
+    SELECT count(*) + count(pg_notify('mendline_alerts', '')) * 0 FROM revived WHERE state = 'scheduled'"
 }
 
-/// A device was registered in time: alerts that found none are owed again. Returns how many.
+/// A device was registered in time: alerts that found none are owed again, and those whose sending is under way will be if
+/// it finds none. Returns how many are owed again.
+///
+/// In a transaction after the one that registered the device: whoever claims later sees the device, whoever claimed before
+/// is told here.
 pub async fn revive_for_user(conn: &mut AsyncPgConnection, user: Uuid, now: DateTime<Utc>) -> QueryResult<usize> {
     let revived: i64 = Revive { user, now }.get_result(conn).await?;
     Ok(usize::try_from(revived).unwrap_or(0))

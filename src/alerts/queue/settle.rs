@@ -68,6 +68,9 @@ hot_query! {
     /// Rows are found by their key, one by one, and only then asked for their state: the index of what is in flight looks
     /// smaller to the planner than it is, and joining through it costs the square of it. What is locked here cannot
     /// change any more, so that the update need not ask again.
+    ///
+    /// What left the plan meanwhile is not tried again; what was moved to a later moment is owed at that moment whatever
+    /// became of this try; and what found no device is owed once more if one was registered meanwhile.
     struct Settle {
         clinics: Vec<Uuid> as Array<SqlUuid>,
         ids: Vec<Uuid> as Array<SqlUuid>,
@@ -81,20 +84,25 @@ hot_query! {
     returns (SqlUuid, SqlUuid, Text);
     ", results AS MATERIALIZED (
         SELECT r.clinic_id, r.id, r.retry_at, r.refund, r.at, r.reason,
-               CASE WHEN r.state = 'scheduled' AND a.superseded THEN 'cancelled' ELSE r.state END AS state
+               CASE WHEN r.state = 'sent' THEN 'sent'
+                    WHEN a.superseded THEN 'cancelled'
+                    WHEN a.due_at > r.at THEN 'scheduled'
+                    WHEN r.state = 'no_device' AND a.reason = 'device_registered' THEN 'scheduled'
+                    ELSE r.state END AS state,
+               r.state <> 'scheduled' AS anew
           FROM (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
                        AS r (clinic_id, id, claim_no, state, retry_at, refund, at, reason)
                  ORDER BY clinic_id, id) AS r
          CROSS JOIN LATERAL (
-               SELECT state, claim_no, superseded FROM alerts WHERE clinic_id = r.clinic_id AND id = r.id
+               SELECT state, claim_no, superseded, due_at, reason FROM alerts WHERE clinic_id = r.clinic_id AND id = r.id
                OFFSET 0 FOR NO KEY UPDATE) AS a
          WHERE a.state = 'sending' AND a.claim_no = r.claim_no
     )
     UPDATE alerts AS a SET
         state = r.state,
-        reason = CASE r.state WHEN 'sent' THEN NULL ELSE r.reason END,
-        next_attempt_at = CASE r.state WHEN 'scheduled' THEN greatest(r.retry_at, a.due_at) ELSE a.next_attempt_at END,
-        tries = a.tries - CASE WHEN r.refund THEN 1 ELSE 0 END,
+        reason = CASE r.state WHEN 'sent' THEN NULL WHEN 'cancelled' THEN a.reason ELSE r.reason END,
+        next_attempt_at = CASE r.state WHEN 'scheduled' THEN greatest(r.retry_at, a.due_at, CASE WHEN r.anew THEN r.at END) ELSE a.next_attempt_at END,
+        tries = CASE WHEN r.anew AND r.state = 'scheduled' THEN 0 WHEN r.refund THEN a.tries - 1 ELSE a.tries END,
         claimed_by = NULL, lease_until = NULL, superseded = false,
         sent_at = CASE r.state WHEN 'sent' THEN r.at END,
         finalized_at = CASE r.state WHEN 'scheduled' THEN NULL ELSE r.at END

@@ -100,17 +100,28 @@ pub async fn insert_reset_code(conn: &mut AsyncPgConnection, code: &NewResetCode
     Ok(())
 }
 
-/// Whose password an unused code may set, and the clinic that issued it.
+/// A password reset that was handed out and not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
+pub struct OpenReset {
+    /// Whose password may be set.
+    pub user_id: Uuid,
+    /// The clinic that issued it.
+    pub clinic_id: Uuid,
+    /// The administrator who did; absent where the operator did.
+    pub issued_by: Option<Uuid>,
+}
+
+/// The reset behind a code, while that is good for anything.
 pub async fn find_reset_code(
     conn: &mut AsyncPgConnection,
     hash: &CodeHash,
     now: DateTime<Utc>,
-) -> QueryResult<Option<(Uuid, Uuid)>> {
+) -> QueryResult<Option<OpenReset>> {
     reset_codes::table
         .filter(reset_codes::code_hash.eq(hash.as_slice()))
         .filter(reset_codes::used_at.is_null())
         .filter(reset_codes::expires_at.gt(now))
-        .select((reset_codes::user_id, reset_codes::clinic_id))
+        .select((reset_codes::user_id, reset_codes::clinic_id, reset_codes::issued_by))
         .first(conn)
         .await
         .optional()

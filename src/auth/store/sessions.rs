@@ -88,6 +88,12 @@ pub async fn lock_session(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult
     sessions::table.find(id).for_update().select(Session::as_select()).first(conn).await
 }
 
+/// Whether a session goes on, and will until this transaction ends.
+pub async fn keep_session(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<bool> {
+    let going = sessions::table.find(id).filter(sessions::revoked_at.is_null());
+    Ok(going.for_share().select(sessions::id).first::<Uuid>(conn).await.optional()?.is_some())
+}
+
 /// One refresh token.
 pub async fn find_token(conn: &mut AsyncPgConnection, hash: &TokenHash) -> QueryResult<StoredToken> {
     refresh_tokens::table

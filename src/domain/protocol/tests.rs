@@ -44,6 +44,11 @@ fn each_rule_of_validation_has_its_fault() {
         ("offset = \"PT1H\", from_day = 3", "offset = \"PT1H\", from_day = 2", "a reminder outside its window"),
         ("basis = \"elapsed\", to = \"PT72H\"", "basis = \"elapsed\"", "a restriction needs a bound or a cap"),
         ("to = \"PT4H\" }\nsoft = { to = \"PT48H\" }", "to = \"PT55H\" }", "must not score"),
+        (
+            "basis = \"elapsed\", to = \"PT4H\" }\nsoft = { to = \"PT48H\" }",
+            "basis = \"local_day\", from_day = 0, to_day = 3 }",
+            "must not score",
+        ),
         ("links = [\"retinoids\"]", "links = [\"retinol\"]", "links to `retinol`, which does not exist"),
         ("evidence = [\"M01\"]", "", "needs evidence, or `product_decision = true`"),
         ("evidence = [\"M01\"]", "evidence = [\"M99\"]", "evidence `M99` is no known fact"),

@@ -102,13 +102,8 @@ impl Check<'_> {
         }
         let Some(open) = self.earliest_task() else { return };
         for other in &structure.items {
-            let hard = match &other.window {
-                Some(Window::Elapsed { to, .. }) => *to,
-                Some(Window::Condition { cap, .. }) => Some(*cap),
-                _ => None,
-            };
             let same = other.kind == Kind::Restriction && item.group.is_some() && other.group == item.group;
-            if same && hard.is_some_and(|hard| open < hard) {
+            if same && self.is_within(open, other) {
                 let reason = format!(
                     "counts while the restriction `{}` of its group still holds: the obedient patient must not score \
                      \"missed\"",
@@ -119,18 +114,38 @@ impl Check<'_> {
         }
     }
 
+    /// Whether a task may open while a restriction still holds.
+    fn is_within(&self, open: IsoDuration, restriction: &super::Item) -> bool {
+        match &restriction.window {
+            Some(Window::Elapsed { to, .. }) => to.is_some_and(|hard| open < hard),
+            Some(Window::Condition { cap, .. }) => open < *cap,
+            Some(Window::LocalDay { to_day: Some(to_day), to_time, .. }) => match self.first_of_day() {
+                Some(first) => first < (*to_day, *to_time),
+                // A treatment may begin with its local day, and that may be an hour longer.
+                None => open < IsoDuration::minutes((i64::from(*to_day) * 24 + 1) * 60 + i64::from(to_time.minutes())),
+            },
+            Some(Window::LocalDay { to_day: None, .. }) | None => false,
+        }
+    }
+
+    /// Day index and time of the first task of a window of local days.
+    fn first_of_day(&self) -> Option<(i32, DayTime)> {
+        let Some(Window::LocalDay { from_day, from_time, .. }) = self.item.window.as_ref() else { return None };
+        Some(match &self.item.recurrence {
+            Some(Recurrence::Times { times, days }) => {
+                (days.first().copied().unwrap_or(*from_day), times.first().map_or(*from_time, |slot| slot.from))
+            }
+            _ => (*from_day, *from_time),
+        })
+    }
+
     /// The earliest moment after T0 at which a task may open: a treatment may end a minute before local midnight, and
     /// the night of its day may lack an hour.
     fn earliest_task(&self) -> Option<IsoDuration> {
         match self.item.window.as_ref()? {
             Window::Elapsed { from, .. } | Window::Condition { from, .. } => Some(*from),
-            Window::LocalDay { from_day, from_time, .. } => {
-                let (day, time) = match &self.item.recurrence {
-                    Some(Recurrence::Times { times, days }) => {
-                        (days.first().copied().unwrap_or(*from_day), times.first().map_or(*from_time, |slot| slot.from))
-                    }
-                    _ => (*from_day, *from_time),
-                };
+            Window::LocalDay { .. } => {
+                let (day, time) = self.first_of_day()?;
                 let minutes = i64::from(day - 1) * 24 * 60 + i64::from(time.minutes()) - 60;
                 Some(IsoDuration::minutes(minutes.max(0)))
             }

@@ -145,6 +145,14 @@ fn quiet_hours_defer_to_their_end_and_suppress_what_does_not_last() {
 }
 
 #[test]
+fn what_is_planned_at_night_and_was_due_by_day_waits_for_the_morning() {
+    let case = Case::new(Europe::Berlin, "2026-06-01T10:00:00Z");
+    let owed = case.owed_with(&Preferences::default(), utc("2026-06-01T20:30:00Z")); // 22:30
+    let wash = only(&owed, "first_wash"); // was due at 16:00
+    assert_eq!((wash.due_at, wash.fate), (utc("2026-06-02T06:00:00Z"), Fate::Due));
+}
+
+#[test]
 fn a_preferred_time_within_quiet_hours_moves_to_their_end_on_the_same_day() {
     let hour = |hour: u16| DayTime::from_minutes(hour * 60).unwrap();
     let mut preferences = Preferences { preferred_time: hour(22), ..Preferences::default() };
@@ -328,11 +336,22 @@ proptest! {
     }
 
     #[test]
-    fn planning_later_owes_the_same_less_what_has_expired(case in any_case(), later in 0i64..60 * 24 * 60) {
+    fn planning_later_owes_the_same_less_what_has_expired_and_wakes_nobody(case in any_case(), later in 0i64..60 * 24 * 60) {
         let now = case.registered_at + TimeDelta::minutes(later);
         let preferences = Preferences { off: BTreeSet::from([Category::Milestone]), ..Preferences::default() };
         let first = case.owed_with(&preferences, case.registered_at);
-        let kept: Vec<Owed> = first.into_iter().filter(|owed| !is_expired(now, owed.expires_at)).collect();
+        let quiet = preferences.quiet.unwrap();
+        let asleep = quiet.contains(planner::time_of_day(&case.zones, now));
+        let morning = quiet.after(&case.zones, now);
+        let mut kept: Vec<Owed> = first.into_iter().filter(|owed| !is_expired(now, owed.expires_at)).collect();
+        for late in kept.iter_mut().filter(|owed| asleep && owed.fate == Fate::Due && owed.due_at <= now) {
+            if is_expired(morning, late.expires_at) {
+                late.fate = Fate::Suppressed;
+            } else {
+                late.due_at = morning;
+            }
+        }
+        kept.sort_by(|a, b| (a.due_at, &a.dedupe_key).cmp(&(b.due_at, &b.dedupe_key)));
         prop_assert_eq!(case.owed_with(&preferences, now), kept);
     }
 

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -23,6 +23,7 @@ use crate::language::{FALLBACK, Wanted, content_language};
 use crate::paging::{List, Page};
 use crate::patients::store::Patient;
 use crate::protocols::{Published, words};
+use crate::query::Query;
 use crate::recovery::{Recovery, list_recoveries};
 
 /// How long the pages of one walk through the list agree on the moment.

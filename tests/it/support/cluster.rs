@@ -112,6 +112,17 @@ impl TestDatabase {
         Self { url: create_database(&name, Some(template)).await }
     }
 
+    /// Returns once a session of this test's database waits for another one's lock.
+    pub async fn someone_waits_for_a_lock(&self) {
+        use diesel_async::RunQueryDsl;
+        let mut conn = Connector::new(&self.url, None).unwrap().open().await.unwrap();
+        let waiting =
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while diesel::sql_query(waiting).execute(&mut conn).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// How many alerts are left `sending`: asked by every test when it ends, on a thread of its own.
     pub fn left_sending(&self) -> i64 {
         let url = self.url.expose_secret().to_owned();

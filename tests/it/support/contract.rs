@@ -122,7 +122,9 @@ impl Contract {
 
     fn faults(&self, exchange: &Exchange<'_>) -> Vec<String> {
         let responses = &self.document["components"]["responses"];
-        let operation = match route(exchange.method.as_str(), exchange.url.path()) {
+        // What answers HEAD is what answers GET, less the body.
+        let method = if exchange.method == "HEAD" { "GET" } else { exchange.method.as_str() };
+        let operation = match route(method, exchange.url.path()) {
             None => return self.response_faults(exchange, 404, &responses["NotFound"]),
             Some(Err(_)) => return self.response_faults(exchange, 405, &responses["MethodNotAllowed"]),
             Some(Ok(route)) => self.operation(route.method, route.path),
@@ -157,6 +159,7 @@ impl Contract {
         }
         match response["content"].as_object() {
             None if exchange.text.is_empty() => {}
+            Some(_) if exchange.method == "HEAD" && exchange.text.is_empty() => {}
             None => faults.push("the answer has a body, and none is declared".to_owned()),
             Some(content) => faults.extend(self.body_faults(exchange, content)),
         }

@@ -128,7 +128,8 @@ impl TestApp {
 
     /// An invitation that the operator issues.
     pub async fn operator_invites(&self, clinic: Uuid, role: Role, email: Option<&str>) -> String {
-        let invitee = Invitee { role, patient_id: None, email: email.map(str::to_owned) };
+        let invitee =
+            Invitee { id: self.state.clocks.fresh_id(), role, patient_id: None, email: email.map(str::to_owned) };
         let state = &self.state;
         let scope = mendline::db::Scope::System;
         let issued = state

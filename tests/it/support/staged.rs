@@ -23,17 +23,6 @@ impl TestApp {
         conn.batch_execute(sql).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
     }
 
-    /// Returns once a session of this test's database waits for another one's lock.
-    pub async fn someone_waits_for_a_lock(&self) {
-        use diesel_async::RunQueryDsl;
-        let mut conn = Connector::new(&self.database.url, None).unwrap().open().await.unwrap();
-        let waiting =
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while diesel::sql_query(waiting).execute(&mut conn).await.unwrap() == 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-
     /// A clinic in Berlin, quiet from 21:00 to 08:00.
     pub async fn stage_clinic(&self) -> Uuid {
         let id = Uuid::new_v4();

@@ -1,0 +1,71 @@
+//! Reading a query string: every fault names its parameter. What the values mean is the slices' business.
+
+use std::future::{Ready, ready};
+use std::ops::Deref;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use serde::de::DeserializeOwned;
+
+use crate::error::{ApiError, FieldError};
+
+/// A query string, parsed. Types that come through here refuse unknown parameters.
+#[derive(Debug)]
+pub struct Query<T>(T);
+
+impl<T> Deref for Query<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest for Query<T> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(parse(request.query_string()).map(Self))
+    }
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
+    let pairs = url::form_urlencoded::parse(text.as_bytes());
+    serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs)).map_err(|error| {
+        let pointer = error.path().to_string();
+        let detail = error.into_inner().to_string();
+        let errors = if pointer == "." { Vec::new() } else { vec![FieldError { pointer, detail: detail.clone() }] };
+        ApiError::Malformed { detail: format!("the query cannot be read: {detail}"), errors }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Asked {
+        limit: Option<u32>,
+        name: Option<String>,
+    }
+
+    #[test]
+    fn what_is_there_is_read_and_the_rest_is_absent() {
+        let asked: Asked = parse("name=a%20b").unwrap();
+        assert_eq!((asked.limit, asked.name.as_deref()), (None, Some("a b")));
+    }
+
+    #[test]
+    fn a_fault_names_its_parameter() {
+        for (text, pointer) in [("limit=abc", "limit"), ("name=a&limit=-1", "limit"), ("colour=red", "colour")] {
+            match parse::<Asked>(text) {
+                Err(ApiError::Malformed { errors, .. }) => assert_eq!(errors[0].pointer, pointer, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+        assert!(matches!(parse::<Asked>("limit=1&limit=2"), Err(ApiError::Malformed { .. })));
+    }
+}

@@ -1,0 +1,99 @@
+//! Requests that mean harm or make no sense: never a 500, always a word about what is wrong.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mendline::app::ROUTES;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::contract::contract;
+use crate::support::{TestApp, send};
+
+/// What a cursor may look like to whoever knows how ours are made.
+fn cursors() -> Vec<String> {
+    let id = "01980099-7000-7000-8000-000000000099";
+    let positions: Vec<Value> = vec![
+        json!(["-4800-01-01T00:00:00Z", id]),
+        json!([i64::MIN, id]),
+        json!([i64::MAX, id]),
+        json!([-1, id]),
+        json!([9, i64::MAX, id]),
+        json!([i32::MIN, -1, id]),
+        json!([0, id, 1]),
+        json!(null),
+        json!("\u{0}"),
+        json!({ "as_of": "+262142-12-31T23:59:59Z", "sort": "name", "place": [] }),
+    ];
+    positions.iter().map(|position| URL_SAFE_NO_PAD.encode(position.to_string())).collect()
+}
+
+#[tokio::test]
+async fn no_cursor_and_no_limit_brings_a_list_down() {
+    let app = TestApp::start().await;
+    let clinic = app.clinic().await;
+    let patient = app.patient_of(&clinic).await;
+    let treatment = app.treat(&clinic.admin.token, patient.patient(), app.care.now()).await;
+    let paged = ROUTES.iter().filter(|route| {
+        let parameters = contract().operation(route.method, route.path)["parameters"].to_string();
+        parameters.contains("parameters/Cursor")
+    });
+    let paths: Vec<String> = paged.map(|route| route.path.replace("{id}", &treatment)).collect();
+    assert!(paths.len() >= 7, "{paths:?}");
+    for path in &paths {
+        for cursor in cursors() {
+            let answer = app.get(&format!("{path}?cursor={cursor}"), &clinic.admin.token).await;
+            assert!(answer.status.as_u16() < 500, "{path} {cursor}: {}", answer.text);
+        }
+        for limit in ["0", "-1", "101", "99999999999999999999", "abc", ""] {
+            let answer = app.get(&format!("{path}?limit={limit}"), &clinic.admin.token).await;
+            assert_eq!(answer.problem(400), "malformed", "{path} {limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_cannot_be_read_names_the_parameter() {
+    let app = TestApp::start().await;
+    let clinic = app.clinic().await;
+    for (query, pointer) in [("limit=abc", "limit"), ("patient_id=zz", "patient_id"), ("colour=red", "colour")] {
+        let answer = app.get(&format!("/v1/treatments?{query}"), &clinic.admin.token).await.expect(400);
+        assert_eq!(answer["errors"][0]["pointer"], pointer, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_names_nothing_is_not_found_whatever_it_holds() {
+    let app = TestApp::start().await;
+    let clinic = app.clinic().await;
+    for key in ["%00", "%F0%9F%92%89", "conservative%00", "..%2F..", "%27%3B--"] {
+        let answer = app.get(&format!("/v1/protocols/{key}/versions/1"), &clinic.admin.token).await;
+        assert_eq!(answer.problem(404), "not_found", "{key}");
+    }
+    for number in ["0", "-1", "99999999999", "x"] {
+        let answer = app.get(&format!("/v1/protocols/conservative/versions/{number}"), &clinic.admin.token).await;
+        assert_eq!(answer.problem(404), "not_found", "{number}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_answers_get_answers_head_without_a_body() {
+    let app = TestApp::start().await;
+    for path in ["/healthz", "/v1/config", "/.well-known/jwks.json"] {
+        let answer = send(app.request(Method::HEAD, path, "")).await;
+        assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, ""), "{path}");
+    }
+    let refused = app.delete("/healthz", "").await;
+    assert_eq!(refused.headers["allow"], "GET, HEAD");
+}
+
+#[tokio::test]
+async fn a_method_that_nobody_knows_makes_no_series_of_its_own() {
+    let app = TestApp::start().await;
+    for word in ["BREW", "FOOBAR"] {
+        let method = Method::from_bytes(word.as_bytes()).unwrap();
+        assert_eq!(send(app.request(method, "/healthz", "")).await.problem(405), "method_not_allowed");
+    }
+    let metrics = app.ops("/metrics").await.text;
+    assert!(metrics.contains(r#"method="other",status="405"} 2"#), "{metrics}");
+    assert!(!metrics.contains("BREW"));
+}
