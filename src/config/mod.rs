@@ -85,7 +85,7 @@ impl Config {
                 lease: seconds(&mut vars, "MENDLINE_LEASE_SECONDS", 60, 3600),
                 send_timeout: seconds(&mut vars, "MENDLINE_SEND_TIMEOUT_SECONDS", 15, 600),
                 shutdown,
-                poll: seconds(&mut vars, "MENDLINE_POLL_SECONDS", 10, 600),
+                poll: seconds(&mut vars, "MENDLINE_POLL_SECONDS", 1, 600),
             },
             push: Push {
                 fcm_credentials: vars.pem("MENDLINE_FCM_CREDENTIALS").map(SecretString::from),

@@ -96,7 +96,7 @@ pub struct Worker {
     pub send_timeout: Duration,
     /// `MENDLINE_SHUTDOWN_SECONDS`: how long sends in flight may take to finish at a stop.
     pub shutdown: Duration,
-    /// `MENDLINE_POLL_SECONDS`: the slowest the worker looks at the queue.
+    /// `MENDLINE_POLL_SECONDS`: how often a worker looks at the queue and for claims of dead ones without being called.
     pub poll: Duration,
 }
 

@@ -1,6 +1,7 @@
 //! Tidying up: retention by class, partitions of the months to come, the queue's figures for operators. One worker does
 //! it at a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -21,7 +22,7 @@ const MEASURE_EVERY: Duration = Duration::from_secs(15);
 const KEEP_ATTEMPTS: TimeDelta = TimeDelta::days(90);
 
 /// Tidies up and measures until `stop`.
-pub(super) async fn run(parts: Parts, stop: CancellationToken) {
+pub(super) async fn run(parts: Arc<Parts>, stop: CancellationToken) {
     let mut tidy_at = tokio::time::Instant::now() + EVERY;
     loop {
         tokio::select! {

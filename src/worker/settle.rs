@@ -1,5 +1,6 @@
 //! Writing results in batches: attempts, states and dead addresses of many claims in one transaction.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -26,7 +27,7 @@ pub(super) enum Result {
 
 /// Writes what comes in until all senders are gone. A batch that cannot be written is tried again until its leases are
 /// over; then its alerts are rescued and sent again under the same delivery ids.
-pub(super) async fn run(parts: Parts, mut inbox: mpsc::Receiver<Result>) {
+pub(super) async fn run(parts: Arc<Parts>, mut inbox: mpsc::Receiver<Result>) {
     let mut batch = Vec::with_capacity(BATCH);
     while inbox.recv_many(&mut batch, BATCH).await > 0 {
         let (mut finished, mut unsent) = (Vec::new(), Vec::new());

@@ -420,6 +420,17 @@ fn no_source_file_grows_past_three_hundred_lines_without_a_reason() {
 }
 
 #[test]
+fn every_file_of_this_suite_is_part_of_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let main = fs::read_to_string(root.join("main.rs")).unwrap();
+    let files = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path());
+    let modules = files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned());
+    let left_out = modules.filter(|name| name != "main" && name != "snapshots");
+    let left_out = left_out.filter(|name| !main.lines().any(|line| line == format!("mod {name};")));
+    nothing(left_out.map(|name| format!("tests/it/{name}: main.rs does not name it")).collect());
+}
+
+#[test]
 fn nothing_is_called_utils_models_or_services() {
     let vague = ["utils", "util", "helpers", "common", "models", "services", "misc"];
     let named = sources()

@@ -25,6 +25,7 @@ mod invitations;
 mod members;
 mod migrations;
 mod openapi;
+mod outcomes;
 mod patients;
 mod postgres_tls;
 mod preferences;
