@@ -43,10 +43,10 @@ pub async fn submit(
 ) -> Result<Vec<Verdict>, PlanningError> {
     let now = clocks.care.now();
     let lock = Lock::PatientOf(caller.clinic_id, treatment_id);
-    db.scoped_under(Scope::Clinic(caller.clinic_id), lock, async |conn| {
+    let taken = db.scoped_under(Scope::Clinic(caller.clinic_id), lock, async |conn| {
         let person = planning::locked_of(conn, caller.clinic_id, treatment_id).await?;
         if !caller.role.is_staff() && caller.patient_id != Some(person.patient_id) {
-            return Err(PlanningError::NotFound);
+            return Err(PlanningError::NotFound.into());
         }
         let mut running = person.running(conn, catalogue).await?;
         let Some((row, version)) = running.find(treatment_id) else {
@@ -86,13 +86,31 @@ pub async fn submit(
             now,
         };
         let (verdicts, added, tally) = ground.write(conn, caller, entries).await?;
-        if !added.is_empty() {
-            running.tell(treatment_id, &added, &tally);
-            person.plan(conn, &running, now).await?;
+        if added.is_empty() {
+            return Err(Unwritten::Nothing(verdicts));
         }
+        running.tell(treatment_id, &added, &tally);
+        person.plan(conn, &running, now).await?;
         Ok(verdicts)
-    })
-    .await
+    });
+    match taken.await {
+        Ok(verdicts) | Err(Unwritten::Nothing(verdicts)) => Ok(verdicts),
+        Err(Unwritten::Failed(error)) => Err(error),
+    }
+}
+
+/// Why a transaction is undone.
+enum Unwritten {
+    /// There was nothing to add, so that the plan that was about to be made does not count either.
+    Nothing(Vec<Verdict>),
+    /// It went wrong.
+    Failed(PlanningError),
+}
+
+impl<E: Into<PlanningError>> From<E> for Unwritten {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 impl Ground<'_> {

@@ -322,7 +322,7 @@ impl Case {
 
     async fn counts(&self) -> Value {
         let path = format!("/v1/treatments/{}/compliance", self.treatment);
-        self.app.get(&path, &self.patient.token).await.expect(200)["to_date"]["counts"].clone()
+        self.app.get(&path, &self.patient.token).await.expect(200)["counts"].clone()
     }
 }
 
