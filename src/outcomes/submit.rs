@@ -30,6 +30,8 @@ struct Ground<'a> {
     moved_at: Option<DateTime<Utc>>,
     starts_at: DateTime<Utc>,
     now: DateTime<Utc>,
+    /// The moment tasks are judged at: now, or the end of the treatment.
+    judged_at: DateTime<Utc>,
 }
 
 /// Writes what can be written of a batch; one verdict per entry, in order.
@@ -62,6 +64,7 @@ pub async fn submit(
                 moved_at: recovery.row.moved_at,
                 starts_at: recovery.since(),
                 now,
+                judged_at: recovery.judged_at(now),
             };
             return Ok(ground.write(conn, caller, entries).await?.0);
         };
@@ -84,6 +87,7 @@ pub async fn submit(
             moved_at: row.moved_at,
             starts_at: counting_from(row.performed_at, row.counts_from, person.linked_at),
             now,
+            judged_at: now,
         };
         let (verdicts, added, tally) = ground.write(conn, caller, entries).await?;
         if added.is_empty() {
@@ -169,7 +173,7 @@ impl Ground<'_> {
 
     fn tally(&self, told: &[Outcome]) -> Tally {
         let said = Said::fold(self.before.iter().chain(told));
-        Tally::of(&self.laid.tasks, &said, self.starts_at, self.now)
+        Tally::of(&self.laid.tasks, &said, self.starts_at, self.judged_at)
     }
 }
 

@@ -370,6 +370,13 @@ async fn an_ended_treatment_asks_for_nothing_more_and_takes_what_comes_late() {
     assert_eq!(case.tasks("2026-02-05").await, Vec::<Value>::new());
     assert_eq!(statuses(&case.report(&[late]).await), ["accepted"]);
     assert_eq!(case.task(DAY_1, "sunscreen").await["state"], "done");
+    // The worklist adds up what the treatment's own page counts one by one.
+    let row = case.app.get("/v1/patients", &case.clinician.token).await.expect(200)["items"][0]["compliance"].clone();
+    let path = format!("/v1/treatments/{}/compliance", case.treatment);
+    let page = case.app.get(&path, &case.patient.token).await.expect(200);
+    for weight in ["done_w", "on_time_w", "closed_w"] {
+        assert_eq!(row[weight], page[weight], "{weight}: {row} {page}");
+    }
 }
 
 #[tokio::test]

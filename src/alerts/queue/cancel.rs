@@ -20,15 +20,19 @@ hot_query! {
     returns Int8;
     ", recipients AS (
         SELECT id FROM memberships WHERE clinic_id = $1 AND role <> 'patient' UNION ALL SELECT $2
+    ), locked AS MATERIALIZED (
+        SELECT a.id FROM recipients AS r
+          JOIN alerts AS a ON a.clinic_id = $1 AND a.recipient_id = r.id
+         WHERE a.dedupe_key = ANY ($3) AND a.state IN ('scheduled', 'sending', 'no_device') AND NOT a.superseded
+         ORDER BY a.id FOR UPDATE OF a
     ), cancelled AS (
         UPDATE alerts AS a SET
             state = CASE a.state WHEN 'sending' THEN 'sending' ELSE 'cancelled' END,
             superseded = (a.state = 'sending'),
             finalized_at = CASE a.state WHEN 'sending' THEN NULL ELSE $4 END,
             reason = 'seen'
-          FROM recipients AS r
-         WHERE a.clinic_id = $1 AND a.recipient_id = r.id AND a.dedupe_key = ANY ($3)
-           AND a.state IN ('scheduled', 'sending', 'no_device') AND NOT a.superseded
+          FROM locked AS l
+         WHERE a.clinic_id = $1 AND a.id = l.id AND a.state IN ('scheduled', 'sending', 'no_device') AND NOT a.superseded
         RETURNING 1
     )
     SELECT count(*) FROM cancelled"

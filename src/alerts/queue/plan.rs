@@ -124,6 +124,7 @@ impl Columns {
 
 hot_query! {
     /// `$20` says whether planned alerts that are no longer owed are cancelled (a replan) or left alone (one more alert).
+    /// What is in flight is locked first and in the order in which settling locks it, so that neither waits for the other.
     struct Upsert {
         clinic: Uuid as SqlUuid,
         kind: &'static str as Text,
@@ -152,6 +153,9 @@ hot_query! {
         SELECT * FROM unnest($6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
             AS o (id, dedupe_key, category, urgent, treatment_id, flag_id, device_id, version_id, item_key, day_index,
             seq, due_at, expires_at, suppressed)
+    ), in_flight AS MATERIALIZED (
+        SELECT id FROM alerts WHERE $20 AND clinic_id = $1 AND recipient_id = $3 AND state = 'sending'
+         ORDER BY id FOR UPDATE
     ), gone AS (
         UPDATE alerts AS a SET
             state = CASE a.state WHEN 'sending' THEN 'sending' ELSE 'cancelled' END,
@@ -159,8 +163,9 @@ hot_query! {
             finalized_at = CASE a.state WHEN 'sending' THEN NULL ELSE $4 END,
             reason = 'left_the_plan',
             plan_revision = $21
-         WHERE $20 AND a.clinic_id = $1 AND a.recipient_id = $3 AND a.state IN ('scheduled', 'sending', 'suppressed', 'no_device')
-           AND NOT a.superseded AND a.dedupe_key ~ '^[tmd]:' AND a.dedupe_key <> ALL ($7)
+         WHERE $20 AND (SELECT count(*) FROM in_flight) >= 0 AND a.clinic_id = $1 AND a.recipient_id = $3
+           AND a.state IN ('scheduled', 'sending', 'suppressed', 'no_device') AND NOT a.superseded
+           AND a.dedupe_key ~ '^[tmd]:' AND a.dedupe_key <> ALL ($7)
         RETURNING 1
     ), planned AS (
         INSERT INTO alerts AS a (clinic_id, id, recipient_kind, recipient_id, dedupe_key, category, urgent, treatment_id,
@@ -169,7 +174,7 @@ hot_query! {
         SELECT $1, id, $2, $3, dedupe_key, category, urgent, treatment_id, flag_id, device_id, version_id, item_key,
             day_index, seq, due_at, due_at, expires_at, CASE WHEN suppressed THEN 'suppressed' ELSE 'scheduled' END,
             CASE WHEN suppressed THEN 'quiet_hours' END, $21, false, 0, 0, CASE WHEN suppressed THEN $4 END
-          FROM owed ORDER BY id
+          FROM owed WHERE (SELECT count(*) FROM in_flight) >= 0 ORDER BY id
         ON CONFLICT (clinic_id, recipient_id, dedupe_key) DO UPDATE SET
             category = excluded.category, treatment_id = excluded.treatment_id,
             protocol_version_id = excluded.protocol_version_id, item_key = excluded.item_key,
@@ -267,6 +272,11 @@ hot_query! {
     ", recipients AS (
         SELECT clinic_id, id FROM patients WHERE user_id = $1
         UNION ALL SELECT clinic_id, id FROM memberships WHERE user_id = $1 AND removed_at IS NULL
+    ), locked AS MATERIALIZED (
+        SELECT a.clinic_id, a.id FROM recipients AS r
+          JOIN alerts AS a ON a.clinic_id = r.clinic_id AND a.recipient_id = r.id
+         WHERE a.state IN ('no_device', 'sending') AND NOT a.superseded AND a.expires_at > $2
+         ORDER BY a.clinic_id, a.id FOR UPDATE OF a
     ), revived AS (
         UPDATE alerts AS a SET
             state = CASE a.state WHEN 'no_device' THEN 'scheduled' ELSE a.state END,
@@ -274,9 +284,8 @@ hot_query! {
             finalized_at = NULL,
             tries = CASE a.state WHEN 'no_device' THEN 0 ELSE a.tries END,
             next_attempt_at = CASE a.state WHEN 'no_device' THEN greatest(a.due_at, $2) ELSE a.next_attempt_at END
-          FROM recipients AS r
-         WHERE a.clinic_id = r.clinic_id AND a.recipient_id = r.id AND a.state IN ('no_device', 'sending')
-           AND NOT a.superseded AND a.expires_at > $2
+          FROM locked AS l
+         WHERE a.clinic_id = l.clinic_id AND a.id = l.id AND a.state IN ('no_device', 'sending') AND NOT a.superseded
         RETURNING a.state
     )
     SELECT count(*) + count(pg_notify('mendline_alerts', '')) * 0 FROM revived WHERE state = 'scheduled'"
