@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn what_is_no_url_is_refused_without_repeating_it() {
         for url in
-            ["host=h password=hunter2", "mysql://u:hunter2@h/d", "postgres:///hunter2", "postgres://u:hunter2/x@h/d"]
+            ["host=h password=hunter2", "mysql://u:hunter2@h/d", "postgres:///hunter2", "postgres://u:hunter2@h:port/d"]
         {
             let fault = parse(url).unwrap_err();
             assert!(fault.contains("postgres://user:password@host") && !fault.contains("hunter2"), "{url}: {fault}");
