@@ -73,8 +73,8 @@ pub(super) async fn write(parts: &Parts, finished: &[Finished]) -> std::result::
             for (device, since) in finished.iter().flat_map(|result| &result.dead) {
                 devices::store::delete_dead(conn, *device, *since).await?;
             }
-            for (device, reason) in finished.iter().flat_map(|result| &result.suspect) {
-                devices::store::quarantine(conn, *device, reason, now).await?;
+            for (device, tried_at, reason) in finished.iter().flat_map(|result| &result.suspect) {
+                devices::store::quarantine(conn, *device, reason, *tried_at, now).await?;
             }
             Ok::<_, DbError>(settled)
         })

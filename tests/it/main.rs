@@ -36,6 +36,8 @@ mod treatments;
 mod worker_delivery;
 mod worker_kill;
 mod worker_maintenance;
+mod worker_pauses;
 mod worker_plans;
 mod worker_recovery;
+mod worker_wire;
 mod worklist;

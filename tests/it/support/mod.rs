@@ -3,12 +3,15 @@
 mod app;
 mod cluster;
 pub mod contract;
+pub mod google;
 pub mod people;
 pub mod seed;
+mod service;
 mod staged;
 pub mod treatments;
 pub mod wire;
 
 pub use app::{Answer, TestApp, send};
 pub use cluster::{TestDatabase, create_database};
+pub use service::{Held, Service};
 pub use staged::Staged;
