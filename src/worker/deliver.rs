@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ use crate::domain::backoff::MAX_JITTER_BP;
 use crate::domain::device::{Address, ProviderKind};
 use crate::domain::ids;
 use crate::push::{Collapse, Payload, PushMessage, PushTarget, Urgency, VisibleText};
-use crate::telemetry::PushLabels;
+use crate::telemetry::{Metrics, PushLabels};
 
 /// What came of one claimed alert, to be written.
 #[derive(Debug, Clone)]
@@ -51,6 +52,7 @@ pub(super) async fn deliver(
     claim: Claim,
     devices: Vec<DeviceRow>,
 ) -> Finished {
+    let _in_flight = InFlight::begin(&parts.metrics);
     let sends = devices.iter().map(|device| send(parts, health, alive, &claim, device));
     let sent: Vec<Sent> = futures_util::future::join_all(sends).await;
 
@@ -90,6 +92,22 @@ pub(super) async fn deliver(
         finished.attempts.extend(sent.attempt);
     }
     finished
+}
+
+/// Counts a send as long as it lives, however it ends.
+struct InFlight(Gauge);
+
+impl InFlight {
+    fn begin(metrics: &Metrics) -> Self {
+        metrics.in_flight.inc();
+        Self(metrics.in_flight.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// What came of one device.

@@ -25,7 +25,7 @@ use crate::config;
 use crate::db::{Db, DbError, Scope};
 use crate::protocols::{Catalogue, CatalogueError};
 use crate::push::Registry;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, StateLabel};
 
 use deliver::Finished;
 use health::Health;
@@ -35,6 +35,10 @@ use presence::{Presence, Wake};
 const BATCH: usize = 500;
 /// How often a worker looks for claims of dead ones.
 const RESCUE_EVERY: Duration = Duration::from_secs(1);
+/// How long a worker sleeps at least, although something is due: others may hold what it could not claim.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
+/// How long a worker that stops goes on trying to write its last results.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 /// How long to wait before asking a database again that did not answer.
 const DATABASE_BACKOFF: Duration = Duration::from_millis(500);
 
@@ -87,6 +91,7 @@ impl Worker {
         let mut total = Round::default();
         self.rescue().await?;
         loop {
+            anyhow::ensure!(presence.is_alive(), "the worker lost its place");
             let (claimed, devices) = self.claim(&presence, BATCH).await?;
             if claimed.is_empty() {
                 return Ok(total);
@@ -124,19 +129,23 @@ impl Worker {
         let slots = Arc::new(Semaphore::new(usize::try_from(self.parts.settings.concurrency).unwrap_or(1)));
         let (results, inbox) = mpsc::channel(4 * BATCH);
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let writer = tokio::spawn(settle::run(self.parts.clone(), inbox));
+        let mut writer = tokio::spawn(settle::run(self.parts.clone(), inbox));
         let mut sends = JoinSet::new();
         let mut rescue_at = tokio::time::Instant::now();
+        let alive = presence.alive();
 
         while !stop.is_cancelled() && presence.is_alive() {
             while sends.try_join_next().is_some() {}
             if tokio::time::Instant::now() >= rescue_at {
-                rescue_at += RESCUE_EVERY;
                 self.rescue().await.unwrap_or_else(|error| tracing::warn!(%error, "rescue failed"));
+                rescue_at = tokio::time::Instant::now() + RESCUE_EVERY;
             }
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
-            let free = slots.available_permits() + 1;
-            drop(slot);
+            let free = tokio::select! {
+                slot = slots.acquire() => if slot.is_ok() { slots.available_permits() + 1 } else { break },
+                () = stop.cancelled() => break,
+                () = alive.cancelled() => break,
+                () = tokio::time::sleep_until(rescue_at) => continue,
+            };
             match self.claim(&presence, free.min(BATCH)).await {
                 Ok((claimed, devices)) => {
                     let full = claimed.len() == free.min(BATCH);
@@ -163,7 +172,19 @@ impl Worker {
             sends.shutdown().await;
         }
         drop(results);
-        writer.await.unwrap_or_else(|error| tracing::error!(%error, "the settling task ended early"));
+        let overdue = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LAST_WRITES).await;
+        };
+        tokio::select! {
+            written = &mut writer => if let Err(error) = written {
+                tracing::error!(%error, "the settling task ended early");
+            },
+            () = overdue => {
+                tracing::warn!("the last results could not be written; another worker will rescue their claims");
+                writer.abort();
+            }
+        }
     }
 
     /// One alert, from claim to result; its slot is free again once the result is on its way to the database.
@@ -181,9 +202,7 @@ impl Worker {
             let result = if stop.is_cancelled() {
                 settle::Result::Unsent(Box::new(claim))
             } else {
-                parts.metrics.in_flight.inc();
                 let finished = deliver::deliver(&parts, &health, &alive, claim, devices).await;
-                parts.metrics.in_flight.dec();
                 settle::Result::Finished(Box::new(finished))
             };
             if results.send(result).await.is_err() {
@@ -197,7 +216,8 @@ impl Worker {
     async fn claim(&self, presence: &Presence, limit: usize) -> Result<(Claimed, Vec<DeviceRow>), DbError> {
         let now = self.parts.clocks.care.now();
         let lease = i32::try_from(self.parts.settings.lease.as_secs()).unwrap_or(i32::MAX);
-        self.parts
+        let (claimed, devices) = self
+            .parts
             .db
             .scoped(Scope::System, async |conn| {
                 let claimed = queue::claim_due(conn, now, limit, presence.number(), lease).await?;
@@ -213,9 +233,13 @@ impl Worker {
                         Ok(_) => {}
                     }
                 }
-                Ok((claimed, devices))
+                Ok::<_, DbError>((claimed, devices))
             })
-            .await
+            .await?;
+        for (state, ended) in claimed.ended() {
+            self.parts.metrics.settled.get_or_create(&StateLabel { state }).inc_by(ended);
+        }
+        Ok((claimed, devices))
     }
 
     async fn rescue(&self) -> Result<(), DbError> {
@@ -236,9 +260,11 @@ impl Worker {
     async fn sleep(&self, presence: &mut Presence, stop: &CancellationToken, rescue_at: tokio::time::Instant) {
         let next: Result<_, DbError> =
             self.parts.db.scoped(Scope::System, async |conn| Ok(queue::next_due(conn).await?)).await;
+        let care = &self.parts.clocks.care;
         let next_due = async {
             match next {
-                Ok(Some(due)) => self.parts.clocks.care.sleep_until(due).await,
+                Ok(Some(due)) if due <= care.now() => tokio::time::sleep(SHORTEST_SLEEP).await,
+                Ok(Some(due)) => care.sleep_until(due).await,
                 _ => std::future::pending().await,
             }
         };

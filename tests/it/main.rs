@@ -35,6 +35,7 @@ mod timeline;
 mod treatments;
 mod worker_delivery;
 mod worker_kill;
+mod worker_loop;
 mod worker_maintenance;
 mod worker_pauses;
 mod worker_plans;
