@@ -1,6 +1,6 @@
 //! A private Postgres cluster on disk, synced as any other, and mendlines to run on it. It goes when it is dropped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
@@ -8,9 +8,15 @@ use mendline::app::State;
 use mendline::clock::{Clock, Clocks};
 use mendline::config::{Config, Vars};
 use mendline::db::{Connector, Db, migrate};
-use mendline::embedded::{Durability, Embedded};
+use mendline::embedded::{DATABASE, Durability, Embedded};
 use mendline::protocols::register_built_ins;
 use secrecy::SecretString;
+
+/// What the database's directories are called, before the number of the process that runs it.
+const DIR: &str = "mendline-bench-";
+/// Postgres' own default would not hold a million alerts and their indexes, and reading pages again and again would be
+/// all that is measured. Whoever has so many gives their database more than this.
+const SHARED_BUFFERS: &str = "512MB";
 
 pub struct Lab {
     cluster: Option<Embedded>,
@@ -19,12 +25,15 @@ pub struct Lab {
 
 impl Lab {
     pub async fn open() -> anyhow::Result<Self> {
-        let dir = std::env::temp_dir().join(format!("mendline-bench-{}", std::process::id()));
-        let mut lab = Self { cluster: None, dir: dir.clone() };
-        #[expect(clippy::disallowed_methods, reason = "the binaries may be given, as for the server")]
-        let bin_dir = std::env::var_os("PG_BIN_DIR").map(PathBuf::from);
-        let start = move || Embedded::start(&dir, bin_dir.as_deref(), Durability::Safe);
-        lab.cluster = Some(tokio::task::spawn_blocking(start).await.context("starting a database")??);
+        sweep();
+        let dir = std::env::temp_dir().join(format!("{DIR}{}", std::process::id()));
+        let mut lab = Self { cluster: Some(start(&dir).await?), dir };
+        let roomy = format!("ALTER SYSTEM SET shared_buffers = '{SHARED_BUFFERS}'");
+        connect(&lab.url(DATABASE)).await?.batch_execute(&roomy).await?;
+        if let Some(cluster) = lab.cluster.take() {
+            tokio::task::spawn_blocking(|| cluster.stop()).await??;
+        }
+        lab.cluster = Some(start(&lab.dir).await?);
         Ok(lab)
     }
 
@@ -61,6 +70,25 @@ impl Lab {
     pub fn postmaster(&self) -> Option<u32> {
         let pid_file = std::fs::read_to_string(self.dir.join("postgres/postmaster.pid")).ok()?;
         pid_file.lines().next()?.trim().parse().ok()
+    }
+}
+
+async fn start(dir: &Path) -> anyhow::Result<Embedded> {
+    #[expect(clippy::disallowed_methods, reason = "the binaries may be given, as for the server")]
+    let bin_dir = std::env::var_os("PG_BIN_DIR").map(PathBuf::from);
+    let dir = dir.to_owned();
+    let start = move || Embedded::start(&dir, bin_dir.as_deref(), Durability::Safe);
+    Ok(tokio::task::spawn_blocking(start).await.context("starting a database")??)
+}
+
+/// Removes what benchmarks that were killed left behind.
+fn sweep() {
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let ours = entry.file_name().to_string_lossy().starts_with(DIR);
+        let lock = std::fs::File::open(entry.path().join("lock"));
+        if ours && lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+            std::fs::remove_dir_all(entry.path()).ok();
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub use cancel::cancel_seen;
 pub use claim::{Claim, Claimed, claim_due, next_due, queue_depth};
 pub use open::mark_opened;
 pub use plan::{Owed, PlannedState, Recipient, RecipientKind, enqueue, replace_plan, revive_for_user};
-pub use rescue::{is_registered, register_worker, rescue};
+pub use rescue::{Look, is_registered, look, register_worker, rescue};
 pub use settle::{AttemptRow, Settled, Settlement, release, settle};
 
 /// Channel on which a worker hears of alerts due before it would look by itself.

@@ -123,7 +123,7 @@ pub struct Worker {
     pub send_timeout: Duration,
     /// `MENDLINE_SHUTDOWN_SECONDS`: how long sends in flight may take to finish at a stop.
     pub shutdown: Duration,
-    /// `MENDLINE_POLL_SECONDS`: the slowest the worker looks at the queue.
+    /// `MENDLINE_POLL_SECONDS`: how often a worker looks at the queue and for claims of dead ones without being called.
     pub poll: Duration,
 }
 
@@ -189,7 +189,7 @@ impl Config {
                 lease: seconds(&mut vars, "MENDLINE_LEASE_SECONDS", 60, 3600),
                 send_timeout: seconds(&mut vars, "MENDLINE_SEND_TIMEOUT_SECONDS", 15, 600),
                 shutdown,
-                poll: seconds(&mut vars, "MENDLINE_POLL_SECONDS", 10, 600),
+                poll: seconds(&mut vars, "MENDLINE_POLL_SECONDS", 1, 600),
             },
             push: Push {
                 fcm_credentials: vars.pem("MENDLINE_FCM_CREDENTIALS").map(SecretString::from),

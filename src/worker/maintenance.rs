@@ -1,6 +1,7 @@
 //! Tidying up: retention by class, partitions of the months to come, the queue's figures for operators. Workers may do it
 //! at the same time: rows are removed by their age, and partitions are made under a lock.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -23,7 +24,7 @@ const KEEP_ATTEMPTS: TimeDelta = TimeDelta::days(90);
 
 /// Tidies up and measures until `stop`: once at the start, since no worker may have run for months, and then again and
 /// again.
-pub(super) async fn run(parts: Parts, stop: CancellationToken) {
+pub(super) async fn run(parts: Arc<Parts>, stop: CancellationToken) {
     let work = async {
         let mut tidy_at = tokio::time::Instant::now();
         loop {

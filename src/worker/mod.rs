@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::alerts::queue::{self, Claim, Claimed};
+use crate::alerts::queue::{self, Claim, Claimed, Look};
 use crate::alerts::store::{self, DeviceRow};
 use crate::auth::keys::Keys;
 use crate::clock::Clocks;
@@ -33,12 +34,10 @@ use presence::{Presence, Wake};
 
 /// The most that one claim takes: beyond that a batch no longer gets cheaper.
 const BATCH: usize = 500;
-/// How often a worker looks for claims of dead ones.
-const RESCUE_EVERY: Duration = Duration::from_secs(1);
-/// How long a worker sleeps at least, although something is due: others may hold what it could not claim.
+/// How long a claim may wait for more free slots, so that a busy worker does not claim alerts one by one.
+const GATHER: Duration = Duration::from_millis(5);
+/// How long an idle worker waits at least, although something is due: others may hold what it could not claim.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
-/// How long a worker that stops goes on trying to write its last results.
-const LAST_WRITES: Duration = Duration::from_secs(5);
 /// How long to wait before asking a database again that did not answer.
 const DATABASE_BACKOFF: Duration = Duration::from_millis(500);
 
@@ -74,7 +73,7 @@ pub struct Round {
 
 /// A worker. It remembers which providers are paused.
 pub struct Worker {
-    parts: Parts,
+    parts: Arc<Parts>,
     health: Arc<Health>,
 }
 
@@ -82,14 +81,14 @@ impl Worker {
     /// A worker that has not started yet.
     pub fn new(parts: Parts) -> Self {
         let health = Arc::new(Health::new(parts.metrics.clone()));
-        Self { parts, health }
+        Self { parts: Arc::new(parts), health }
     }
 
     /// Works off everything that is due now and returns: the step that tests and the demo take.
     pub async fn drain(&self) -> anyhow::Result<Round> {
         let presence = Presence::register(&self.parts.db).await?;
         let mut total = Round::default();
-        self.rescue().await?;
+        self.look().await?;
         loop {
             anyhow::ensure!(presence.is_alive(), "the worker lost its place");
             let (claimed, devices) = self.claim(&presence, BATCH).await?;
@@ -110,7 +109,7 @@ impl Worker {
     /// Works until `stop`, then finishes what is in flight and gives back what was not sent.
     pub async fn run(&self, stop: CancellationToken) -> anyhow::Result<()> {
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let tidy = tokio::spawn(maintenance::run(self.parts.clone(), stop.clone()));
+        let tidy = tokio::spawn(maintenance::run(Arc::clone(&self.parts), stop.clone()));
         while !stop.is_cancelled() {
             match Presence::register(&self.parts.db).await {
                 Ok(presence) => self.work(presence, &stop).await,
@@ -129,32 +128,36 @@ impl Worker {
         let slots = Arc::new(Semaphore::new(usize::try_from(self.parts.settings.concurrency).unwrap_or(1)));
         let (results, inbox) = mpsc::channel(4 * BATCH);
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let mut writer = tokio::spawn(settle::run(self.parts.clone(), inbox));
+        let writer = tokio::spawn(settle::run(Arc::clone(&self.parts), inbox));
         let mut sends = JoinSet::new();
-        let mut rescue_at = tokio::time::Instant::now();
+        let mut look_at = Instant::now();
+        let mut nothing_left = false;
         let alive = presence.alive();
 
         while !stop.is_cancelled() && presence.is_alive() {
             while sends.try_join_next().is_some() {}
-            if tokio::time::Instant::now() >= rescue_at {
-                self.rescue().await.unwrap_or_else(|error| tracing::warn!(%error, "rescue failed"));
-                rescue_at = tokio::time::Instant::now() + RESCUE_EVERY;
+            if nothing_left || Instant::now() >= look_at {
+                look_at = Instant::now() + self.parts.settings.poll;
+                let look = self.look().await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "looking at the queue failed");
+                    Look::default()
+                });
+                if nothing_left && look.rescued == 0 && !self.is_called(look, &mut presence, stop, look_at).await {
+                    continue;
+                }
             }
-            let free = tokio::select! {
-                slot = slots.acquire() => if slot.is_ok() { slots.available_permits() + 1 } else { break },
+            let room = tokio::select! {
+                room = self.room(&slots) => room.min(BATCH),
                 () = stop.cancelled() => break,
                 () = alive.cancelled() => break,
-                () = tokio::time::sleep_until(rescue_at) => continue,
+                () = tokio::time::sleep_until(look_at) => continue,
             };
-            match self.claim(&presence, free.min(BATCH)).await {
+            match self.claim(&presence, room).await {
                 Ok((claimed, devices)) => {
-                    let full = claimed.len() == free.min(BATCH);
+                    nothing_left = claimed.len() < room;
                     for (claim, devices) in deliver::pair(claimed.claims, devices) {
                         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { break };
                         sends.spawn(self.send(claim, devices, presence.alive(), stop.clone(), slot, results.clone()));
-                    }
-                    if !full {
-                        self.sleep(&mut presence, stop, rescue_at).await;
                     }
                 }
                 Err(error) => {
@@ -172,19 +175,7 @@ impl Worker {
             sends.shutdown().await;
         }
         drop(results);
-        let overdue = async {
-            stop.cancelled().await;
-            tokio::time::sleep(LAST_WRITES).await;
-        };
-        tokio::select! {
-            written = &mut writer => if let Err(error) = written {
-                tracing::error!(%error, "the settling task ended early");
-            },
-            () = overdue => {
-                tracing::warn!("the last results could not be written; another worker will rescue their claims");
-                writer.abort();
-            }
-        }
+        settle::finish(writer, stop).await;
     }
 
     /// One alert, from claim to result; its slot is free again once the result is on its way to the database.
@@ -197,7 +188,7 @@ impl Worker {
         slot: OwnedSemaphorePermit,
         results: mpsc::Sender<settle::Result>,
     ) -> impl Future<Output = ()> + use<> {
-        let (parts, health) = (self.parts.clone(), Arc::clone(&self.health));
+        let (parts, health) = (Arc::clone(&self.parts), Arc::clone(&self.health));
         async move {
             let result = if stop.is_cancelled() {
                 settle::Result::Unsent(Box::new(claim))
@@ -242,40 +233,49 @@ impl Worker {
         Ok((claimed, devices))
     }
 
-    async fn rescue(&self) -> Result<(), DbError> {
-        let now = self.parts.clocks.care.now();
-        let rescued = self
-            .parts
-            .db
-            .scoped(Scope::System, async |conn| Ok(queue::rescue(conn, now).await?))
-            .await
-            .map_err(|error: DbError| error)?;
-        if rescued > 0 {
-            tracing::warn!(alerts = rescued, "rescued claims of workers that are gone");
+    /// Waits for free slots and says how many there are: a quarter of all, so that claims come in batches, or as many as
+    /// a moment brings.
+    async fn room(&self, slots: &Semaphore) -> usize {
+        let enough = (self.parts.settings.concurrency / 4).max(1);
+        if tokio::time::timeout(GATHER, slots.acquire_many(enough)).await.is_err() {
+            drop(slots.acquire().await);
         }
-        Ok(())
+        slots.available_permits()
     }
 
-    /// Waits for something to do: a call, the next due moment, the next rescue, or the slow poll.
-    async fn sleep(&self, presence: &mut Presence, stop: &CancellationToken, rescue_at: tokio::time::Instant) {
-        let next: Result<_, DbError> =
-            self.parts.db.scoped(Scope::System, async |conn| Ok(queue::next_due(conn).await?)).await;
+    /// Rescues, and finds out when the next alert is due.
+    async fn look(&self) -> Result<Look, DbError> {
+        let now = self.parts.clocks.care.now();
+        let look: Look =
+            self.parts.db.scoped(Scope::System, async |conn| Ok::<_, DbError>(queue::look(conn, now).await?)).await?;
+        if look.rescued > 0 {
+            tracing::warn!(alerts = look.rescued, "rescued claims of workers that are gone");
+        }
+        Ok(look)
+    }
+
+    /// Waits for something to do: a call or the next due moment. False if the time for the next look came first, or the
+    /// end.
+    async fn is_called(&self, look: Look, presence: &mut Presence, stop: &CancellationToken, look_at: Instant) -> bool {
         let care = &self.parts.clocks.care;
         let next_due = async {
-            match next {
-                Ok(Some(due)) if due <= care.now() => tokio::time::sleep(SHORTEST_SLEEP).await,
-                Ok(Some(due)) => care.sleep_until(due).await,
-                _ => std::future::pending().await,
+            match look.next_due {
+                Some(due) if due <= care.now() => tokio::time::sleep(SHORTEST_SLEEP).await,
+                Some(due) => care.sleep_until(due).await,
+                None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = stop.cancelled() => {}
-            wake = presence.next() => if wake == Wake::Lost {
-                tracing::warn!("the worker lost its place and registers anew");
+            () = stop.cancelled() => false,
+            wake = presence.next() => match wake {
+                Wake::Called => true,
+                Wake::Lost => {
+                    tracing::warn!("the worker lost its place and registers anew");
+                    false
+                }
             },
-            () = next_due => {}
-            () = tokio::time::sleep_until(rescue_at) => {}
-            () = tokio::time::sleep(self.parts.settings.poll) => {}
+            () = next_due => true,
+            () = tokio::time::sleep_until(look_at) => false,
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Writing results in batches: attempts, states and dead addresses of many claims in one transaction.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use super::deliver::Finished;
@@ -13,6 +16,8 @@ use crate::telemetry::StateLabel;
 
 /// The most results in one transaction.
 const BATCH: usize = 500;
+/// How long a worker that stops goes on trying to write its last results.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 /// The longest pause between two tries to write a batch.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
@@ -26,7 +31,7 @@ pub(super) enum Result {
 
 /// Writes what comes in until all senders are gone. A batch that cannot be written is tried again until its leases are
 /// over; then its alerts are rescued and sent again under the same delivery ids.
-pub(super) async fn run(parts: Parts, mut inbox: mpsc::Receiver<Result>) {
+pub(super) async fn run(parts: Arc<Parts>, mut inbox: mpsc::Receiver<Result>) {
     let mut batch = Vec::with_capacity(BATCH);
     while inbox.recv_many(&mut batch, BATCH).await > 0 {
         let (mut finished, mut unsent) = (Vec::new(), Vec::new());
@@ -46,6 +51,23 @@ pub(super) async fn run(parts: Parts, mut inbox: mpsc::Receiver<Result>) {
             tracing::warn!(%error, alerts = finished.len(), "results could not be written; trying again");
             tokio::time::sleep(backoff).await;
             backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        }
+    }
+}
+
+/// Waits until the task of [`run`] has written everything: as long as it takes, unless the worker stops.
+pub(super) async fn finish(mut writer: JoinHandle<()>, stop: &CancellationToken) {
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LAST_WRITES).await;
+    };
+    tokio::select! {
+        written = &mut writer => if let Err(error) = written {
+            tracing::error!(%error, "the settling task ended early");
+        },
+        () = overdue => {
+            tracing::warn!("the last results could not be written; another worker will rescue their claims");
+            writer.abort();
         }
     }
 }

@@ -2,7 +2,7 @@
 //! number; Postgres releases it the moment the worker's process or connection dies. The lease is the backstop.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Bool, Int4, Int8, Timestamptz};
+use diesel::sql_types::{Bool, Int4, Int8, Nullable, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -39,9 +39,18 @@ pub async fn is_registered(conn: &mut AsyncPgConnection, worker: i32) -> QueryRe
     IsRegistered { class: LOCK_CLASS, worker }.get_result(conn).await
 }
 
+/// What a look at the queue found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Claims of dead workers that were put back: they are due.
+    pub rescued: usize,
+    /// When the next alert is due, of those that nobody holds.
+    pub next_due: Option<DateTime<Utc>>,
+}
+
 hot_query! {
     struct Rescue { class: i32 as Int4, now: DateTime<Utc> as Timestamptz }
-    returns Int8;
+    returns (Int8, Nullable<Timestamptz>);
     ", alive AS MATERIALIZED (
         SELECT objid::bigint::int AS worker FROM pg_locks
          WHERE locktype = 'advisory' AND granted AND classid = $1::bigint::oid AND objsubid = 2
@@ -62,11 +71,17 @@ hot_query! {
          WHERE a.clinic_id = o.clinic_id AND a.id = o.id
         RETURNING 1
     )
-    SELECT count(*) FROM rescued"
+    SELECT (SELECT count(*) FROM rescued), (SELECT min(next_attempt_at) FROM alerts WHERE state = 'scheduled')"
 }
 
-/// Puts back what dead workers had claimed. The try counts: it may have reached a phone. Returns how many.
+/// Puts back what dead workers had claimed and says what is due next: all that an idle worker asks. The tries count:
+/// they may have reached a phone.
+pub async fn look(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<Look> {
+    let (rescued, next_due): (i64, _) = Rescue { class: LOCK_CLASS, now }.get_result(conn).await?;
+    Ok(Look { rescued: usize::try_from(rescued).unwrap_or(0), next_due })
+}
+
+/// Puts back what dead workers had claimed. Returns how many.
 pub async fn rescue(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<usize> {
-    let rescued: i64 = Rescue { class: LOCK_CLASS, now }.get_result(conn).await?;
-    Ok(usize::try_from(rescued).unwrap_or(0))
+    Ok(look(conn, now).await?.rescued)
 }
