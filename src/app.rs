@@ -84,7 +84,7 @@ impl State {
         Ok(worker::Parts {
             db: self.db.clone(),
             clocks: self.clocks.clone(),
-            registry: providers::registry(config, &self.keys, &self.push_hosts, &self.clocks.wall)?,
+            registry: providers::registry(config, &self.keys, &self.push_hosts, &self.clocks)?,
             keys: self.keys.clone(),
             catalogue: self.protocols.clone(),
             metrics: self.metrics.clone(),

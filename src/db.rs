@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 pub use connect::Connector;
-pub use migrate::{MigrationState, migrate, migration_state};
+pub use migrate::{MigrationState, ensure_partitions, migrate, migration_state};
 
 /// How long a request waits for a free connection.
 const POOL_WAIT: Duration = Duration::from_secs(5);

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! scheduled -> sending -> sent | failed | expired | no_device | scheduled (retry)
-//! scheduled -> cancelled | suppressed | merged | expired
+//! scheduled -> cancelled | suppressed | merged | expired | failed | sent (found too old or tried too often by a claim)
 //! ```
 
 mod cancel;

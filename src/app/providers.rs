@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::auth::keys::Keys;
-use crate::clock::Clock;
+use crate::clock::Clocks;
 use crate::config::Config;
 use crate::domain::endpoint::AllowedHosts;
 use crate::push::Registry;
@@ -24,7 +24,7 @@ pub fn vapid_key(keys: &Keys) -> anyhow::Result<VapidKey> {
 }
 
 /// Web Push always; FCM where there are credentials for it.
-pub fn registry(config: &Config, keys: &Keys, hosts: &AllowedHosts, wall: &Clock) -> anyhow::Result<Registry> {
+pub fn registry(config: &Config, keys: &Keys, hosts: &AllowedHosts, clocks: &Clocks) -> anyhow::Result<Registry> {
     let http = HttpSettings {
         total_timeout: config.worker.send_timeout,
         extra_ca: config.push.extra_ca.clone(),
@@ -38,14 +38,14 @@ pub fn registry(config: &Config, keys: &Keys, hosts: &AllowedHosts, wall: &Clock
         allowed_hosts: hosts.clone(),
         http: http.clone(),
     };
-    let mut registry = Registry::default().with(Arc::new(WebPush::new(web_push, wall.clone())?));
+    let mut registry = Registry::default().with(Arc::new(WebPush::new(web_push, clocks.clone())?));
     if let Some(credentials) = &config.push.fcm_credentials {
         let fcm = FcmSettings {
             account: ServiceAccount::from_json(credentials.expose_secret()).context("MENDLINE_FCM_CREDENTIALS")?,
             base_url: Url::parse(&config.push.fcm_base_url).context("MENDLINE_FCM_BASE_URL")?,
             http,
         };
-        registry = registry.with(Arc::new(Fcm::new(fcm, wall.clone())?));
+        registry = registry.with(Arc::new(Fcm::new(fcm, clocks.clone())?));
     }
     Ok(registry)
 }

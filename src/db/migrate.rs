@@ -60,7 +60,7 @@ fn run_pending(conn: AsyncPgConnection) -> anyhow::Result<(AsyncPgConnection, Ve
 }
 
 /// Makes this month's partition of every append-only table and the next two's.
-async fn ensure_partitions(conn: &mut AsyncPgConnection) -> diesel::QueryResult<()> {
+pub async fn ensure_partitions(conn: &mut AsyncPgConnection) -> diesel::QueryResult<()> {
     for table in PARTITIONED {
         let sql = format!("SELECT ensure_month_partitions('{table}', clock_timestamp()::date, 3)");
         conn.batch_execute(&sql).await?;

@@ -190,14 +190,17 @@ pub async fn delete_dead(
     Ok(diesel::delete(dead).execute(conn).await? > 0)
 }
 
-/// Leaves an address alone until the app registers again.
+/// Leaves an address alone until the app registers again, unless it did so since `registered_before`: then it is another
+/// address, or one that its app vouches for anew.
 pub async fn quarantine(
     conn: &mut AsyncPgConnection,
     device: Uuid,
     reason: &str,
+    registered_before: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> QueryResult<()> {
-    diesel::update(devices::table.filter(devices::id.eq(device).and(devices::quarantined_at.is_null())))
+    let tried = devices::id.eq(device).and(devices::registered_at.lt(registered_before));
+    diesel::update(devices::table.filter(tried.and(devices::quarantined_at.is_null())))
         .set((devices::quarantined_at.eq(now), devices::quarantine_reason.eq(reason)))
         .execute(conn)
         .await?;

@@ -63,6 +63,8 @@ pub enum PushOutcome {
     },
     /// Our credentials were refused. No device is to blame and no address is dropped.
     Unauthorized {
+        /// The whole provider, or only what stands behind this device (the platform's key that FCM holds for us).
+        scope: Scope,
         /// The provider's word for it.
         reason: Reason,
     },
@@ -97,7 +99,7 @@ impl PushOutcome {
             | Self::Throttled { reason, .. }
             | Self::Unavailable { reason, .. }
             | Self::NotSent { reason }
-            | Self::Unauthorized { reason }
+            | Self::Unauthorized { reason, .. }
             | Self::Rejected { reason } => Some(reason),
         }
     }
@@ -105,26 +107,26 @@ impl PushOutcome {
     /// Whether another try may succeed, and how long to wait for it after the `tries`-th.
     /// The second value says that the try was not the message's fault and is given back.
     fn retry(&self, tries: i32, jitter_bp: u16) -> Option<Retry> {
-        let scheduled = |least: Option<TimeDelta>| {
+        let asked = |least: &Option<TimeDelta>| backoff::lengthen(least.unwrap_or_default(), jitter_bp);
+        let scheduled = |least: &Option<TimeDelta>| {
             let wait = backoff::wait_after(tries, jitter_bp)?;
-            let least = least.map(|wait| backoff::lengthen(wait, jitter_bp)).unwrap_or_default();
-            Some(Retry { wait: wait.max(least), refund: false })
+            Some(Retry { wait: wait.max(asked(least)), refund: false })
         };
-        let patient = |least: Option<TimeDelta>| {
+        let patient = |least: &Option<TimeDelta>| {
             let capped = tries.min(backoff::MAX_TRIES - 1);
             let wait = backoff::wait_after(capped, jitter_bp).unwrap_or_default();
-            Some(Retry { wait: wait.max(least.unwrap_or_default()), refund: true })
+            Some(Retry { wait: wait.max(asked(least)), refund: true })
         };
         match self {
             Self::Accepted { .. } | Self::Unregistered { .. } | Self::AddressSuspect { .. } | Self::Rejected { .. } => {
                 None
             }
             Self::NotSent { .. } if tries <= 1 => Some(Retry { wait: TimeDelta::zero(), refund: false }),
-            Self::NotSent { .. } => scheduled(None),
-            Self::Unavailable { retry_after, .. } => scheduled(*retry_after),
-            Self::Throttled { scope: Scope::Device, retry_after, .. } => scheduled(*retry_after),
-            Self::Throttled { scope: Scope::Provider, retry_after, .. } => patient(*retry_after),
-            Self::Unauthorized { .. } => patient(None),
+            Self::NotSent { .. } => scheduled(&None),
+            Self::Unavailable { retry_after, .. } => scheduled(retry_after),
+            Self::Throttled { scope: Scope::Device, retry_after, .. } => scheduled(retry_after),
+            Self::Throttled { scope: Scope::Provider, retry_after, .. } => patient(retry_after),
+            Self::Unauthorized { .. } => patient(&None),
         }
     }
 }
@@ -142,6 +144,33 @@ pub enum DeviceResult {
     AlreadyAccepted,
     /// This try's outcome.
     Tried(PushOutcome),
+    /// Nothing was handed over this time: it, its provider or the worker itself has to wait.
+    LeftAlone {
+        /// For how long.
+        wait: TimeDelta,
+        /// What for.
+        reason: Reason,
+    },
+}
+
+impl DeviceResult {
+    /// The word for what went wrong, where there is one.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::AlreadyAccepted => None,
+            Self::Tried(outcome) => outcome.reason(),
+            Self::LeftAlone { reason, .. } => Some(reason),
+        }
+    }
+
+    fn retry(&self, tries: i32, jitter_bp: u16) -> Option<Retry> {
+        match self {
+            Self::AlreadyAccepted => None,
+            Self::Tried(outcome) => outcome.retry(tries, jitter_bp),
+            // Jitter: what waits for the end of one pause must not all come back in one instant.
+            Self::LeftAlone { wait, .. } => Some(Retry { wait: backoff::lengthen(*wait, jitter_bp), refund: true }),
+        }
+    }
 }
 
 /// The frame in which a decision is made.
@@ -166,7 +195,7 @@ pub enum Decision {
     RetryAt {
         /// When to try again: never before the alert is due, never after it expires.
         at: DateTime<Utc>,
-        /// The try was nobody's fault (provider paused, our credentials): it does not count.
+        /// Nothing was tried, or it was not the message's fault (our credentials): the try does not count.
         refund: bool,
     },
     /// At least one device's provider accepted it and nothing is left to try.
@@ -189,13 +218,7 @@ pub fn decide(devices: &[DeviceResult], frame: TryFrame) -> Decision {
     let accepted = devices
         .iter()
         .any(|d| matches!(d, DeviceResult::AlreadyAccepted | DeviceResult::Tried(PushOutcome::Accepted { .. })));
-    let retries: Vec<Retry> = devices
-        .iter()
-        .filter_map(|device| match device {
-            DeviceResult::AlreadyAccepted => None,
-            DeviceResult::Tried(outcome) => outcome.retry(frame.tries, frame.jitter_bp),
-        })
-        .collect();
+    let retries: Vec<Retry> = devices.iter().filter_map(|device| device.retry(frame.tries, frame.jitter_bp)).collect();
 
     if let Some(wait) = retries.iter().map(|retry| retry.wait).min() {
         let at = (frame.now + wait).max(frame.due_at);
@@ -218,6 +241,7 @@ pub fn decide(devices: &[DeviceResult], frame: TryFrame) -> Decision {
 
 #[cfg(test)]
 mod tests {
+    use super::backoff::MAX_JITTER_BP;
     use super::*;
     use proptest::prelude::*;
 
@@ -256,8 +280,37 @@ mod tests {
 
     #[test]
     fn refused_credentials_never_use_up_the_tries() {
-        let refused = [DeviceResult::Tried(PushOutcome::Unauthorized { reason: "UNAUTHENTICATED".into() })];
-        assert!(matches!(decide(&refused, frame(8)), Decision::RetryAt { refund: true, .. }));
+        for scope in [Scope::Provider, Scope::Device] {
+            let refused = PushOutcome::Unauthorized { scope, reason: "UNAUTHENTICATED".into() };
+            let decision = decide(&[DeviceResult::Tried(refused)], frame(8));
+            assert!(matches!(decision, Decision::RetryAt { refund: true, .. }));
+        }
+    }
+
+    fn left_alone(seconds: i64) -> DeviceResult {
+        DeviceResult::LeftAlone { wait: TimeDelta::seconds(seconds), reason: "place_lost".into() }
+    }
+
+    #[test]
+    fn a_try_in_which_nothing_was_handed_over_does_not_count_whichever_it_is() {
+        assert_eq!(decide(&[left_alone(0)], frame(8)), Decision::RetryAt { at: at(0), refund: true });
+        let beside_a_try = [left_alone(0), unavailable(None)];
+        assert_eq!(decide(&beside_a_try, frame(2)), Decision::RetryAt { at: at(0), refund: false });
+    }
+
+    #[test]
+    fn what_waits_for_the_end_of_a_pause_comes_back_spread_over_a_fifth_of_it() {
+        let spread = TryFrame { jitter_bp: MAX_JITTER_BP, ..frame(1) };
+        let throttled = PushOutcome::Throttled {
+            scope: Scope::Provider,
+            retry_after: Some(TimeDelta::seconds(600)),
+            reason: "QUOTA_EXCEEDED".into(),
+        };
+        for waiting in [left_alone(600), DeviceResult::Tried(throttled)] {
+            let waiting = [waiting];
+            assert_eq!(decide(&waiting, frame(1)), Decision::RetryAt { at: at(600), refund: true });
+            assert_eq!(decide(&waiting, spread), Decision::RetryAt { at: at(720), refund: true });
+        }
     }
 
     #[test]
@@ -277,26 +330,34 @@ mod tests {
         assert_eq!(decide(&[dead, refused], frame(1)), Decision::Failed);
     }
 
+    fn any_scope() -> impl Strategy<Value = Scope> {
+        prop_oneof![Just(Scope::Device), Just(Scope::Provider)]
+    }
+
     fn any_outcome() -> impl Strategy<Value = PushOutcome> {
         let after = proptest::option::of((0i64..200_000).prop_map(TimeDelta::seconds));
         prop_oneof![
             Just(PushOutcome::Accepted { provider_id: None }),
             Just(PushOutcome::Unregistered { since: None }),
             Just(PushOutcome::AddressSuspect { reason: "x".into() }),
-            (after.clone(), any::<bool>()).prop_map(|(retry_after, device)| PushOutcome::Throttled {
-                scope: if device { Scope::Device } else { Scope::Provider },
+            (after.clone(), any_scope()).prop_map(|(retry_after, scope)| PushOutcome::Throttled {
+                scope,
                 retry_after,
                 reason: "x".into()
             }),
             after.prop_map(|retry_after| PushOutcome::Unavailable { retry_after, reason: "x".into() }),
             Just(PushOutcome::NotSent { reason: "x".into() }),
-            Just(PushOutcome::Unauthorized { reason: "x".into() }),
+            any_scope().prop_map(|scope| PushOutcome::Unauthorized { scope, reason: "x".into() }),
             Just(PushOutcome::Rejected { reason: "x".into() }),
         ]
     }
 
     fn any_device() -> impl Strategy<Value = DeviceResult> {
-        prop_oneof![Just(DeviceResult::AlreadyAccepted), any_outcome().prop_map(DeviceResult::Tried)]
+        prop_oneof![
+            1 => Just(DeviceResult::AlreadyAccepted),
+            1 => (0i64..200_000).prop_map(left_alone),
+            4 => any_outcome().prop_map(DeviceResult::Tried),
+        ]
     }
 
     proptest! {

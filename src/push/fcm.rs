@@ -12,9 +12,9 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use url::Url;
 
-use super::http::{Failure, HttpClient, HttpClientError, HttpSettings, Reply};
+use super::http::{HttpClient, HttpClientError, HttpSettings, Reply};
 use super::{PushMessage, PushProvider, PushTarget};
-use crate::clock::Clock;
+use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::ProviderKind;
 
@@ -40,7 +40,7 @@ pub struct Fcm {
     http: Arc<HttpClient>,
     access: access::Access,
     send_url: Url,
-    wall: Clock,
+    clocks: Clocks,
 }
 
 /// FCM cannot be set up.
@@ -55,50 +55,41 @@ pub enum FcmError {
 }
 
 impl Fcm {
-    /// Sets the sender up; `wall` is the time machines agree on.
-    pub fn new(settings: FcmSettings, wall: Clock) -> Result<Self, FcmError> {
+    /// Sets the sender up: tokens live by the wall clock, messages by the story's.
+    pub fn new(settings: FcmSettings, clocks: Clocks) -> Result<Self, FcmError> {
         let http = Arc::new(HttpClient::for_settings(&settings.http)?);
         let mut send_url = settings.base_url;
         {
             let mut path = send_url.path_segments_mut().map_err(|()| FcmError::BaseUrl)?;
             path.pop_if_empty().extend(["v1", "projects", settings.account.project_id(), "messages:send"]);
         }
-        let access = access::Access::new(settings.account, Arc::clone(&http), wall.clone());
-        Ok(Self { http, access, send_url, wall })
+        let access = access::Access::new(settings.account, Arc::clone(&http), clocks.wall.clone());
+        Ok(Self { http, access, send_url, clocks })
     }
 
-    async fn deliver(&self, target: &PushTarget, message: &PushMessage) -> PushOutcome {
-        let Ok(body) = serde_json::to_vec(&body::Request::new(target, message, self.wall.now())) else {
-            return PushOutcome::Rejected { reason: "payload".into() };
-        };
-        let token = match self.access.token().await {
-            Ok(token) => token,
-            Err(failure) => return failure.into(),
-        };
-        let reply = match self.post(token.clone(), body.clone()).await {
-            Ok(reply) => reply,
-            Err(failure) => return failure.into(),
-        };
-        if !classify::is_token_refused(&reply) {
-            return classify::outcome(&reply, self.wall.now());
-        }
+    async fn deliver(&self, target: &PushTarget, message: &PushMessage) -> Result<PushOutcome, PushOutcome> {
+        let token = self.access.token().await?;
+        let mut reply = self.post(token.clone(), target, message).await?;
         // Once: a token that was revoked early is replaced, but credentials that are wrong stay wrong.
-        match self.access.replace(&token).await {
-            Ok(Some(token)) => match self.post(token, body).await {
-                Ok(reply) => classify::outcome(&reply, self.wall.now()),
-                Err(failure) => failure.into(),
-            },
-            Ok(None) => classify::outcome(&reply, self.wall.now()),
-            Err(failure) => failure.into(),
+        if classify::is_token_refused(&reply)
+            && let Some(token) = self.access.replace(&token).await?
+        {
+            reply = self.post(token, target, message).await?;
         }
+        Ok(classify::outcome(&reply, self.clocks.wall.now()))
     }
 
-    async fn post(&self, token: HeaderValue, body: Vec<u8>) -> Result<Reply, Failure> {
+    /// The request is put together when it may leave at once: by then a token or a connection may have taken long.
+    async fn post(&self, token: HeaderValue, target: &PushTarget, message: &PushMessage) -> Result<Reply, PushOutcome> {
+        let turn = self.http.turn(self.send_url.clone()).await?;
+        let ttl = message.ttl_seconds(self.clocks.care.now())?;
+        let request = body::Request::new(target, message, ttl, self.clocks.wall.now());
+        let body = serde_json::to_vec(&request).map_err(|_never| PushOutcome::Rejected { reason: "payload".into() })?;
         let headers = HeaderMap::from_iter([
             (AUTHORIZATION, token),
             (CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8")),
         ]);
-        self.http.post(self.send_url.clone(), headers, body).await
+        Ok(turn.post(headers, body).await?)
     }
 }
 
@@ -108,6 +99,6 @@ impl PushProvider for Fcm {
     }
 
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome> {
-        self.deliver(target, message).boxed()
+        self.deliver(target, message).map(|sent| sent.unwrap_or_else(|unsent| unsent)).boxed()
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{ClientBuilder, redirect};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use crate::domain::endpoint::{self, AllowedHosts, Trust};
@@ -133,6 +133,11 @@ impl HttpClient {
 
     /// Posts `body` and reads the answer, whatever its status.
     pub async fn post(&self, url: Url, headers: HeaderMap, body: Vec<u8>) -> Result<Reply, Failure> {
+        self.turn(url).await?.post(headers, body).await
+    }
+
+    /// Waits until one more request may be in flight. What depends on the time is best computed after that.
+    pub async fn turn(&self, url: Url) -> Result<Turn<'_>, Failure> {
         let lanes = match &self.reach {
             Reach::Anywhere => &self.lanes,
             // Addresses written as numbers never reach the resolver, so they are judged here.
@@ -143,8 +148,23 @@ impl HttpClient {
             },
         };
         let lane = lanes.freest();
-        let _permit = lane.permits.acquire().await.map_err(|_closed| Failure::NotSent("shutting_down"))?;
-        let request = lane.client.post(url).headers(headers).body(body);
+        let permit = lane.permits.acquire().await.map_err(|_closed| Failure::NotSent("shutting_down"))?;
+        Ok(Turn { client: &lane.client, url, _permit: permit })
+    }
+}
+
+/// One request's turn on a connection.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    client: &'a reqwest::Client,
+    url: Url,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Turn<'_> {
+    /// Posts `body` and reads the answer, whatever its status.
+    pub async fn post(self, headers: HeaderMap, body: Vec<u8>) -> Result<Reply, Failure> {
+        let request = self.client.post(self.url).headers(headers).body(body);
         let response = request.send().await.map_err(|error| Failure::from_error(&error))?;
         Ok(read(response).await)
     }

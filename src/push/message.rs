@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::domain::alert::{PushOutcome, is_expired};
 use crate::domain::neutral_text::NeutralKind;
 
 /// The longest time a provider keeps a message: FCM's 28 days, which is also the least of the known maxima.
@@ -111,24 +112,18 @@ pub struct PushMessage {
     pub urgency: Urgency,
     /// The moment from which it is worth nothing, by the story's clock.
     pub expires_at: DateTime<Utc>,
-    /// How long the provider may keep it: a duration, since the provider's clock need not be the story's.
-    pub ttl_seconds: u32,
 }
 
 impl PushMessage {
-    /// Puts a message together; `now` is the story's clock at the moment of sending.
-    pub fn new(
-        delivery_id: Uuid,
-        collapse: Collapse,
-        payload: Payload,
-        text: VisibleText,
-        urgency: Urgency,
-        expires_at: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Self {
-        let left = (expires_at - now).num_seconds().clamp(0, i64::from(MAX_TTL_SECONDS));
-        let ttl_seconds = u32::try_from(left).unwrap_or(0);
-        Self { delivery_id, collapse, payload, text, urgency, expires_at, ttl_seconds }
+    /// How long the provider may keep it: a duration, since the provider's clock need not be the story's, which shows
+    /// `now`. To be asked when the request is about to leave, since a free connection and a token may have taken their
+    /// time; what is no longer worth sending by then is not sent.
+    pub fn ttl_seconds(&self, now: DateTime<Utc>) -> Result<u32, PushOutcome> {
+        if is_expired(now, self.expires_at) {
+            return Err(PushOutcome::NotSent { reason: "expired".into() });
+        }
+        let left = (self.expires_at - now).num_seconds().clamp(0, i64::from(MAX_TTL_SECONDS));
+        Ok(u32::try_from(left).unwrap_or(0))
     }
 }
 
@@ -137,24 +132,32 @@ mod tests {
     use super::*;
     use chrono::TimeDelta;
 
-    fn message(left: TimeDelta) -> PushMessage {
-        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-        let payload = Payload::new(Uuid::from_u128(7), "r1", NeutralKind::Reminder);
-        let text = VisibleText::neutral(NeutralKind::Reminder, "en");
-        let collapse = Collapse::new("AAAAAAAAAAAAAAAAAAAAAA");
-        PushMessage::new(Uuid::from_u128(9), collapse, payload, text, Urgency::Normal, now + left, now)
+    fn message() -> PushMessage {
+        PushMessage {
+            delivery_id: Uuid::from_u128(9),
+            collapse: Collapse::new("AAAAAAAAAAAAAAAAAAAAAA"),
+            payload: Payload::new(Uuid::from_u128(7), "r1", NeutralKind::Reminder),
+            text: VisibleText::neutral(NeutralKind::Reminder, "en"),
+            urgency: Urgency::Normal,
+            expires_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+        }
     }
 
     #[test]
     fn the_time_to_live_is_what_is_left_within_a_providers_limits() {
-        assert_eq!(message(TimeDelta::milliseconds(61_900)).ttl_seconds, 61);
-        assert_eq!(message(TimeDelta::seconds(-5)).ttl_seconds, 0);
-        assert_eq!(message(TimeDelta::days(400)).ttl_seconds, MAX_TTL_SECONDS);
+        let message = message();
+        let with_left = |left: TimeDelta| message.ttl_seconds(message.expires_at - left);
+        assert_eq!(with_left(TimeDelta::milliseconds(61_900)), Ok(61));
+        assert_eq!(with_left(TimeDelta::days(400)), Ok(MAX_TTL_SECONDS));
+        assert_eq!(with_left(TimeDelta::seconds(5)), Ok(5));
+        let expired = Err(PushOutcome::NotSent { reason: "expired".into() });
+        assert_eq!(with_left(TimeDelta::milliseconds(4_999)), expired);
+        assert_eq!(with_left(TimeDelta::seconds(-5)), expired);
     }
 
     #[test]
     fn the_payload_is_four_fields_and_nothing_else() {
-        insta::assert_json_snapshot!(message(TimeDelta::hours(1)).payload, @r#"
+        insta::assert_json_snapshot!(message().payload, @r#"
         {
           "v": 1,
           "alert_id": "00000000-0000-0000-0000-000000000007",

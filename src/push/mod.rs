@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 use url::Url;
 use uuid::Uuid;
 
-use crate::domain::alert::PushOutcome;
+use crate::domain::alert::{PushOutcome, Scope};
 use crate::domain::device::{Address, AddressKind, Environment, ProviderKind, WebPushKeys};
 
 pub use message::{Collapse, Payload, PushMessage, Urgency, VisibleText};
@@ -91,7 +91,7 @@ impl Registry {
     pub async fn send(&self, target: &PushTarget, message: &PushMessage) -> PushOutcome {
         match self.0.get(&target.provider) {
             Some(provider) => provider.send(target, message).await,
-            None => PushOutcome::Unauthorized { reason: "not_configured".into() },
+            None => PushOutcome::Unauthorized { scope: Scope::Provider, reason: "not_configured".into() },
         }
     }
 }

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::http::{HttpClient, HttpClientError, HttpSettings};
 use super::{Payload, PushMessage, PushProvider, PushTarget, VisibleText};
-use crate::clock::Clock;
+use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::ProviderKind;
 use crate::domain::endpoint::AllowedHosts;
@@ -40,7 +40,7 @@ pub struct WebPushSettings {
 pub struct WebPush {
     http: HttpClient,
     vapid: vapid::Vapid,
-    wall: Clock,
+    clocks: Clocks,
 }
 
 /// What is encrypted: the payload that every provider carries, and the neutral text, since here it is the app that
@@ -54,23 +54,22 @@ struct Plaintext<'a> {
 }
 
 impl WebPush {
-    /// Sets the sender up; `wall` is the time machines agree on.
-    pub fn new(settings: WebPushSettings, wall: Clock) -> Result<Self, HttpClientError> {
+    /// Sets the sender up: tokens live by the wall clock, messages by the story's.
+    pub fn new(settings: WebPushSettings, clocks: Clocks) -> Result<Self, HttpClientError> {
         let http = HttpClient::for_endpoints(&settings.http, settings.allowed_hosts)?;
-        Ok(Self { http, vapid: vapid::Vapid::new(settings.key, settings.subject), wall })
+        Ok(Self { http, vapid: vapid::Vapid::new(settings.key, settings.subject), clocks })
     }
 
-    async fn deliver(&self, target: &PushTarget, message: &PushMessage) -> PushOutcome {
-        let (url, headers, body) = match self.request(target, message) {
-            Ok(request) => request,
-            Err(outcome) => return outcome,
-        };
-        match self.http.post(url, headers, body).await {
-            Ok(reply) => classify::outcome(&reply, self.wall.now()),
-            Err(failure) => failure.into(),
-        }
+    async fn deliver(&self, target: &PushTarget, message: &PushMessage) -> Result<PushOutcome, PushOutcome> {
+        let (url, mut headers, body) = self.request(target, message)?;
+        let turn = self.http.turn(url).await?;
+        let ttl = message.ttl_seconds(self.clocks.care.now())?;
+        headers.insert(HeaderName::from_static("ttl"), HeaderValue::from(ttl));
+        let reply = turn.post(headers, body).await?;
+        Ok(classify::outcome(&reply, self.clocks.wall.now()))
     }
 
+    /// All of the request but its time to live.
     fn request(&self, target: &PushTarget, message: &PushMessage) -> Result<(Url, HeaderMap, Vec<u8>), PushOutcome> {
         let suspect = |reason: &'static str| PushOutcome::AddressSuspect { reason: reason.into() };
         let rejected = |reason: &'static str| PushOutcome::Rejected { reason: reason.into() };
@@ -83,10 +82,11 @@ impl WebPush {
             EncryptionError::TooLong => rejected("too_long"),
             EncryptionError::Crypto => rejected("crypto"),
         })?;
-        let Ok(authorization) = self.vapid.authorization(&url, self.wall.now()) else { return Err(rejected("vapid")) };
+        let Ok(authorization) = self.vapid.authorization(&url, self.clocks.wall.now()) else {
+            return Err(rejected("vapid"));
+        };
         let Ok(topic) = HeaderValue::from_str(message.collapse.as_str()) else { return Err(rejected("topic")) };
         let headers = HeaderMap::from_iter([
-            (HeaderName::from_static("ttl"), HeaderValue::from(message.ttl_seconds)),
             (HeaderName::from_static("urgency"), HeaderValue::from_static(message.urgency.as_str())),
             (HeaderName::from_static("topic"), topic),
             (CONTENT_ENCODING, HeaderValue::from_static("aes128gcm")),
@@ -103,6 +103,6 @@ impl PushProvider for WebPush {
     }
 
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome> {
-        self.deliver(target, message).boxed()
+        self.deliver(target, message).map(|sent| sent.unwrap_or_else(|unsent| unsent)).boxed()
     }
 }

@@ -1,9 +1,10 @@
 //! One alert to its recipient's devices: render, send, decide. It writes nothing.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -15,10 +16,10 @@ use crate::alerts::store::DeviceRow;
 use crate::devices::sealed::SealedAddress;
 use crate::domain::alert::{Decision, DeviceResult, PushOutcome, TryFrame, decide};
 use crate::domain::backoff::MAX_JITTER_BP;
-use crate::domain::device::Address;
+use crate::domain::device::{Address, ProviderKind};
 use crate::domain::ids;
 use crate::push::{Collapse, Payload, PushMessage, PushTarget, Urgency, VisibleText};
-use crate::telemetry::PushLabels;
+use crate::telemetry::{Metrics, PushLabels};
 
 /// What came of one claimed alert, to be written.
 #[derive(Debug, Clone)]
@@ -27,8 +28,8 @@ pub(super) struct Finished {
     pub(super) attempts: Vec<AttemptRow>,
     /// Addresses that are gone: the device, and since when.
     pub(super) dead: Vec<(Uuid, DateTime<Utc>)>,
-    /// Addresses to leave alone: the device and the provider's word.
-    pub(super) suspect: Vec<(Uuid, String)>,
+    /// Addresses to leave alone: the device, when we tried it, and the provider's word.
+    pub(super) suspect: Vec<(Uuid, DateTime<Utc>, String)>,
 }
 
 /// Claims with their devices.
@@ -51,6 +52,7 @@ pub(super) async fn deliver(
     claim: Claim,
     devices: Vec<DeviceRow>,
 ) -> Finished {
+    let _in_flight = InFlight::begin(&parts.metrics);
     let sends = devices.iter().map(|device| send(parts, health, alive, &claim, device));
     let sent: Vec<Sent> = futures_util::future::join_all(sends).await;
 
@@ -66,10 +68,7 @@ pub(super) async fn deliver(
     observe(parts, &claim, decision);
     let reason = match decision {
         Decision::Sent => None,
-        _ => results.iter().rev().find_map(|result| match result {
-            DeviceResult::Tried(outcome) => outcome.reason().map(str::to_owned),
-            DeviceResult::AlreadyAccepted => None,
-        }),
+        _ => results.iter().rev().find_map(DeviceResult::reason).map(str::to_owned),
     };
     let settlement = Settlement {
         clinic_id: claim.clinic_id,
@@ -86,13 +85,29 @@ pub(super) async fn deliver(
                 finished.dead.push((sent.device_id, since.unwrap_or(sent.started_at)));
             }
             DeviceResult::Tried(PushOutcome::AddressSuspect { reason }) => {
-                finished.suspect.push((sent.device_id, reason.to_string()));
+                finished.suspect.push((sent.device_id, sent.started_at, reason.to_string()));
             }
-            DeviceResult::Tried(_) | DeviceResult::AlreadyAccepted => {}
+            DeviceResult::Tried(_) | DeviceResult::AlreadyAccepted | DeviceResult::LeftAlone { .. } => {}
         }
         finished.attempts.extend(sent.attempt);
     }
     finished
+}
+
+/// Counts a send as long as it lives, however it ends.
+struct InFlight(Gauge);
+
+impl InFlight {
+    fn begin(metrics: &Metrics) -> Self {
+        metrics.in_flight.inc();
+        Self(metrics.in_flight.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// What came of one device.
@@ -111,26 +126,33 @@ async fn send(parts: &Parts, health: &Health, alive: &CancellationToken, claim: 
         return without_try(DeviceResult::AlreadyAccepted);
     }
     let Some(target) = target(parts, device) else {
-        return without_try(DeviceResult::Tried(PushOutcome::AddressSuspect { reason: "unreadable".into() }));
+        let provider = device.provider.parse().map_or("other", ProviderKind::as_str);
+        count(parts, provider, "unauthorized");
+        return without_try(health.unreadable(provider));
     };
-    if let Some(outcome) = health.pause(&target, started_at) {
-        return without_try(DeviceResult::Tried(outcome));
+    if let Some(left_alone) = health.pause(&target, started_at) {
+        return without_try(left_alone);
     }
     if alive.is_cancelled() {
         // Somebody else may be sending it by now.
-        return without_try(DeviceResult::Tried(PushOutcome::NotSent { reason: "place_lost".into() }));
+        return without_try(DeviceResult::LeftAlone { wait: TimeDelta::zero(), reason: "place_lost".into() });
     }
     let message = message(parts, claim, device);
     let clock = Instant::now();
-    let patience = parts.settings.lease.saturating_sub(std::time::Duration::from_secs(2));
-    let outcome = tokio::time::timeout(patience, parts.registry.send(&target, &message)).await;
-    let outcome = outcome.unwrap_or(PushOutcome::Unavailable { retry_after: None, reason: "timeout".into() });
+    let given_up = |reason: &'static str| PushOutcome::Unavailable { retry_after: None, reason: reason.into() };
+    let patience = parts.settings.lease.saturating_sub(Duration::from_secs(2));
+    let outcome = tokio::select! {
+        biased;
+        outcome = parts.registry.send(&target, &message) => outcome,
+        () = tokio::time::sleep(patience) => given_up("timeout"),
+        () = parts.clocks.care.sleep_until(claim.expires_at) => given_up("expired"),
+    };
     let at = parts.clocks.wall.now();
     let outcome = health.learn(&target, outcome, at);
     let duration_ms = i32::try_from(clock.elapsed().as_millis()).unwrap_or(i32::MAX);
 
     let provider = target.provider.as_str();
-    parts.metrics.pushes.get_or_create(&PushLabels { provider, outcome: outcome.label() }).inc();
+    count(parts, provider, outcome.label());
     tracing::debug!(
         alert.id = %claim.id, alert.r#try = claim.tries, push.provider = provider, push.outcome = outcome.label(),
         push.reason = outcome.reason(), duration_ms, "pushed"
@@ -154,6 +176,10 @@ async fn send(parts: &Parts, health: &Health, alive: &CancellationToken, claim: 
     Sent { device_id: device.device_id, started_at, result: DeviceResult::Tried(outcome), attempt: Some(attempt) }
 }
 
+fn count(parts: &Parts, provider: &'static str, outcome: &'static str) {
+    parts.metrics.pushes.get_or_create(&PushLabels { provider, outcome }).inc();
+}
+
 /// The address, opened; `None` if it was sealed under another key.
 fn target(parts: &Parts, device: &DeviceRow) -> Option<PushTarget> {
     let sealed = SealedAddress::open(&parts.keys, device.device_id, &device.address_sealed)?;
@@ -172,15 +198,14 @@ fn target(parts: &Parts, device: &DeviceRow) -> Option<PushTarget> {
 fn message(parts: &Parts, claim: &Claim, device: &DeviceRow) -> PushMessage {
     let kind = message::neutral_kind(&claim.category);
     let details = if device.show_details { details(parts, claim, &device.locale) } else { None };
-    PushMessage::new(
-        ids::delivery_id(claim.id, device.device_id),
-        Collapse::new(parts.keys.collapse(claim.id)),
-        Payload::new(claim.id, parts.keys.recipient_tag(claim.recipient_id), kind),
-        details.unwrap_or_else(|| VisibleText::neutral(kind, &device.locale)),
-        if claim.urgent { Urgency::High } else { Urgency::Normal },
-        claim.expires_at,
-        parts.clocks.care.now(),
-    )
+    PushMessage {
+        delivery_id: ids::delivery_id(claim.id, device.device_id),
+        collapse: Collapse::new(parts.keys.collapse(claim.id)),
+        payload: Payload::new(claim.id, parts.keys.recipient_tag(claim.recipient_id), kind),
+        text: details.unwrap_or_else(|| VisibleText::neutral(kind, &device.locale)),
+        urgency: if claim.urgent { Urgency::High } else { Urgency::Normal },
+        expires_at: claim.expires_at,
+    }
 }
 
 /// What a patient who asked for details sees: the words of the protocol's item. What is for staff is about somebody else,

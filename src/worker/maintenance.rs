@@ -1,17 +1,18 @@
-//! Tidying up: retention by class, partitions of the months to come, the queue's figures for operators. One worker does
-//! it at a time.
+//! Tidying up: retention by class, partitions of the months to come, the queue's figures for operators. Workers may do it
+//! at the same time: rows are removed by their age, and partitions are made under a lock.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use diesel_async::SimpleAsyncConnection;
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use crate::alerts::{queue, store};
 use crate::auth::prune as prune_logins;
-use crate::db::{DbError, Scope};
+use crate::db::{DbError, Scope, ensure_partitions};
 use crate::idempotency;
 
 /// How often old rows are looked for.
@@ -21,23 +22,25 @@ const MEASURE_EVERY: Duration = Duration::from_secs(15);
 /// How long attempts are kept.
 const KEEP_ATTEMPTS: TimeDelta = TimeDelta::days(90);
 
-/// Tidies up and measures until `stop`.
+/// Tidies up and measures until `stop`: once at the start, since no worker may have run for months, and then again and
+/// again.
 pub(super) async fn run(parts: Arc<Parts>, stop: CancellationToken) {
-    let mut tidy_at = tokio::time::Instant::now() + EVERY;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(MEASURE_EVERY) => {}
-        }
-        if let Err(error) = measure(&parts).await {
-            tracing::debug!(%error, "the queue could not be measured");
-        }
-        if tokio::time::Instant::now() >= tidy_at {
-            tidy_at += EVERY;
-            if let Err(error) = tidy(&parts).await {
-                tracing::warn!(%error, "tidying up failed; it is tried again in an hour");
+    let work = async {
+        let mut tidy_at = tokio::time::Instant::now();
+        loop {
+            if tokio::time::Instant::now() >= tidy_at {
+                tidy(&parts).await;
+                tidy_at = tokio::time::Instant::now() + EVERY;
             }
+            if let Err(error) = measure(&parts).await {
+                tracing::debug!(%error, "the queue could not be measured");
+            }
+            tokio::time::sleep(MEASURE_EVERY).await;
         }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work => {}
     }
 }
 
@@ -50,20 +53,19 @@ async fn measure(parts: &Parts) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Removes what is past its retention and makes the partitions of the months to come.
-async fn tidy(parts: &Parts) -> Result<(), DbError> {
+/// Makes the partitions of the months to come and removes what is past its retention: each in a transaction of its own,
+/// and whatever becomes of the others.
+async fn tidy(parts: &Parts) {
     let now = parts.clocks.wall.now();
-    parts
-        .db
-        .scoped(Scope::System, async |conn| {
-            for table in ["attempts", "audit"] {
-                let sql = format!("SELECT ensure_month_partitions('{table}', clock_timestamp()::date, 3)");
-                conn.batch_execute(&sql).await?;
-            }
-            store::prune_attempts(conn, now - KEEP_ATTEMPTS).await?;
-            prune_logins(conn, now).await?;
-            idempotency::prune(conn, now).await?;
-            Ok::<_, DbError>(())
-        })
-        .await
+    job(parts, "partitions", async |conn| ensure_partitions(conn).await).await;
+    job(parts, "attempts", async |conn| store::prune_attempts(conn, now - KEEP_ATTEMPTS).await.map(drop)).await;
+    job(parts, "logins", async |conn| prune_logins(conn, now).await.map(drop)).await;
+    job(parts, "idempotency keys", async |conn| idempotency::prune(conn, now).await.map(drop)).await;
+}
+
+async fn job(parts: &Parts, name: &str, work: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<()>) {
+    let done = parts.db.scoped(Scope::System, async |conn| work(conn).await.map_err(DbError::Query)).await;
+    if let Err(error) = done {
+        tracing::warn!(%error, job = name, "tidying up failed; it is tried again in an hour");
+    }
 }

@@ -26,7 +26,7 @@ use crate::config;
 use crate::db::{Db, DbError, Scope};
 use crate::protocols::{Catalogue, CatalogueError};
 use crate::push::Registry;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, StateLabel};
 
 use deliver::Finished;
 use health::Health;
@@ -36,6 +36,8 @@ use presence::{Presence, Wake};
 const BATCH: usize = 500;
 /// How long a claim may wait for more free slots, so that a busy worker does not claim alerts one by one.
 const GATHER: Duration = Duration::from_millis(5);
+/// How long an idle worker waits at least, although something is due: others may hold what it could not claim.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
 /// How long to wait before asking a database again that did not answer.
 const DATABASE_BACKOFF: Duration = Duration::from_millis(500);
 
@@ -88,6 +90,7 @@ impl Worker {
         let mut total = Round::default();
         self.look().await?;
         loop {
+            anyhow::ensure!(presence.is_alive(), "the worker lost its place");
             let (claimed, devices) = self.claim(&presence, BATCH).await?;
             if claimed.is_empty() {
                 return Ok(total);
@@ -129,6 +132,7 @@ impl Worker {
         let mut sends = JoinSet::new();
         let mut look_at = Instant::now();
         let mut nothing_left = false;
+        let alive = presence.alive();
 
         while !stop.is_cancelled() && presence.is_alive() {
             while sends.try_join_next().is_some() {}
@@ -142,7 +146,12 @@ impl Worker {
                     continue;
                 }
             }
-            let room = self.room(&slots).await.min(BATCH);
+            let room = tokio::select! {
+                room = self.room(&slots) => room.min(BATCH),
+                () = stop.cancelled() => break,
+                () = alive.cancelled() => break,
+                () = tokio::time::sleep_until(look_at) => continue,
+            };
             match self.claim(&presence, room).await {
                 Ok((claimed, devices)) => {
                     nothing_left = claimed.len() < room;
@@ -166,7 +175,7 @@ impl Worker {
             sends.shutdown().await;
         }
         drop(results);
-        writer.await.unwrap_or_else(|error| tracing::error!(%error, "the settling task ended early"));
+        settle::finish(writer, stop).await;
     }
 
     /// One alert, from claim to result; its slot is free again once the result is on its way to the database.
@@ -184,9 +193,7 @@ impl Worker {
             let result = if stop.is_cancelled() {
                 settle::Result::Unsent(Box::new(claim))
             } else {
-                parts.metrics.in_flight.inc();
                 let finished = deliver::deliver(&parts, &health, &alive, claim, devices).await;
-                parts.metrics.in_flight.dec();
                 settle::Result::Finished(Box::new(finished))
             };
             if results.send(result).await.is_err() {
@@ -200,7 +207,8 @@ impl Worker {
     async fn claim(&self, presence: &Presence, limit: usize) -> Result<(Claimed, Vec<DeviceRow>), DbError> {
         let now = self.parts.clocks.care.now();
         let lease = i32::try_from(self.parts.settings.lease.as_secs()).unwrap_or(i32::MAX);
-        self.parts
+        let (claimed, devices) = self
+            .parts
             .db
             .scoped(Scope::System, async |conn| {
                 let claimed = queue::claim_due(conn, now, limit, presence.number(), lease).await?;
@@ -216,9 +224,13 @@ impl Worker {
                         Ok(_) => {}
                     }
                 }
-                Ok((claimed, devices))
+                Ok::<_, DbError>((claimed, devices))
             })
-            .await
+            .await?;
+        for (state, ended) in claimed.ended() {
+            self.parts.metrics.settled.get_or_create(&StateLabel { state }).inc_by(ended);
+        }
+        Ok((claimed, devices))
     }
 
     /// Waits for free slots and says how many there are: a quarter of all, so that claims come in batches, or as many as
@@ -245,9 +257,11 @@ impl Worker {
     /// Waits for something to do: a call or the next due moment. False if the time for the next look came first, or the
     /// end.
     async fn is_called(&self, look: Look, presence: &mut Presence, stop: &CancellationToken, look_at: Instant) -> bool {
+        let care = &self.parts.clocks.care;
         let next_due = async {
             match look.next_due {
-                Some(due) => self.parts.clocks.care.sleep_until(due).await,
+                Some(due) if due <= care.now() => tokio::time::sleep(SHORTEST_SLEEP).await,
+                Some(due) => care.sleep_until(due).await,
                 None => std::future::pending().await,
             }
         };

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use super::deliver::Finished;
@@ -14,6 +16,8 @@ use crate::telemetry::StateLabel;
 
 /// The most results in one transaction.
 const BATCH: usize = 500;
+/// How long a worker that stops goes on trying to write its last results.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 /// The longest pause between two tries to write a batch.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
@@ -51,6 +55,23 @@ pub(super) async fn run(parts: Arc<Parts>, mut inbox: mpsc::Receiver<Result>) {
     }
 }
 
+/// Waits until the task of [`run`] has written everything: as long as it takes, unless the worker stops.
+pub(super) async fn finish(mut writer: JoinHandle<()>, stop: &CancellationToken) {
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LAST_WRITES).await;
+    };
+    tokio::select! {
+        written = &mut writer => if let Err(error) = written {
+            tracing::error!(%error, "the settling task ended early");
+        },
+        () = overdue => {
+            tracing::warn!("the last results could not be written; another worker will rescue their claims");
+            writer.abort();
+        }
+    }
+}
+
 async fn write_all(parts: &Parts, finished: &[Finished], unsent: &[Claim]) -> std::result::Result<(), DbError> {
     if !finished.is_empty() {
         write(parts, finished).await?;
@@ -74,8 +95,8 @@ pub(super) async fn write(parts: &Parts, finished: &[Finished]) -> std::result::
             for (device, since) in finished.iter().flat_map(|result| &result.dead) {
                 devices::store::delete_dead(conn, *device, *since).await?;
             }
-            for (device, reason) in finished.iter().flat_map(|result| &result.suspect) {
-                devices::store::quarantine(conn, *device, reason, now).await?;
+            for (device, tried_at, reason) in finished.iter().flat_map(|result| &result.suspect) {
+                devices::store::quarantine(conn, *device, reason, *tried_at, now).await?;
             }
             Ok::<_, DbError>(settled)
         })

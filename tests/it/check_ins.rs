@@ -134,7 +134,8 @@ async fn the_clinician_is_pushed_one_neutral_sentence_and_nothing_else() {
     let pushed = scene.pushed(phone_of_clinician);
     assert_eq!(pushed.len(), 1, "one message however many rules it met");
     assert_eq!((pushed[0].text.title.as_str(), &pushed[0].text.body), ("Someone needs your review.", &None));
-    assert_eq!((pushed[0].urgency.as_str(), pushed[0].ttl_seconds), ("high", 86_400));
+    let ttl = pushed[0].ttl_seconds(scene.app.care.now());
+    assert_eq!((pushed[0].urgency.as_str(), ttl), ("high", Ok(86_400)));
     let payload = serde_json::to_string(&pushed[0].payload).unwrap();
     assert!(!payload.contains("Somebody") && !payload.contains("pus") && !payload.contains("flag"), "{payload}");
     assert!(scene.pushed(phone_of_other).is_empty(), "the treating clinician is told first");

@@ -161,7 +161,8 @@ async fn a_suspect_address_is_trusted_again_once_the_app_registers_it() {
     let (app, ada) = patient().await;
     let id = Uuid::new_v4();
     app.put(&path(id), &ada.token, berlin("phone-a")).await.expect(201);
-    quarantine(&mut connect(&app).await, id, "BadDeviceToken", app.care.now()).await.unwrap();
+    let now = app.state.clocks.wall.now();
+    quarantine(&mut connect(&app).await, id, "BadDeviceToken", now, now).await.unwrap();
     let list = app.get("/v1/me/devices", &ada.token).await.expect(200);
     assert_eq!(list["items"][0]["reachable"], false);
     let again = app.put(&path(id), &ada.token, berlin("phone-a")).await.expect(200);

@@ -28,7 +28,7 @@ async fn a_due_alert_reaches_every_phone_once_with_a_neutral_text() {
     for push in &sent {
         assert!(phones.contains(&push.target.device_id));
         assert_eq!(push.message.text.title, "You have a new message.");
-        assert_eq!(push.message.ttl_seconds, 86_400);
+        assert_eq!(push.message.ttl_seconds(app.care.now()), Ok(86_400));
     }
     assert_eq!(sent[0].message.collapse, sent[1].message.collapse);
     assert_ne!(sent[0].message.delivery_id, sent[1].message.delivery_id);
@@ -135,7 +135,7 @@ async fn refused_credentials_pause_the_provider_and_cost_neither_device_nor_trie
     let app = TestApp::start().await;
     let person = seed::person(&app).await;
     let phone = seed::phone(&app, person).await;
-    app.fcm.answer_next(PushOutcome::Unauthorized { reason: "UNAUTHENTICATED".into() });
+    app.fcm.answer_next(PushOutcome::Unauthorized { scope: Scope::Provider, reason: "UNAUTHENTICATED".into() });
     seed::due_now(&app, person, "m:a").await;
 
     app.drain_worker().await;

@@ -1,9 +1,18 @@
 //! The worker among others: fences, rescue, replans while sending, and a stop that loses nothing.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use chrono::TimeDelta;
+use futures_util::future::BoxFuture;
 use mendline::alerts::queue::{self, Settlement};
-use mendline::domain::alert::Decision;
+use mendline::domain::alert::{Decision, PushOutcome};
+use mendline::domain::device::ProviderKind;
+use mendline::push::recording::Recording;
+use mendline::push::{PushMessage, PushProvider, PushTarget};
+use mendline::telemetry::StateLabel;
 use mendline::worker::Worker;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{TestApp, seed};
@@ -54,19 +63,61 @@ async fn a_late_settle_changes_nothing_once_the_claim_was_taken_over() {
     assert_eq!(seed::state(&app, "m:a").await, "sent");
 }
 
+/// A provider that carries nothing until its worker has met the other one: neither can do all the work.
+struct Meeting {
+    recording: Recording,
+    here: watch::Sender<bool>,
+    there: watch::Receiver<bool>,
+}
+
+impl PushProvider for Meeting {
+    fn kind(&self) -> ProviderKind {
+        self.recording.kind()
+    }
+
+    fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome> {
+        self.here.send_replace(true);
+        let mut there = self.there.clone();
+        Box::pin(async move {
+            there.wait_for(|there| *there).await.unwrap();
+            self.recording.send(target, message).await
+        })
+    }
+}
+
 #[tokio::test]
-async fn two_workers_never_claim_the_same_alert() {
-    let app = TestApp::start().await;
+async fn two_workers_share_the_work_and_never_send_the_same_alert() {
+    let app = TestApp::start_with(&[("MENDLINE_WORKER_CONCURRENCY", "4")]).await;
     let person = seed::person(&app).await;
     seed::phone(&app, person).await;
-    let owed: Vec<_> =
-        (0..40).map(|n| seed::owed(&app, &format!("t:{n:02}"), TimeDelta::zero(), TimeDelta::hours(1))).collect();
+    let keys: Vec<String> = (0..200).map(|n| format!("t:{n:03}")).collect();
+    let owed: Vec<_> = keys.iter().map(|key| seed::owed(&app, key, TimeDelta::zero(), TimeDelta::hours(1))).collect();
     seed::plan(&app, person, &owed).await;
 
-    let (one, other) = (Worker::new(app.worker_parts()), Worker::new(app.worker_parts()));
-    let (one, other) = tokio::join!(one.drain(), other.drain());
-    assert_eq!(one.unwrap().settled + other.unwrap().settled, 40);
-    assert_eq!(app.fcm.sent().len(), 40);
+    let (one, other) = (watch::Sender::new(false), watch::Sender::new(false));
+    let meeting = |here: &watch::Sender<bool>, there: &watch::Sender<bool>| {
+        Arc::new(Meeting { recording: Recording::new(ProviderKind::Fcm), here: here.clone(), there: there.subscribe() })
+    };
+    let providers = [meeting(&one, &other), meeting(&other, &one)];
+    let workers = providers.clone().map(|provider| {
+        let mut parts = app.worker_parts();
+        parts.registry = parts.registry.with(provider);
+        Worker::new(parts)
+    });
+    let stop = CancellationToken::new();
+    let all_sent = async {
+        for key in &keys {
+            seed::wait_for(&app, key, "sent").await;
+        }
+        stop.cancel();
+    };
+    let (one, other, ()) = tokio::join!(workers[0].run(stop.clone()), workers[1].run(stop.clone()), all_sent);
+    one.and(other).unwrap();
+
+    let sent = providers.map(|provider| provider.recording.sent());
+    assert!(sent.iter().all(|sent| !sent.is_empty()));
+    let alerts: BTreeSet<_> = sent.iter().flatten().map(|push| push.message.payload.alert_id).collect();
+    assert_eq!((alerts.len(), sent[0].len() + sent[1].len()), (200, 200), "each alert once");
 }
 
 #[tokio::test]
@@ -123,21 +174,57 @@ async fn what_was_claimed_and_not_sent_goes_back_as_if_it_had_not_been() {
     assert_eq!((row.state.as_str(), row.tries, row.claim_no), ("scheduled", 0, 1));
 }
 
+/// Claims what is due as a worker that dies over it, until no try is left.
+async fn use_up_the_tries(app: &TestApp) {
+    let used = seed::alerts(app).await[0].tries;
+    for _ in used..8 {
+        assert_eq!(claim_as(app, GONE, 3600).await.len(), 1);
+        let now = app.care.now();
+        seed::run(app, async |conn| queue::rescue(conn, now).await).await;
+    }
+}
+
+/// How many alerts the metrics say ended up in a state.
+fn counted(app: &TestApp, state: &'static str) -> u64 {
+    app.state.metrics.settled.get_or_create(&StateLabel { state }).get()
+}
+
 #[tokio::test]
 async fn an_alert_that_killed_its_workers_eight_times_is_given_up() {
     let app = TestApp::start().await;
     let person = seed::person(&app).await;
     seed::phone(&app, person).await;
     seed::due_now(&app, person, "m:a").await;
-    for _ in 0..8 {
-        assert_eq!(claim_as(&app, GONE, 3600).await.len(), 1);
-        let now = app.care.now();
-        seed::run(&app, async |conn| queue::rescue(conn, now).await).await;
-    }
+    use_up_the_tries(&app).await;
     app.drain_worker().await;
     let row = &seed::alerts(&app).await[0];
     assert_eq!((row.state.as_str(), row.reason.as_deref()), ("failed", Some("tries_used_up")));
     assert!(app.fcm.sent().is_empty());
+    assert_eq!(counted(&app, "failed"), 1, "operators see it although nothing was settled");
+}
+
+#[tokio::test]
+async fn what_one_phone_accepted_was_sent_although_the_other_used_up_all_tries_or_all_time() {
+    for out_of_time in [false, true] {
+        let app = TestApp::start().await;
+        let person = seed::person(&app).await;
+        seed::phone(&app, person).await;
+        let down = seed::phone(&app, person).await;
+        app.fcm.answer_next_of(down, PushOutcome::Unavailable { retry_after: None, reason: "http_503".into() });
+        seed::due_now(&app, person, "m:a").await;
+        app.drain_worker().await;
+        assert_eq!(seed::state(&app, "m:a").await, "scheduled");
+
+        app.care.advance(if out_of_time { TimeDelta::hours(25) } else { TimeDelta::minutes(1) });
+        if !out_of_time {
+            use_up_the_tries(&app).await;
+        }
+        let round = app.drain_worker().await;
+        assert_eq!((round.claimed, round.ended, app.fcm.sent().len()), (1, 1, 2));
+        let row = &seed::alerts(&app).await[0];
+        assert_eq!((row.state.as_str(), row.reason.as_deref()), ("sent", None));
+        assert_eq!(counted(&app, "sent"), 1);
+    }
 }
 
 #[tokio::test]
@@ -147,49 +234,11 @@ async fn the_running_worker_hears_of_new_alerts_and_stops_with_nothing_in_flight
     seed::phone(&app, person).await;
     let stop = CancellationToken::new();
     let worker = Worker::new(app.worker_parts());
-    let run = worker.run(stop.clone());
     let story = async {
         seed::due_now(&app, person, "m:a").await;
-        let sent = async {
-            while seed::state(&app, "m:a").await != "sent" {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(std::time::Duration::from_secs(20), sent).await.expect("it is sent without a poll");
+        seed::wait_for(&app, "m:a", "sent").await;
         stop.cancel();
     };
-    let (ended, ()) = tokio::join!(run, story);
+    let (ended, ()) = tokio::join!(worker.run(stop.clone()), story);
     ended.unwrap();
-}
-
-#[tokio::test]
-async fn a_worker_that_loses_its_session_registers_anew_and_goes_on() {
-    use diesel_async::SimpleAsyncConnection;
-    let app = TestApp::start().await;
-    let person = seed::person(&app).await;
-    seed::phone(&app, person).await;
-    let stop = CancellationToken::new();
-    let worker = Worker::new(app.worker_parts());
-    let run = worker.run(stop.clone());
-    let story = async {
-        seed::due_now(&app, person, "m:a").await;
-        wait_for(&app, "m:a").await;
-        let kill = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2
-                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-        seed::run(&app, async |conn| conn.batch_execute(kill).await).await;
-        seed::plan(&app, person, &[seed::owed(&app, "m:b", TimeDelta::zero(), TimeDelta::hours(1))]).await;
-        wait_for(&app, "m:b").await;
-        stop.cancel();
-    };
-    let (ended, ()) = tokio::join!(run, story);
-    ended.unwrap();
-}
-
-async fn wait_for(app: &TestApp, key: &str) {
-    let sent = async {
-        while seed::state(app, key).await != "sent" {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(20), sent).await.expect("sent in time");
 }

@@ -1,7 +1,7 @@
 //! Claiming what is due: one short statement, no transaction while sending.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -55,17 +55,25 @@ pub struct Claimed {
     pub expired: usize,
     /// Tried too often: a worker died over each of the tries.
     pub failed: usize,
+    /// Either of these, but a device had accepted it in an earlier try: for the person it was sent.
+    pub sent: usize,
 }
 
 impl Claimed {
     /// Whether there was nothing due.
     pub fn is_empty(&self) -> bool {
-        self.claims.is_empty() && self.expired == 0 && self.failed == 0
+        self.len() == 0
     }
 
     /// Rows that the claim took, whatever became of them.
     pub fn len(&self) -> usize {
-        self.claims.len() + self.expired + self.failed
+        self.claims.len() + self.expired + self.failed + self.sent
+    }
+
+    /// What ended without another try, by state.
+    pub fn ended(&self) -> [(&'static str, u64); 3] {
+        [("expired", self.expired), ("failed", self.failed), ("sent", self.sent)]
+            .map(|(state, alerts)| (state, u64::try_from(alerts).unwrap_or(0)))
     }
 }
 
@@ -105,8 +113,38 @@ hot_query! {
         a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries, a.state"
 }
 
+hot_query! {
+    /// A statement of its own, for the few that end at a claim: within the claim it would cost every one of them.
+    struct KeepAccepted {
+        clinics: Vec<Uuid> as Array<SqlUuid>,
+        ids: Vec<Uuid> as Array<SqlUuid>,
+    }
+    returns SqlUuid;
+    "UPDATE alerts AS a SET state = 'sent', reason = NULL, sent_at = a.finalized_at
+       FROM unnest($1, $2) AS ended (clinic_id, id)
+      WHERE a.clinic_id = ended.clinic_id AND a.id = ended.id AND a.state IN ('expired', 'failed')
+        AND EXISTS (SELECT 1 FROM attempts AS t
+                     WHERE t.clinic_id = a.clinic_id AND t.alert_id = a.id AND t.outcome = 'accepted')
+    RETURNING a.id"
+}
+
+/// Of what ended at a claim, calls `sent` what a device had accepted in an earlier try, as a settle would have.
+async fn keep_accepted(conn: &mut AsyncPgConnection, ended: &mut [Claim]) -> QueryResult<()> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let clinics = ended.iter().map(|claim| claim.clinic_id).collect();
+    let ids = ended.iter().map(|claim| claim.id).collect();
+    let kept: Vec<Uuid> = KeepAccepted { clinics, ids }.load(conn).await?;
+    for claim in ended.iter_mut().filter(|claim| kept.contains(&claim.id)) {
+        "sent".clone_into(&mut claim.state);
+    }
+    Ok(())
+}
+
 /// Claims at most `limit` alerts that are due at `now` for `worker`, whose claim holds for `lease_seconds` of the
-/// database's time. What is found too old or tried too often ends here instead of being sent.
+/// database's time. What is found too old or tried too often ends here instead of being sent. To be called
+/// in one transaction.
 pub async fn claim_due(
     conn: &mut AsyncPgConnection,
     now: DateTime<Utc>,
@@ -118,15 +156,10 @@ pub async fn claim_due(
     let too_late = now + MIN_TIME_LEFT;
     let query = ClaimDue { now, limit, worker, lease_seconds, too_late, max_tries: MAX_TRIES };
     let rows: Vec<Claim> = query.load(conn).await?;
-    let mut claimed = Claimed::default();
-    for row in rows {
-        match row.state.as_str() {
-            "expired" => claimed.expired += 1,
-            "failed" => claimed.failed += 1,
-            _ => claimed.claims.push(row),
-        }
-    }
-    Ok(claimed)
+    let (claims, mut ended): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.state == "sending");
+    keep_accepted(conn, &mut ended).await?;
+    let count = |state: &str| ended.iter().filter(|row| row.state == state).count();
+    Ok(Claimed { expired: count("expired"), failed: count("failed"), sent: count("sent"), claims })
 }
 
 hot_query! {

@@ -36,7 +36,7 @@ pub(super) enum NoToken {
 impl From<NoToken> for PushOutcome {
     fn from(failure: NoToken) -> Self {
         match failure {
-            NoToken::Refused { reason } => Self::Unauthorized { reason },
+            NoToken::Refused { reason } => Self::Unauthorized { scope: Scope::Provider, reason },
             // Nothing was sent, and nothing can be to anybody until there is a token: all of FCM waits, and no alert
             // loses one of its tries.
             NoToken::Unavailable { wait, reason } => {

@@ -95,8 +95,9 @@ struct WebPushHeaders<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// `now` is the wall's: Apple's expiry is a moment, not a duration, and the story's clock is not Apple's.
-    pub(super) fn new(target: &'a PushTarget, message: &'a PushMessage, now: DateTime<Utc>) -> Self {
+    /// `ttl` is in seconds, and `now` is the wall's: Apple's expiry is a moment, not a duration, and the story's clock is
+    /// not Apple's.
+    pub(super) fn new(target: &'a PushTarget, message: &'a PushMessage, ttl: u32, now: DateTime<Utc>) -> Self {
         let address = target.address.expose();
         let (token, fid) = match target.address_kind {
             AddressKind::Token => (Some(address), None),
@@ -104,7 +105,6 @@ impl<'a> Request<'a> {
         };
         let collapse = message.collapse.as_str();
         let category = message.payload.category.as_str();
-        let ttl = message.ttl_seconds;
         let expires = now + TimeDelta::seconds(i64::from(ttl));
         // What somebody is meant to see at its time must wake a dozing phone; only what may wait saves the battery.
         let (priority, apns_priority) = match message.urgency {

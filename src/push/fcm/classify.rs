@@ -46,8 +46,8 @@ pub(super) fn outcome(reply: &Reply, now: DateTime<Utc>) -> PushOutcome {
     match fault.code.as_deref() {
         Some("UNREGISTERED") => PushOutcome::Unregistered { since: None },
         Some("SENDER_ID_MISMATCH") => PushOutcome::AddressSuspect { reason },
-        // The APNs or Web Push key that the Firebase console holds.
-        Some("THIRD_PARTY_AUTH_ERROR") => PushOutcome::Unauthorized { reason },
+        // The APNs or Web Push key that the Firebase console holds: FCM itself and its Android phones work on.
+        Some("THIRD_PARTY_AUTH_ERROR") => PushOutcome::Unauthorized { scope: Scope::Device, reason },
         Some("INVALID_ARGUMENT") => fault.invalid(reason),
         Some("QUOTA_EXCEEDED") => fault.throttled(reply, now, reason),
         Some("INTERNAL" | "UNAVAILABLE") => unavailable(reply, now, reason),
@@ -56,7 +56,7 @@ pub(super) fn outcome(reply: &Reply, now: DateTime<Utc>) -> PushOutcome {
         _ => match Class::of(fault.status.as_deref(), reply.status) {
             Class::Invalid => fault.invalid(reason),
             Class::Quota => fault.throttled(reply, now, reason),
-            Class::Ours => PushOutcome::Unauthorized { reason },
+            Class::Ours => PushOutcome::Unauthorized { scope: Scope::Provider, reason },
             Class::Down => unavailable(reply, now, reason),
             Class::Unknown => PushOutcome::Rejected { reason },
         },

@@ -18,11 +18,13 @@ pub(super) fn outcome(reply: &Reply, now: DateTime<Utc>) -> PushOutcome {
         200..=299 => PushOutcome::Accepted { provider_id: None },
         404 | 410 => PushOutcome::Unregistered { since: None },
         // Our token was missing, expired (a wrong clock) or badly signed.
-        401 => PushOutcome::Unauthorized { reason },
+        401 => PushOutcome::Unauthorized { scope: Scope::Provider, reason },
         // The subscription was made with another VAPID key: only that subscription is concerned, unless many are.
         // Apple answers 403 for a bad token as well, and says so.
         403 => match apple_reason(reply) {
-            Some(word @ ("BadJwtToken" | "ExpiredJwtToken")) => PushOutcome::Unauthorized { reason: word.into() },
+            Some(word @ ("BadJwtToken" | "ExpiredJwtToken")) => {
+                PushOutcome::Unauthorized { scope: Scope::Provider, reason: word.into() }
+            }
             Some(word @ "VapidPkHashMismatch") => PushOutcome::AddressSuspect { reason: word.into() },
             _ => PushOutcome::AddressSuspect { reason },
         },

@@ -1,16 +1,11 @@
 //! FCM on the wire: the token, the message byte for byte, and the meaning of every answer.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use aws_lc_rs::encoding::AsDer as _;
-use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use mendline::clock::Clock;
+use mendline::clock::{Clock, Clocks};
 use mendline::domain::alert::{PushOutcome, Scope};
 use mendline::domain::device::{AddressKind, ProviderKind};
 use mendline::push::fcm::{Fcm, FcmSettings, ServiceAccount};
@@ -23,31 +18,19 @@ use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::faults::{answer_and_hang_up, read_request};
-use super::{message, now, quick, target, wall};
+use super::{clocks, message, now, quick, target};
 use crate::support::contract::assert_is;
-
-/// The key of all tests' service account, drawn when the first one needs it.
-fn key() -> &'static KeyPair {
-    static KEY: OnceLock<KeyPair> = OnceLock::new();
-    KEY.get_or_init(|| KeyPair::generate(KeySize::Rsa2048).unwrap())
-}
+use crate::support::google::{self, SEND};
 
 fn account(token_uri: &str) -> ServiceAccount {
-    let der = key().as_der().unwrap();
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()));
-    let file = json!({
-        "type": "service_account", "project_id": "recovery-1", "client_email": "push@recovery-1.example",
-        "private_key_id": "kid-1", "private_key": pem, "token_uri": token_uri,
-    });
-    ServiceAccount::from_json(&file.to_string()).unwrap()
+    ServiceAccount::from_json(&google::credentials(token_uri)).unwrap()
 }
-
-const SEND: &str = "/v1/projects/recovery-1/messages:send";
 
 /// FCM and its token server in one.
 struct Google {
     server: MockServer,
     fcm: Fcm,
+    care: Clock,
     wall: Clock,
 }
 
@@ -57,14 +40,15 @@ impl Google {
     }
 
     async fn with(http: HttpSettings) -> Self {
-        let (server, wall) = (MockServer::start().await, wall());
+        let server = MockServer::start().await;
+        let Clocks { care, wall } = clocks();
         let settings = FcmSettings {
             account: account(&format!("{}/token", server.uri())),
             base_url: server.uri().parse().unwrap(),
             http,
         };
-        let fcm = Fcm::new(settings, wall.clone()).unwrap();
-        Self { server, fcm, wall }
+        let fcm = Fcm::new(settings, Clocks { care: care.clone(), wall: wall.clone() }).unwrap();
+        Self { server, fcm, care, wall }
     }
 
     /// Grants tokens `t1`, `t2`, … of `seconds` each.
@@ -176,7 +160,7 @@ async fn the_assertion_names_us_and_verifies_under_our_public_key() {
     let token_uri = format!("{}/token", google.server.uri());
     rules.set_audience(&[&token_uri]);
     rules.validate_exp = false;
-    let public = DecodingKey::from_rsa_der(key().public_key().as_ref());
+    let public = DecodingKey::from_rsa_der(google::key().public_key().as_ref());
     let checked = jsonwebtoken::decode::<Value>(&form[1].1, &public, &rules).unwrap();
     assert_eq!(checked.header.kid.as_deref(), Some("kid-1"));
     assert_eq!(checked.header.typ.as_deref(), Some("JWT"));
@@ -246,7 +230,8 @@ async fn what_the_token_server_says_is_told_apart() {
         retry_after: Some(TimeDelta::seconds(seconds)),
         reason: reason.into(),
     };
-    let unauthorized = |reason: &'static str| PushOutcome::Unauthorized { reason: reason.into() };
+    let unauthorized =
+        |reason: &'static str| PushOutcome::Unauthorized { scope: Scope::Provider, reason: reason.into() };
     let denied = |word: &str| ResponseTemplate::new(400).set_body_json(json!({"error": word}));
     for (answer, expected) in [
         (denied("invalid_grant"), unauthorized("oauth_invalid_grant")),
@@ -286,7 +271,10 @@ async fn a_project_that_refuses_every_token_is_not_a_storm_of_renewals() {
     let refuse = error(401, "UNAUTHENTICATED", json!([]));
     let google = Google::new().await.granting(3600).await.answering(SEND, refuse).await;
     for _ in 0..5 {
-        assert_eq!(google.send().await, PushOutcome::Unauthorized { reason: "UNAUTHENTICATED".into() });
+        assert_eq!(
+            google.send().await,
+            PushOutcome::Unauthorized { scope: Scope::Provider, reason: "UNAUTHENTICATED".into() }
+        );
     }
     assert_eq!(google.requests("/token").await.len(), 2);
     assert_eq!(google.requests(SEND).await.len(), 6, "the first one twice, the others once");
@@ -299,7 +287,7 @@ async fn a_project_that_refuses_every_token_is_not_a_storm_of_renewals() {
 fn table() -> Vec<(&'static str, ResponseTemplate, PushOutcome)> {
     let wait = |seconds| Some(TimeDelta::seconds(seconds));
     let suspect = |reason: &'static str| PushOutcome::AddressSuspect { reason: reason.into() };
-    let ours = |reason: &'static str| PushOutcome::Unauthorized { reason: reason.into() };
+    let ours = |reason: &'static str| PushOutcome::Unauthorized { scope: Scope::Provider, reason: reason.into() };
     let rejected = |reason: &'static str| PushOutcome::Rejected { reason: reason.into() };
     let down = |retry_after, reason: &'static str| PushOutcome::Unavailable { retry_after, reason: reason.into() };
     let throttled = |scope, seconds, reason: &'static str| PushOutcome::Throttled {
@@ -332,7 +320,11 @@ fn table() -> Vec<(&'static str, ResponseTemplate, PushOutcome)> {
         ),
         ("too large", error(400, "INVALID_ARGUMENT", Value::Null), rejected("INVALID_ARGUMENT")),
         ("400 in HTML", html(400), rejected("http_400")),
-        ("console's key", with(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), ours("THIRD_PARTY_AUTH_ERROR")),
+        (
+            "console's key",
+            with(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"),
+            PushOutcome::Unauthorized { scope: Scope::Device, reason: "THIRD_PARTY_AUTH_ERROR".into() },
+        ),
         ("foreign address", with(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"), suspect("SENDER_ID_MISMATCH")),
         ("API disabled", error(403, "PERMISSION_DENIED", json!([])), ours("PERMISSION_DENIED")),
         ("403 in HTML", html(403), ours("http_403")),
@@ -403,6 +395,27 @@ async fn every_row_of_the_error_table_has_its_meaning() {
 }
 
 #[tokio::test]
+async fn what_expires_while_a_token_is_fetched_or_replaced_is_not_sent() {
+    let expired = PushOutcome::NotSent { reason: "expired".into() };
+    let (care, granted) = (clocks().care, AtomicUsize::new(0));
+    let google = Google::with(quick()).await;
+    let (story, to_spare) = (google.care.clone(), message().expires_at - care.now() - TimeDelta::seconds(6));
+    google.care.advance(to_spare);
+    // Each answer of the token server costs the story a second: six are left, then five, then four.
+    let slow = move |_: &Request| {
+        story.advance(TimeDelta::seconds(1));
+        let n = granted.fetch_add(1, Ordering::Relaxed);
+        ResponseTemplate::new(200).set_body_json(json!({"access_token": format!("t{n}"), "expires_in": 3600}))
+    };
+    let refuse = error(401, "UNAUTHENTICATED", json!([]));
+    let google = google.answering("/token", slow).await.answering(SEND, refuse).await;
+    assert_eq!(google.send().await, expired);
+    assert_eq!(google.bearers().await, ["Bearer t0"], "with five seconds left, and not again with four");
+    assert_eq!(google.send().await, expired);
+    assert_eq!(google.requests(SEND).await.len(), 1);
+}
+
+#[tokio::test]
 async fn an_fcm_that_never_answers_may_have_delivered() {
     let slow = accepted().set_delay(std::time::Duration::from_secs(5));
     let google = Google::with(quick()).await.granting(3599).await.answering(SEND, slow).await;
@@ -419,7 +432,7 @@ async fn against(treat: impl AsyncFnOnce(&mut TcpStream)) -> PushOutcome {
         base_url: format!("http://{}", listener.local_addr().unwrap()).parse().unwrap(),
         http: quick(),
     };
-    let fcm = Fcm::new(settings, wall()).unwrap();
+    let fcm = Fcm::new(settings, clocks()).unwrap();
     let (target, message) = (target(ProviderKind::Fcm, "x"), message());
     let serve = async {
         let (mut socket, _) = listener.accept().await.unwrap();
@@ -436,7 +449,7 @@ async fn an_answer_without_end_is_cut_off_and_judged_by_what_was_read_of_it() {
         // Ends when the client has had enough. Were that the timeout, the answer would count as broken off.
         while socket.write_all(&[b'x'; 65_536]).await.is_ok() {}
     });
-    assert_eq!(outcome.await, PushOutcome::Unauthorized { reason: "http_404".into() });
+    assert_eq!(outcome.await, PushOutcome::Unauthorized { scope: Scope::Provider, reason: "http_404".into() });
 }
 
 #[tokio::test]
@@ -458,7 +471,7 @@ async fn an_answer_that_breaks_off_decides_nothing() {
 async fn a_provider_that_is_not_configured_blames_no_device() {
     let registry = Registry::default();
     let outcome = registry.send(&target(ProviderKind::Fcm, "x"), &message()).await;
-    assert_eq!(outcome, PushOutcome::Unauthorized { reason: "not_configured".into() });
+    assert_eq!(outcome, PushOutcome::Unauthorized { scope: Scope::Provider, reason: "not_configured".into() });
     let google = Google::new().await.granting(3599).await.accepting().await;
     let registry = registry.with(std::sync::Arc::new(google.fcm));
     assert_eq!(registry.kinds().collect::<Vec<_>>(), [ProviderKind::Fcm]);

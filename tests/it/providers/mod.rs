@@ -10,7 +10,7 @@ mod web_push;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use mendline::clock::Clock;
+use mendline::clock::{Clock, Clocks};
 use mendline::domain::device::{Address, AddressKind, Environment, ProviderKind};
 use mendline::domain::endpoint::AllowedHosts;
 use mendline::domain::neutral_text::NeutralKind;
@@ -24,8 +24,9 @@ pub fn now() -> DateTime<Utc> {
     "2026-03-01T09:00:00Z".parse().unwrap()
 }
 
-pub fn wall() -> Clock {
-    Clock::manual(now())
+/// The story's clock is not the wall's: what is left of an alert's time is what counts.
+pub fn clocks() -> Clocks {
+    Clocks { care: Clock::manual(now() - TimeDelta::days(30)), wall: Clock::manual(now()) }
 }
 
 /// Timeouts that a test can wait for.
@@ -39,16 +40,14 @@ pub fn quick() -> HttpSettings {
 
 pub fn message() -> PushMessage {
     let alert = Uuid::from_u128(0xa1);
-    PushMessage::new(
-        Uuid::from_u128(0xd1),
-        Collapse::new("c0llapse-name-0f-22-ch"),
-        Payload::new(alert, "r7", NeutralKind::Reminder),
-        VisibleText::neutral(NeutralKind::Reminder, "en"),
-        Urgency::Normal,
-        // The story's clock is not the wall's: what is left of the alert's time is what counts.
-        now() - TimeDelta::days(30) + TimeDelta::hours(2),
-        now() - TimeDelta::days(30),
-    )
+    PushMessage {
+        delivery_id: Uuid::from_u128(0xd1),
+        collapse: Collapse::new("c0llapse-name-0f-22-ch"),
+        payload: Payload::new(alert, "r7", NeutralKind::Reminder),
+        text: VisibleText::neutral(NeutralKind::Reminder, "en"),
+        urgency: Urgency::Normal,
+        expires_at: clocks().care.now() + TimeDelta::hours(2),
+    }
 }
 
 pub fn target(provider: ProviderKind, address: &str) -> PushTarget {
@@ -83,5 +82,5 @@ pub fn web_push(hosts: &str, http: HttpSettings) -> WebPush {
         allowed_hosts: AllowedHosts::parse(hosts).unwrap(),
         http,
     };
-    WebPush::new(settings, wall()).unwrap()
+    WebPush::new(settings, clocks()).unwrap()
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::{message, now, subscription, vapid_key, wall, web_push};
+use super::{clocks, message, now, subscription, vapid_key, web_push};
 use crate::support::contract::assert_is;
 
 async fn service(answer: ResponseTemplate) -> (MockServer, String) {
@@ -88,7 +88,7 @@ async fn the_token_names_the_endpoints_origin_and_verifies_under_the_key_beside_
         allowed_hosts: AllowedHosts::parse(&server.address().to_string()).unwrap(),
         http: HttpSettings::default(),
     };
-    let sender = WebPush::new(settings, wall()).unwrap();
+    let sender = WebPush::new(settings, clocks()).unwrap();
     sender.send(&subscription(&endpoint).0, &message()).await;
 
     let request = server.received_requests().await.unwrap().remove(0);
@@ -114,7 +114,7 @@ fn meaning(status: u16) -> PushOutcome {
     let reason = format!("http_{status}").into();
     match status {
         200..=299 => PushOutcome::Accepted { provider_id: None },
-        401 => PushOutcome::Unauthorized { reason },
+        401 => PushOutcome::Unauthorized { scope: Scope::Provider, reason },
         403 => PushOutcome::AddressSuspect { reason },
         404 | 410 => PushOutcome::Unregistered { since: None },
         429 => PushOutcome::Throttled { scope: Scope::Device, retry_after: None, reason },
@@ -138,7 +138,7 @@ async fn every_status_has_its_meaning() {
 #[tokio::test]
 async fn apples_words_tell_our_bad_token_from_a_foreign_subscription() {
     for (word, expected) in [
-        ("BadJwtToken", PushOutcome::Unauthorized { reason: "BadJwtToken".into() }),
+        ("BadJwtToken", PushOutcome::Unauthorized { scope: Scope::Provider, reason: "BadJwtToken".into() }),
         ("VapidPkHashMismatch", PushOutcome::AddressSuspect { reason: "VapidPkHashMismatch".into() }),
         ("SomethingNew", PushOutcome::AddressSuspect { reason: "http_403".into() }),
     ] {

@@ -59,12 +59,23 @@ impl TestApp {
         Self::start_at(database, &url, settings).await
     }
 
+    /// An app whose wall clock is the test's to move as well: [`TestApp::pass`].
+    pub async fn start_stepped(settings: &[(&str, &str)]) -> Self {
+        let start: DateTime<Utc> = START.parse().unwrap();
+        let clocks = Clocks { care: Clock::manual(start), wall: Clock::manual(start) };
+        let database = TestDatabase::create().await;
+        let url = database.url.clone();
+        Self::start_by(clocks, database, &url, settings)
+    }
+
     /// An app that reaches its database at `url`, which may be a proxy's.
     pub async fn start_at(database: TestDatabase, url: &SecretString, settings: &[(&str, &str)]) -> Self {
+        Self::start_by(Clocks::stepped(START.parse().unwrap()), database, url, settings)
+    }
+
+    fn start_by(clocks: Clocks, database: TestDatabase, url: &SecretString, settings: &[(&str, &str)]) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
         let config = config(settings, data_dir.path());
-        let start: DateTime<Utc> = START.parse().unwrap();
-        let clocks = Clocks::stepped(start);
         let care = clocks.care.clone();
         let db = Db::connect(url, 6, None).unwrap();
         let state = State::build(&config, db, clocks).expect("a state");
@@ -97,6 +108,17 @@ impl TestApp {
     pub async fn advance(&self, by: TimeDelta) -> Round {
         self.care.advance(by);
         self.drain_worker().await
+    }
+
+    /// Time passes, on both clocks where the wall's is the test's.
+    pub fn pass(&self, by: TimeDelta) {
+        self.state.clocks.wall.advance(by);
+        self.care.advance(by);
+    }
+
+    /// What a worker works with that hands messages to FCM over the wire, as the server itself does.
+    pub fn wire_parts(&self) -> worker::Parts {
+        self.state.worker_parts(&self.config).expect("a worker's parts")
     }
 
     pub fn url(&self, path: &str) -> String {

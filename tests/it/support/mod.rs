@@ -4,8 +4,10 @@ mod app;
 pub mod binary;
 mod cluster;
 pub mod contract;
+pub mod google;
 pub mod people;
 pub mod seed;
+mod service;
 mod staged;
 pub mod tls_server;
 pub mod treatments;
@@ -13,4 +15,5 @@ pub mod wire;
 
 pub use app::{Answer, TestApp, send};
 pub use cluster::{TestDatabase, create_database};
+pub use service::{Held, Service};
 pub use staged::Staged;

@@ -186,6 +186,18 @@ pub async fn state(app: &TestApp, key: &str) -> String {
     rows.into_iter().find(|row| row.dedupe_key == key).map_or_else(|| "absent".to_owned(), |row| row.state)
 }
 
+/// Returns once the alert under a key is in that state.
+pub async fn wait_for(app: &TestApp, key: &str, expected: &str) {
+    let there = async {
+        while state(app, key).await != expected {
+            tokio::task::yield_now().await;
+        }
+    };
+    if tokio::time::timeout(std::time::Duration::from_secs(30), there).await.is_err() {
+        panic!("{key} is {}, not {expected}", state(app, key).await);
+    }
+}
+
 /// Outcomes of all attempts, in order of claims.
 pub async fn outcomes(app: &TestApp) -> Vec<String> {
     run(app, async |conn| {

@@ -1,0 +1,75 @@
+//! Tidying up: a worker that starts does it at once, whatever was left undone for months, and one job that fails stops no
+//! other.
+
+use diesel::QueryableByName;
+use diesel::sql_types::Int8;
+use diesel_async::RunQueryDsl;
+use mendline::worker::Worker;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{TestApp, seed};
+
+/// An attempt so many days ago.
+fn attempt(days_ago: u32) -> String {
+    format!(
+        "INSERT INTO attempts (at, clinic_id, alert_id, device_id, claim_no, provider, outcome, duration_ms)
+         VALUES (clock_timestamp() - interval '{days_ago} days', gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
+                 1, 'fcm', 'accepted', 1);"
+    )
+}
+
+/// Takes this month's partition of a table away, as if nobody had made it.
+fn without_this_month(table: &str) -> String {
+    format!(
+        "DO $$ BEGIN EXECUTE format('DROP TABLE %I', '{table}_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')); END $$;"
+    )
+}
+
+async fn count(app: &TestApp, from: &str) -> i64 {
+    #[derive(QueryableByName)]
+    struct Counted {
+        #[diesel(sql_type = Int8)]
+        rows: i64,
+    }
+    let sql = format!("SELECT count(*) AS rows FROM {from}");
+    let counted: Counted = seed::run(app, async |conn| diesel::sql_query(sql).get_result(conn).await).await;
+    counted.rows
+}
+
+/// Runs a worker until there are no rows in `from`.
+async fn work_until_none(app: &TestApp, from: &str) {
+    let (stop, worker) = (CancellationToken::new(), Worker::new(app.worker_parts()));
+    let story = async {
+        while count(app, from).await > 0 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    let both = async { tokio::join!(worker.run(stop.clone()), story) };
+    let (ended, ()) = tokio::time::timeout(std::time::Duration::from_secs(30), both).await.expect("tidied up");
+    ended.unwrap();
+}
+
+const OLD: &str = "attempts WHERE at < clock_timestamp() - interval '90 days'";
+
+#[tokio::test]
+async fn what_fell_beside_its_months_partition_is_put_there_and_what_is_old_goes_when_a_worker_starts() {
+    let app = TestApp::start().await;
+    app.sql(&(without_this_month("attempts") + &attempt(0) + &attempt(100))).await;
+    assert_eq!((count(&app, "attempts_rest").await, count(&app, "attempts").await), (2, 2));
+
+    work_until_none(&app, OLD).await;
+    assert_eq!((count(&app, "attempts_rest").await, count(&app, "attempts").await), (0, 1));
+    app.sql(&attempt(0)).await;
+    assert_eq!(count(&app, "attempts_rest").await, 0, "and so is what comes after it");
+}
+
+#[tokio::test]
+async fn a_job_that_fails_stops_no_other() {
+    let app = TestApp::start().await;
+    let broken = "CREATE OR REPLACE FUNCTION ensure_month_partitions(parent text, since date, months integer)
+                  RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;";
+    app.sql(&(broken.to_owned() + &attempt(100))).await;
+    assert_eq!(count(&app, OLD).await, 1);
+    work_until_none(&app, OLD).await;
+}
