@@ -25,6 +25,7 @@ use crate::clock::Clocks;
 use crate::config::{Config, Http};
 use crate::db::Db;
 use crate::domain::endpoint::AllowedHosts;
+use crate::planning;
 use crate::protocols::Catalogue;
 use crate::telemetry::{self, Metrics};
 use crate::worker;
@@ -77,6 +78,11 @@ impl State {
             trusted_proxies,
             public_url,
         })
+    }
+
+    /// What use cases that plan work with.
+    pub fn tools(&self) -> planning::Tools<'_> {
+        planning::Tools { db: &self.db, clocks: &self.clocks, catalogue: &self.protocols }
     }
 
     /// What a worker of this installation works with.

@@ -8,7 +8,7 @@ use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use super::store::{CheckIn, Manner};
-use super::submit::{SubmitError, Tools};
+use super::submit::SubmitError;
 use crate::alerts::queue::{self, Owed, PlannedState, Recipient, RecipientKind};
 use crate::domain::flag::{Status, staff_alert_key, unreached_alert_key};
 use crate::domain::local_time::ZoneHistory;
@@ -16,6 +16,7 @@ use crate::domain::protocol::{DayTime, Level};
 use crate::domain::reminders::QuietHours;
 use crate::domain::triage::RaisedFlag;
 use crate::flags::store::{self, Flag, FlagEvent, ToTell};
+use crate::planning::Tools;
 
 /// How long an urgent message to staff is worth sending.
 const URGENT_LASTS: TimeDelta = TimeDelta::hours(24);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::raise;
 use super::store::{self, CheckIn, Manner, Position};
-use super::submit::{SubmitError, Tools};
+use super::submit::SubmitError;
 use crate::auth::extract::Caller;
 use crate::db::Scope;
 use crate::domain::protocol::ProtocolVersion;
@@ -15,7 +15,7 @@ use crate::domain::role::Role;
 use crate::flags::store as flags;
 pub use crate::flags::store::Flag;
 use crate::patients;
-use crate::planning::PlanningError;
+use crate::planning::{PlanningError, Tools};
 use crate::treatments::store::{self as treatments, Treatment};
 
 /// A check-in and the flags that it raised or confirmed, as they are by now.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::fields::CheckInFields;
 use super::read::{self, Answer, Voice};
-use super::submit::{self, SubmitError, Tools};
+use super::submit::{self, SubmitError};
 use super::view::CheckInView;
 use crate::app::State;
 use crate::auth::extract::Caller;
@@ -36,10 +36,6 @@ impl From<SubmitError> for ApiError {
     }
 }
 
-fn tools(state: &State) -> Tools<'_> {
-    Tools { db: &state.db, clocks: &state.clocks, catalogue: &state.protocols }
-}
-
 /// `POST /v1/treatments/{id}/check-ins`
 pub async fn create_check_in(
     state: Data<State>,
@@ -51,7 +47,7 @@ pub async fn create_check_in(
     let mut faults = Faults::default();
     let new = body.value.read(&mut faults, state.clocks.care.now(), state.clocks.fresh_id());
     faults.finish()?;
-    let Answer { told, voice } = submit::submit(tools(&state), &caller, *treatment, new).await?;
+    let Answer { told, voice } = submit::submit(state.tools(), &caller, *treatment, new).await?;
     let texts = texts(&voice, &wanted);
     let view = CheckInView::new(told, &voice, texts, caller.role.is_staff());
     Ok(answer(HttpResponse::Created(), texts, &view))
@@ -66,7 +62,7 @@ pub async fn list_check_ins(
     query: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let page: Page<InTime> = Page::read(query.limit, query.cursor.as_deref())?;
-    let (told, voice) = read::list(tools(&state), &caller, *treatment, page.after_time(), page.fetch()).await?;
+    let (told, voice) = read::list(state.tools(), &caller, *treatment, page.after_time(), page.fetch()).await?;
     let list = page.cut(told, |told| (At(told.check_in.recorded_at), told.check_in.id));
     let texts = texts(&voice, &wanted);
     let list = list.map(|told| CheckInView::new(told, &voice, texts, caller.role.is_staff()));

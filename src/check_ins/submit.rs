@@ -11,14 +11,13 @@ use super::store::{self, CheckIn, Manner};
 use super::words::TRIAGE_OFF;
 use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
-use crate::clock::Clocks;
-use crate::db::{Db, DbError, Lock, Scope};
+use crate::db::{DbError, Lock, Scope};
 use crate::domain::protocol::{Level, ProtocolVersion};
 use crate::domain::symptoms::Symptoms;
 use crate::domain::triage::{Context, triage};
 use crate::flags;
-use crate::planning::{self, PlanningError, through_planning};
-use crate::protocols::{Catalogue, CatalogueError};
+use crate::planning::{self, PlanningError, Tools, through_planning};
+use crate::protocols::CatalogueError;
 use crate::treatments::store::{self as treatments, Treatment};
 
 /// How far a phone's clock may be off.
@@ -42,17 +41,6 @@ pub enum SubmitError {
 }
 
 through_planning!(SubmitError: diesel::result::Error, DbError, CatalogueError, anyhow::Error);
-
-/// What is needed to take and to show check-ins.
-#[derive(Debug, Clone, Copy)]
-pub struct Tools<'a> {
-    /// The database.
-    pub db: &'a Db,
-    /// The time.
-    pub clocks: &'a Clocks,
-    /// Protocol versions.
-    pub catalogue: &'a Catalogue,
-}
 
 /// A check-in to be taken.
 #[derive(Debug, Clone)]

@@ -9,11 +9,9 @@ use super::store::{self, Flag, FlagEvent};
 use crate::alerts::queue;
 use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
-use crate::clock::Clocks;
-use crate::db::{Db, DbError, Scope};
+use crate::db::{DbError, Scope};
 use crate::domain::flag::{Act, Illegal, Status, alert_keys};
-use crate::planning::{self, PlanningError, through_planning};
-use crate::protocols::Catalogue;
+use crate::planning::{self, PlanningError, Tools, through_planning};
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
@@ -36,17 +34,6 @@ pub enum ActError {
 }
 
 through_planning!(ActError: diesel::result::Error, DbError, anyhow::Error);
-
-/// What is needed to act.
-#[derive(Debug, Clone, Copy)]
-pub struct Tools<'a> {
-    /// The database.
-    pub db: &'a Db,
-    /// The time.
-    pub clocks: &'a Clocks,
-    /// Protocol versions.
-    pub catalogue: &'a Catalogue,
-}
 
 /// What somebody does, and says about it.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use actix_web::web::{Data, Path};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::act::{self, ActError, Deed, Tools};
+use super::act::{self, ActError, Deed};
 use super::store::{self, Filter};
 use super::view::{FlagHistory, FlagView};
 use crate::app::State;
@@ -163,7 +163,7 @@ async fn act(
     let note = faults.optional_text("/note", said.note.as_deref(), 1..=2000);
     let outcome = faults.optional_text("/outcome", said.outcome.as_deref(), 1..=500);
     faults.finish()?;
-    let tools = Tools { db: &state.db, clocks: &state.clocks, catalogue: &state.protocols };
+    let tools = state.tools();
     let deed = Deed { act, note, outcome };
     act::act(tools, caller, id, |version| seen.check(version).is_ok(), &deed).await?;
     respond(state, caller, id).await

@@ -17,7 +17,8 @@ use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use crate::alerts::queue::{self, PlannedState, Recipient, RecipientKind};
-use crate::db::DbError;
+use crate::clock::Clocks;
+use crate::db::{Db, DbError};
 use crate::domain::compliance::Outcome;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{DayTime, ProtocolVersion};
@@ -70,6 +71,17 @@ macro_rules! through_planning {
 }
 
 pub(crate) use through_planning;
+
+/// What use cases that plan work with.
+#[derive(Debug, Clone, Copy)]
+pub struct Tools<'a> {
+    /// The database.
+    pub db: &'a Db,
+    /// The time.
+    pub clocks: &'a Clocks,
+    /// Protocol versions.
+    pub catalogue: &'a Catalogue,
+}
 
 /// A patient whose plan nobody else can change before this transaction ends.
 #[derive(Debug, Clone)]

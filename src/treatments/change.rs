@@ -5,14 +5,14 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::details::Details;
-use super::plan::{Tools, anchor, check_clinician, check_fit};
+use super::plan::{anchor, check_clinician, check_fit};
 use super::refusal::TreatmentError;
 use super::store::{self, Treatment};
 use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::db::{Lock, Scope};
 use crate::domain::role::Role;
-use crate::planning::{self, Person, PlanningError};
+use crate::planning::{self, Person, PlanningError, Tools};
 
 /// What becomes of a treatment.
 #[derive(Debug, Clone)]

@@ -10,13 +10,11 @@ use super::refusal::TreatmentError;
 use super::store::{self, Treatment};
 use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
-use crate::clock::Clocks;
-use crate::db::{Db, Lock, Scope};
+use crate::db::{Lock, Scope};
 use crate::domain::protocol::ProtocolVersion;
 use crate::domain::role::Role;
 use crate::idempotency::KeyedRequest;
-use crate::planning::{self, Person};
-use crate::protocols::Catalogue;
+use crate::planning::{self, Person, Tools};
 
 /// A treatment to be registered.
 #[derive(Debug, Clone)]
@@ -31,17 +29,6 @@ pub struct NewTreatment {
     pub details: Details,
     /// A second one of the same area within a day is meant.
     pub allow_duplicate: bool,
-}
-
-/// What the use cases need.
-#[derive(Debug, Clone, Copy)]
-pub struct Tools<'a> {
-    /// The database.
-    pub db: &'a Db,
-    /// The time.
-    pub clocks: &'a Clocks,
-    /// Protocol versions.
-    pub catalogue: &'a Catalogue,
 }
 
 /// Registers a treatment and everything it owes. A request sent again finds what the first one made.

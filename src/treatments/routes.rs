@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::change::{self, Change};
 use super::fields::{Asking, CreateTreatment, UpdateTreatment, read_edit, read_new};
-use super::plan::{self, Tools};
+use super::plan;
 use super::refusal::TreatmentError;
 use super::store::{self, Treatment};
 use super::view::{ProtocolRef, TreatmentView};
@@ -44,10 +44,6 @@ impl From<TreatmentError> for ApiError {
     }
 }
 
-fn tools(state: &State) -> Tools<'_> {
-    Tools { db: &state.db, clocks: &state.clocks, catalogue: &state.protocols }
-}
-
 fn asking(state: &State, caller: &Caller) -> Asking {
     Asking { role: caller.role, patient_id: caller.patient_id, now: state.clocks.care.now() }
 }
@@ -62,7 +58,7 @@ pub async fn create_treatment(
     let new = read_new(asking(&state, &caller), body.value)?;
     let key = key.of(&caller, "create_treatment", &body.raw);
     // A repeated request gets the answer that the first one got, rendered anew.
-    let treatment = plan::create(tools(&state), &caller, key, new).await?;
+    let treatment = plan::create(state.tools(), &caller, key, new).await?;
     let mut answer = HttpResponse::Created();
     answer.insert_header((header::LOCATION, format!("/v1/treatments/{}", treatment.id)));
     respond(&state, &caller, answer, treatment).await
@@ -139,25 +135,25 @@ pub async fn update_treatment(
     let before = load(&state, &caller, path.into_inner()).await?;
     seen.require(before.version)?;
     let change = read_edit(asking(&state, &caller), &before, body.value)?;
-    let treatment = change::change(tools(&state), &caller, before.id, Some(before.version), change).await?;
+    let treatment = change::change(state.tools(), &caller, before.id, Some(before.version), change).await?;
     respond(&state, &caller, HttpResponse::Ok(), treatment).await
 }
 
 /// `DELETE /v1/treatments/{id}`
 pub async fn cancel_treatment(state: Data<State>, caller: Caller, path: Path<Uuid>) -> Result<HttpResponse, ApiError> {
-    change::change(tools(&state), &caller, path.into_inner(), None, Change::Cancel).await?;
+    change::change(state.tools(), &caller, path.into_inner(), None, Change::Cancel).await?;
     Ok(HttpResponse::NoContent().insert_header((header::CACHE_CONTROL, "no-store")).finish())
 }
 
 /// `POST /v1/treatments/{id}/complete`
 pub async fn complete_treatment(state: Data<State>, staff: Staff, path: Path<Uuid>) -> Result<HttpResponse, ApiError> {
-    let treatment = change::change(tools(&state), &staff.0, path.into_inner(), None, Change::Complete).await?;
+    let treatment = change::change(state.tools(), &staff.0, path.into_inner(), None, Change::Complete).await?;
     respond(&state, &staff.0, HttpResponse::Ok(), treatment).await
 }
 
 /// `POST /v1/treatments/{id}/confirm`
 pub async fn confirm_treatment(state: Data<State>, staff: Staff, path: Path<Uuid>) -> Result<HttpResponse, ApiError> {
-    let treatment = change::change(tools(&state), &staff.0, path.into_inner(), None, Change::Confirm).await?;
+    let treatment = change::change(state.tools(), &staff.0, path.into_inner(), None, Change::Confirm).await?;
     respond(&state, &staff.0, HttpResponse::Ok(), treatment).await
 }
 

@@ -143,7 +143,7 @@ impl Planner<'_, '_> {
         if draft.nominal < self.treatment.registered_at || is_expired(self.now, draft.expires_at) {
             return;
         }
-        let (due_at, fate) = self.from_now(self.waking(draft), draft.expires_at);
+        let (due_at, fate) = self.not_at_night(self.waking(draft), draft.expires_at);
         let plan = &self.treatment.plan;
         let date = self.zones().date(due_at);
         let milestone = (draft.category == Category::Milestone)
@@ -184,7 +184,7 @@ impl Planner<'_, '_> {
 
     /// What was due before now goes out at once: at night, that is in the morning (after an outage, or when somebody lifts
     /// a pause late in the evening).
-    fn from_now(&self, (due_at, fate): (DateTime<Utc>, Fate), expires_at: DateTime<Utc>) -> (DateTime<Utc>, Fate) {
+    fn not_at_night(&self, (due_at, fate): (DateTime<Utc>, Fate), expires_at: DateTime<Utc>) -> (DateTime<Utc>, Fate) {
         if fate == Fate::Suppressed || due_at > self.now || !self.quiet_at(self.now) {
             return (due_at, fate);
         }
