@@ -1,5 +1,5 @@
 //! The only writer of alert states. Every statement that moves an alert stands in this module, one file per verb:
-//! plan, claim, settle, rescue. Time is a parameter; leases alone use the database's clock.
+//! plan, claim, settle, rescue and so on. Time is a parameter; leases alone use the database's clock.
 //!
 //! ```text
 //! scheduled -> sending -> sent | failed | expired | no_device | scheduled (retry)
@@ -11,14 +11,16 @@ mod claim;
 mod open;
 mod plan;
 mod rescue;
+mod revive;
 mod settle;
 mod withdraw;
 
 pub use cancel::cancel_seen;
 pub use claim::{Claim, Claimed, claim_due, next_due, queue_depth};
 pub use open::mark_opened;
-pub use plan::{Owed, PlannedState, Recipient, RecipientKind, enqueue, replace_plan, revive_for_user};
+pub use plan::{Owed, PlannedState, Recipient, RecipientKind, enqueue, replace_plan};
 pub use rescue::{Look, is_registered, look, register_worker, rescue};
+pub use revive::revive_for_user;
 pub use settle::{AttemptRow, Settled, Settlement, release, settle};
 pub use withdraw::withdraw;
 
