@@ -430,6 +430,23 @@ fn every_file_of_this_suite_is_part_of_it() {
     nothing(left_out.map(|name| format!("tests/it/{name}: main.rs does not name it")).collect());
 }
 
+/// The layer of dependencies is built from the manifest and an empty crate: a target without a file breaks the image.
+#[test]
+fn the_image_knows_every_target_of_the_manifest() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest: toml::Table = fs::read_to_string(root.join("Cargo.toml")).unwrap().parse().unwrap();
+    let image = fs::read_to_string(root.join("Dockerfile")).unwrap();
+    let several = ["bin", "test", "bench"].into_iter().filter_map(|kind| manifest.get(kind)?.as_array());
+    let targets = several.flatten().chain(manifest.get("lib"));
+    let paths = targets.map(|target| match target.get("path") {
+        Some(path) => path.as_str().unwrap().to_owned(),
+        None => format!("benches/{}.rs", target["name"].as_str().unwrap()),
+    });
+    nothing(
+        paths.filter(|path| !image.contains(path.as_str())).map(|path| format!("{path}: not in the image")).collect(),
+    );
+}
+
 #[test]
 fn nothing_is_called_utils_models_or_services() {
     let vague = ["utils", "util", "helpers", "common", "models", "services", "misc"];
