@@ -127,7 +127,11 @@ impl Default for Metrics {
         registry.register("alerts_settled", "Alerts by the state a try left them in", metrics.settled.clone());
         registry.register("alert_lateness_seconds", "From owed to accepted", metrics.lateness_seconds.clone());
         registry.register("sends_in_flight", "Sends in flight", metrics.in_flight.clone());
-        registry.register("provider_paused", "1 while a provider is paused", metrics.paused.clone());
+        registry.register(
+            "provider_paused",
+            "Services of a provider that were paused and have accepted nothing since",
+            metrics.paused.clone(),
+        );
         registry.register("queue_depth", "Alerts due and not yet sent", metrics.queue_depth.clone());
         registry.register(
             "queue_oldest_due_seconds",

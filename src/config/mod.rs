@@ -1,4 +1,4 @@
-//! All settings, typed, from the environment: the only file that reads it. Every fault is reported at once and names
+//! All settings, typed, from the environment: nothing else reads it. Every fault is reported at once and names
 //! its variable. Secrets are redacted in `Debug`. Defaults and meanings stand in the README.
 
 mod origin;

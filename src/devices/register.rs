@@ -46,7 +46,9 @@ pub async fn register(
     device: &Registration,
     sealed: &[u8],
 ) -> Result<(Device, bool), RegisterError> {
-    // Whoever logs out at this moment waits, and then finds the address to remove.
+    // Whoever logs out at this moment waits, and then finds the address to remove. The user first, then the session: all
+    // who take both do it in this order.
+    auth::store::share_user(conn, caller.user_id).await?;
     if !auth::store::keep_session(conn, caller.session_id).await? {
         return Err(RegisterError::SessionEnded);
     }

@@ -138,7 +138,7 @@ impl Health {
             PushOutcome::Accepted { .. } => {
                 if state.accepted(target, &name, now) {
                     tracing::info!(push.provider = target.provider.as_str(), "provider accepts again");
-                    self.show(target, 0);
+                    self.show(&state, target);
                 }
             }
             PushOutcome::Throttled { scope: Scope::Device, retry_after, reason } => {
@@ -152,11 +152,11 @@ impl Health {
             PushOutcome::Throttled { scope: Scope::Provider, retry_after, reason } => {
                 let pause = retry_after.unwrap_or(DEFAULT_PAUSE);
                 let starts = state.realms.entry(name).or_default().pause(pause, reason, now);
-                self.tell(target, starts, reason);
+                self.tell(&state, target, starts, reason);
             }
             PushOutcome::Unauthorized { scope: Scope::Provider, reason } => {
                 let starts = state.realms.entry(name).or_default().refuse(reason, now);
-                self.tell(target, starts, reason);
+                self.tell(&state, target, starts, reason);
             }
             PushOutcome::Unauthorized { scope: Scope::Device, reason } => {
                 state.devices.entry(target.device_id).or_default().refuse(reason, now);
@@ -174,7 +174,7 @@ impl Health {
                 provider.suspects += 1;
                 if provider.suspects >= SUSPECTS_IN_A_ROW {
                     let starts = provider.pause(DEFAULT_PAUSE, reason, now);
-                    self.tell(target, starts, reason);
+                    self.tell(&state, target, starts, reason);
                     return PushOutcome::Unauthorized { scope: Scope::Provider, reason: reason.clone() };
                 }
             }
@@ -190,15 +190,20 @@ impl Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, target: &PushTarget, starts: bool, reason: &Reason) {
+    fn tell(&self, state: &State, target: &PushTarget, starts: bool, reason: &Reason) {
         if starts {
             let provider = target.provider.as_str();
             tracing::error!(push.provider = provider, push.reason = &**reason, "provider paused; alerts wait");
-            self.show(target, 1);
+            self.show(state, target);
         }
     }
 
-    fn show(&self, target: &PushTarget, paused: i64) {
-        self.metrics.paused.get_or_create(&ProviderLabel { provider: target.provider.as_str() }).set(paused);
+    /// How many of the provider's services were paused and have accepted nothing since.
+    fn show(&self, state: &State, target: &PushTarget) {
+        let provider = target.provider.as_str();
+        let paused =
+            state.realms.iter().filter(|(name, trouble)| name.starts_with(provider) && trouble.paused.is_some());
+        let paused = i64::try_from(paused.count()).unwrap_or(i64::MAX);
+        self.metrics.paused.get_or_create(&ProviderLabel { provider }).set(paused);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use diesel::QueryResult;
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
@@ -57,7 +57,12 @@ async fn measure(parts: &Parts) -> Result<(), DbError> {
 /// and whatever becomes of the others.
 async fn tidy(parts: &Parts) {
     let now = parts.clocks.wall.now();
-    job(parts, "partitions", async |conn| ensure_partitions(conn).await).await;
+    let partitions = async |conn: &mut AsyncPgConnection| {
+        // A month that was missed may hold many rows to move.
+        conn.batch_execute("SET LOCAL statement_timeout = 0").await?;
+        ensure_partitions(conn).await
+    };
+    job(parts, "partitions", partitions).await;
     job(parts, "attempts", async |conn| store::prune_attempts(conn, now - KEEP_ATTEMPTS).await.map(drop)).await;
     job(parts, "logins", async |conn| prune_logins(conn, now).await.map(drop)).await;
     job(parts, "idempotency keys", async |conn| idempotency::prune(conn, now).await.map(drop)).await;

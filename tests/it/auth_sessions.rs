@@ -328,7 +328,7 @@ async fn tokens_and_passwords_are_stored_as_hashes_only() {
 
 #[tokio::test]
 async fn guessing_a_password_costs_a_wait_and_shuts_nobody_else_out() {
-    let app = TestApp::start_with(&[("MENDLINE_TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let app = TestApp::start_stepped(&[("MENDLINE_TRUSTED_PROXIES", "127.0.0.1")]).await;
     let clinic = app.clinic().await;
     let guess = async |address: &str, password: &str| {
         let body = json!({ "email": clinic.admin.email, "password": password });

@@ -6,27 +6,22 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use mendline::db::Connector;
-use mendline::embedded::{DATABASE, Durability, Embedded, EmbeddedError, find_binaries};
+use mendline::embedded::{DATABASE, Durability, Embedded, EmbeddedError};
 use secrecy::SecretString;
 
 use crate::support::binary::{Reachable, Serving, mendline};
+use crate::support::server_programs;
 
 async fn answers(cluster: &Embedded) {
     let url = SecretString::from(cluster.url(DATABASE));
     Connector::new(&url, None).unwrap().open().await.expect("the database of the cluster");
 }
 
-fn bin_dir() -> std::path::PathBuf {
-    #[expect(clippy::disallowed_methods, reason = "the binaries may be given, as for the server")]
-    let given = std::env::var_os("PG_BIN_DIR").map(std::path::PathBuf::from);
-    find_binaries(given.as_deref()).expect("server binaries")
-}
-
 /// Server programs of which `postgres` does what `script` says.
-fn broken_binaries(dir: &Path, script: &str) -> std::path::PathBuf {
+fn broken_binaries(dir: &Path, programs: &Path, script: &str) -> std::path::PathBuf {
     let broken = dir.join("bin");
     std::fs::create_dir(&broken).unwrap();
-    symlink(bin_dir().join("initdb"), broken.join("initdb")).unwrap();
+    symlink(programs.join("initdb"), broken.join("initdb")).unwrap();
     let postgres = broken.join("postgres");
     std::fs::write(&postgres, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&postgres, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -35,20 +30,21 @@ fn broken_binaries(dir: &Path, script: &str) -> std::path::PathBuf {
 
 #[tokio::test]
 async fn a_first_start_that_fails_between_the_cluster_and_its_database_is_made_good_by_the_next() {
+    let Some(programs) = server_programs() else { return };
     let dir = Reachable::new("half-made");
     for (program, script) in [
         // The statement fails, whatever it is.
-        ("refuses", format!("cat >/dev/null; echo no | exec {}/postgres \"$@\"", bin_dir().display())),
+        ("refuses", format!("cat >/dev/null; echo no | exec {}/postgres \"$@\"", programs.display())),
         ("dies", "kill -KILL $$".to_owned()),
     ] {
         let data_dir = dir.0.join(program);
         std::fs::create_dir(&data_dir).unwrap();
-        let broken = broken_binaries(&data_dir, &script);
+        let broken = broken_binaries(&data_dir, &programs, &script);
         let failed = Embedded::start(&data_dir, Some(&broken), Durability::None).unwrap_err();
         assert!(matches!(failed, EmbeddedError::Program { program: "postgres --single", .. }), "{program}: {failed}");
         assert!(!data_dir.join("postgres").exists(), "{program}: what is half made is not in its place");
 
-        let cluster = Embedded::start(&data_dir, Some(&bin_dir()), Durability::None).unwrap();
+        let cluster = Embedded::start(&data_dir, Some(&programs), Durability::None).unwrap();
         answers(&cluster).await;
         let names: Vec<String> = std::fs::read_dir(&data_dir)
             .unwrap()
@@ -61,6 +57,9 @@ async fn a_first_start_that_fails_between_the_cluster_and_its_database_is_made_g
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_start_that_is_killed_half_way_is_made_good_by_the_next() {
+    if server_programs().is_none() {
+        return;
+    }
     let dir = Reachable::new("killed-making");
     let mut killed = mendline(&dir.0, None, &["serve"]).stderr(Stdio::null()).spawn().unwrap();
     let half_made = async {
@@ -78,6 +77,9 @@ async fn a_first_start_that_is_killed_half_way_is_made_good_by_the_next() {
 
 #[tokio::test]
 async fn a_server_starts_again_the_moment_it_was_killed_as_often_as_it_takes() {
+    if server_programs().is_none() {
+        return;
+    }
     let dir = Reachable::new("killed");
     for _ in 0..4 {
         // Its watchdog is still stopping the database when the next one starts.

@@ -22,7 +22,7 @@ async fn encrypted(url: &SecretString, extra_ca: Option<&str>) -> Result<bool, S
 
 #[tokio::test]
 async fn every_mode_but_disable_encrypts_to_a_server_whose_root_is_known() {
-    let server = TlsServer::start("tls-modes").await;
+    let Some(server) = TlsServer::start("tls-modes").await else { return };
     for (parameters, ssl) in [
         ("", true),
         ("&sslmode=prefer", true),
@@ -36,7 +36,7 @@ async fn every_mode_but_disable_encrypts_to_a_server_whose_root_is_known() {
 
 #[tokio::test]
 async fn a_server_whose_root_is_unknown_is_refused_with_what_to_do_unless_nothing_is_encrypted() {
-    let server = TlsServer::start("tls-unknown").await;
+    let Some(server) = TlsServer::start("tls-unknown").await else { return };
     for parameters in ["", "&sslmode=prefer", "&sslmode=require", "&sslmode=verify-full"] {
         let refused = encrypted(&server.url(NAME, parameters), None).await.unwrap_err();
         assert!(refused.contains("UnknownIssuer"), "{parameters}: {refused}");
@@ -50,7 +50,7 @@ async fn a_server_whose_root_is_unknown_is_refused_with_what_to_do_unless_nothin
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused_with_what_to_do() {
-    let server = TlsServer::start("tls-name").await;
+    let Some(server) = TlsServer::start("tls-name").await else { return };
     let refused = encrypted(&server.url("other.example", "&sslmode=require"), Some(&server.root)).await.unwrap_err();
     assert!(refused.contains(NAME) && refused.contains("connect by a name that the certificate holds"), "{refused}");
 }

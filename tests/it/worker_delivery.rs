@@ -243,6 +243,31 @@ async fn a_phone_registered_while_its_alert_is_under_way_is_not_missed() {
 }
 
 #[tokio::test]
+async fn a_phone_registered_while_its_alert_is_just_being_claimed_is_not_missed() {
+    use diesel_async::SimpleAsyncConnection;
+    use mendline::alerts::queue;
+    let app = TestApp::start().await;
+    let person = seed::person(&app).await;
+    seed::due_now(&app, person, "m:a").await;
+    let now = app.care.now();
+    let mut worker = mendline::db::Connector::new(&app.database.url, None).unwrap().open().await.unwrap();
+    worker.batch_execute("BEGIN").await.unwrap();
+    // The worker has claimed, looked for devices and found none, and has not committed yet.
+    let claimed = queue::claim_due(&mut worker, now, 10, SLOW, 3600).await.unwrap();
+    seed::phone(&app, person).await;
+    let revive = seed::run(&app, async |conn| queue::revive_for_user(conn, person.user_id, now).await);
+    let commit = async {
+        app.database.someone_waits_for_a_lock().await;
+        worker.batch_execute("COMMIT").await.unwrap();
+    };
+    let (revived, ()) = tokio::join!(revive, commit);
+    assert_eq!(revived, 0);
+    seed::run(&app, async |conn| queue::settle(conn, &[settled(&claimed.claims[0], now)], &[]).await).await;
+    app.drain_worker().await;
+    assert_eq!(seed::state(&app, "m:a").await, "sent");
+}
+
+#[tokio::test]
 async fn what_left_the_plan_is_not_revived_by_a_phone() {
     use mendline::alerts::queue;
     let app = TestApp::start().await;

@@ -11,7 +11,8 @@ use mendline::worker::Worker;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Service, TestApp, TestDatabase, seed};
+use crate::support::binary::Reachable;
+use crate::support::{Service, TestApp, TestDatabase, seed, server_programs};
 
 #[tokio::test]
 async fn what_a_killed_worker_held_is_sent_again_at_once_under_the_same_name() {
@@ -53,15 +54,15 @@ async fn what_a_killed_worker_held_is_sent_again_at_once_under_the_same_name() {
 }
 
 /// A private cluster of the test's own, which it may stop.
-fn cluster(dir: &Path) -> Embedded {
-    Embedded::start(dir, None, Durability::None).expect("a cluster")
+fn cluster(dir: &Path, programs: &Path) -> Embedded {
+    Embedded::start(dir, Some(programs), Durability::None).expect("a cluster")
 }
 
 #[tokio::test]
 async fn a_database_that_restarts_under_a_running_server_is_found_again_and_nothing_is_lost() {
-    let dir = Path::new("/dev/shm").join(format!("mendline-test-restart-{}", std::process::id()));
-    let dir = if Path::new("/dev/shm").is_dir() { dir } else { std::env::temp_dir().join("mendline-test-restart") };
-    let first = cluster(&dir);
+    let Some(programs) = server_programs() else { return };
+    let dir = Reachable::new("restart");
+    let first = cluster(&dir.0, &programs);
     let url = SecretString::from(first.url(DATABASE));
     migrate(&url, None).await.unwrap();
     let service = Service::open().await;
@@ -86,8 +87,8 @@ async fn a_database_that_restarts_under_a_running_server_is_found_again_and_noth
         held.accept().await;
         app.care.advance(TimeDelta::hours(1));
 
-        let again = dir.clone();
-        let second = tokio::task::spawn_blocking(move || cluster(&again)).await.unwrap();
+        let again = dir.0.clone();
+        let second = tokio::task::spawn_blocking(move || cluster(&again, &programs)).await.unwrap();
         let ready = async {
             while app.get("/readyz", "").await.status != 200 {
                 tokio::task::yield_now().await;
@@ -110,5 +111,4 @@ async fn a_database_that_restarts_under_a_running_server_is_found_again_and_noth
     assert!(topics.len() <= 2 && topics.iter().all(|topic| *topic == topics[0]), "{topics:?}");
     drop(app);
     drop(second);
-    std::fs::remove_dir_all(dir).ok();
 }

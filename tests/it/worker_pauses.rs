@@ -19,7 +19,7 @@ fn fcm_is_paused(app: &TestApp) -> bool {
 #[tokio::test]
 async fn a_message_that_was_on_its_way_does_not_lift_the_pause_that_began_meanwhile() {
     let service = Service::open().await;
-    let (app, worker) = service.app_with_fcm().await;
+    let (app, worker) = service.app_with_fcm("15").await;
     let people = [seed::person(&app).await, seed::person(&app).await, seed::person(&app).await];
     for person in people {
         seed::phone(&app, person).await;
@@ -61,7 +61,7 @@ async fn a_message_that_was_on_its_way_does_not_lift_the_pause_that_began_meanwh
 #[tokio::test]
 async fn a_key_that_google_holds_for_one_platform_silences_only_that_platform() {
     let service = Service::open().await;
-    let (app, worker) = service.app_with_fcm().await;
+    let (app, worker) = service.app_with_fcm("15").await;
     let (with_iphone, with_android) = (seed::person(&app).await, seed::person(&app).await);
     let iphone = seed::phone(&app, with_iphone).await;
     seed::phone(&app, with_android).await;
@@ -105,7 +105,7 @@ async fn what_expires_while_a_token_is_fetched_or_replaced_does_not_leave() {
     let (fetched, replaced) = (&["/token"][..], &["/token", google::SEND, "/token"][..]);
     for expected in [fetched, replaced] {
         let service = Service::open().await;
-        let (app, worker) = service.app_with_fcm().await;
+        let (app, worker) = service.app_with_fcm("15").await;
         nearly_expired(&app).await;
         let answers = async {
             for (index, path) in expected.iter().enumerate() {
@@ -132,7 +132,7 @@ async fn what_expires_while_a_token_is_fetched_or_replaced_does_not_leave() {
 #[tokio::test]
 async fn nobody_waits_for_a_provider_longer_than_the_alert_is_worth() {
     let service = Service::open().await;
-    let (app, worker) = service.app_with_fcm().await;
+    let (app, worker) = service.app_with_fcm("15").await;
     nearly_expired(&app).await;
     let story = async {
         let held = service.next().await;

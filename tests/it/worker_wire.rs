@@ -105,15 +105,31 @@ async fn tell(
     assert_eq!(seed::alerts_of(app, person).await[0].state, last, "{name}");
 }
 
+/// Only these wait for real: a second of silence.
 #[tokio::test]
-async fn whatever_a_web_push_service_does_the_alert_ends_as_it_should() {
+async fn a_service_that_says_nothing_is_down_for_now() {
+    let silence = || ("silence", Silence, Waits(SCHEDULE, 1), Kept);
     let service = Service::open().await;
     let hosts = service.host.clone();
     let settings = [("MENDLINE_PUSH_ALLOWED_HOSTS", hosts.as_str()), ("MENDLINE_SEND_TIMEOUT_SECONDS", "1")];
     let app = TestApp::start_stepped(&settings).await;
     let worker = Worker::new(app.wire_parts());
+    tell(&app, &worker, &service, silence(), async |person| service.subscribe(&app, person).await).await;
+    drop(app);
+
+    let service = Service::open().await;
+    let (app, worker) = service.app_with_fcm("1").await;
+    tell(&app, &worker, &service, silence(), async |person| seed::phone(&app, person).await).await;
+}
+
+#[tokio::test]
+async fn whatever_a_web_push_service_does_the_alert_ends_as_it_should() {
+    let service = Service::open().await;
+    let hosts = service.host.clone();
+    let settings = [("MENDLINE_PUSH_ALLOWED_HOSTS", hosts.as_str()), ("MENDLINE_SEND_TIMEOUT_SECONDS", "15")];
+    let app = TestApp::start_stepped(&settings).await;
+    let worker = Worker::new(app.wire_parts());
     for case in [
-        ("silence", Silence, Waits(SCHEDULE, 1), Kept),
         ("hangs up", HangUp, Waits(SCHEDULE, 1), Kept),
         ("429 with a wait", Answer("429 Slow\r\nretry-after: 90", ""), Waits(90..=108, 1), Kept),
         ("503", Answer("503 Down", ""), Waits(SCHEDULE, 1), Kept),
@@ -133,13 +149,12 @@ async fn whatever_a_web_push_service_does_the_alert_ends_as_it_should() {
 #[tokio::test]
 async fn whatever_fcm_does_the_alert_ends_as_it_should() {
     let service = Service::open().await;
-    let (app, worker) = service.app_with_fcm().await;
+    let (app, worker) = service.app_with_fcm("15").await;
     let quota = google::error("RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED");
     let gone = google::error("NOT_FOUND", "UNREGISTERED");
     let foreign = google::error("PERMISSION_DENIED", "SENDER_ID_MISMATCH");
     let third_party = google::error("UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR");
     for case in [
-        ("silence", Silence, Waits(SCHEDULE, 1), Kept),
         ("hangs up", HangUp, Waits(SCHEDULE, 1), Kept),
         ("200 in HTML", Answer("200 OK", HTML), Waits(SCHEDULE, 1), Kept),
         ("502 in HTML", Answer("502 Bad Gateway", HTML), Waits(30..=36, 1), Kept),

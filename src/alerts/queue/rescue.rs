@@ -25,20 +25,6 @@ pub async fn register_worker(conn: &mut AsyncPgConnection, worker: i32) -> Query
     Ok(row.locked)
 }
 
-hot_query! {
-    struct IsRegistered { class: i32 as Int4, worker: i32 as Int4 }
-    returns Bool;
-    "SELECT EXISTS (
-        SELECT 1 FROM pg_locks
-         WHERE locktype = 'advisory' AND granted AND classid = $1::bigint::oid AND objid = $2::bigint::oid
-           AND objsubid = 2 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
-}
-
-/// Whether worker number `worker` is alive, as the database sees it.
-pub async fn is_registered(conn: &mut AsyncPgConnection, worker: i32) -> QueryResult<bool> {
-    IsRegistered { class: LOCK_CLASS, worker }.get_result(conn).await
-}
-
 /// What a look at the queue found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Look {

@@ -9,6 +9,8 @@ use uuid::Uuid;
 use crate::db::hot::hot_query;
 
 hot_query! {
+    /// What is due may be under a claim that has not been committed: it is locked as well, and what the lock waited for says
+    /// whether it is being sent by now.
     struct Revive {
         user: Uuid as SqlUuid,
         now: DateTime<Utc> as Timestamptz,
@@ -18,9 +20,10 @@ hot_query! {
         SELECT clinic_id, id FROM patients WHERE user_id = $1
         UNION ALL SELECT clinic_id, id FROM memberships WHERE user_id = $1 AND removed_at IS NULL
     ), locked AS MATERIALIZED (
-        SELECT a.clinic_id, a.id FROM recipients AS r
+        SELECT a.clinic_id, a.id, a.state FROM recipients AS r
           JOIN alerts AS a ON a.clinic_id = r.clinic_id AND a.recipient_id = r.id
-         WHERE a.state IN ('no_device', 'sending') AND NOT a.superseded AND a.expires_at > $2
+         WHERE (a.state IN ('no_device', 'sending') OR a.state = 'scheduled' AND a.next_attempt_at < $2 + interval '1 minute')
+           AND NOT a.superseded AND a.expires_at > $2
          ORDER BY a.clinic_id, a.id FOR UPDATE OF a
     ), revived AS (
         UPDATE alerts AS a SET
@@ -30,7 +33,7 @@ hot_query! {
             tries = CASE a.state WHEN 'no_device' THEN 0 ELSE a.tries END,
             next_attempt_at = CASE a.state WHEN 'no_device' THEN greatest(a.due_at, $2) ELSE a.next_attempt_at END
           FROM locked AS l
-         WHERE a.clinic_id = l.clinic_id AND a.id = l.id AND a.state IN ('no_device', 'sending') AND NOT a.superseded
+         WHERE a.clinic_id = l.clinic_id AND a.id = l.id AND l.state <> 'scheduled'
         RETURNING a.state
     )
     SELECT count(*) + count(pg_notify('mendline_alerts', '')) * 0 FROM revived WHERE state = 'scheduled'"
@@ -40,7 +43,7 @@ hot_query! {
 /// it finds none. Returns how many are owed again.
 ///
 /// In a transaction after the one that registered the device: whoever claims later sees the device, whoever claimed before
-/// is told here.
+/// is told here, and whoever is just claiming is waited for.
 pub async fn revive_for_user(conn: &mut AsyncPgConnection, user: Uuid, now: DateTime<Utc>) -> QueryResult<usize> {
     let revived: i64 = Revive { user, now }.get_result(conn).await?;
     Ok(usize::try_from(revived).unwrap_or(0))

@@ -29,7 +29,7 @@ impl Reachable {
     pub fn new(name: &str) -> Self {
         let tmpfs = PathBuf::from("/dev/shm");
         let root = if tmpfs.is_dir() { tmpfs } else { std::env::temp_dir() };
-        let path = root.join(format!("mendline-test-{}-{name}", std::process::id()));
+        let path = root.join(format!("mendline-case-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -46,7 +46,7 @@ pub struct Serving {
     pub process: Child,
     /// The API's.
     pub address: String,
-    /// What else it says: read, or it would block.
+    /// Held open, so that its last words do not fail.
     _log: Lines<BufReader<ChildStderr>>,
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use diesel_async::SimpleAsyncConnection;
 use mendline::clock::Clock;
 use mendline::db::{Connector, migrate};
-use mendline::embedded::{Durability, Embedded};
+use mendline::embedded::{Durability, Embedded, find_binaries};
 use mendline::protocols::register_built_ins;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
@@ -30,12 +30,24 @@ fn cluster() -> &'static Cluster {
             Ok(url) if !url.is_empty() => Cluster::Given(url),
             _ => {
                 let dir = scratch();
-                #[expect(clippy::disallowed_methods, reason = "the binaries may be given, as for the server")]
-                let bin_dir = std::env::var_os("PG_BIN_DIR").map(PathBuf::from);
-                Cluster::Own(Embedded::start(&dir, bin_dir.as_deref(), Durability::None).expect("a test cluster"))
+                let programs = server_programs();
+                Cluster::Own(Embedded::start(&dir, programs.as_deref(), Durability::None).expect("a test cluster"))
             }
         }
     })
+}
+
+/// Where the server's programs are. Whoever runs the suite on a server of their own may have none: tests of what only a
+/// server of our own can show have nothing to show then, and say so.
+#[expect(clippy::print_stderr, reason = "what a test does not show must not go unsaid")]
+pub fn server_programs() -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "the binaries may be given, as for the server")]
+    let given = std::env::var_os("PG_BIN_DIR").map(PathBuf::from);
+    let found = find_binaries(given.as_deref()).ok();
+    if found.is_none() {
+        eprintln!("no Postgres server programs on this machine: tests of the private server show nothing");
+    }
+    found
 }
 
 /// A fresh directory on tmpfs, after sweeping away what ended runs left there.

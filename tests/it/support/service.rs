@@ -47,14 +47,14 @@ impl Service {
         Self { host, heads, requests: tokio::sync::Mutex::new(requests) }
     }
 
-    /// An app to which this service is FCM, stepped by both clocks, and its worker. Who says nothing for a second is down.
-    pub async fn app_with_fcm(&self) -> (TestApp, Worker) {
+    /// An app to which this service is FCM, stepped by both clocks, and its worker.
+    pub async fn app_with_fcm(&self, send_timeout: &str) -> (TestApp, Worker) {
         let base = format!("http://{}", self.host);
         let credentials = google::credentials(&format!("{base}/token"));
         let settings = [
             ("MENDLINE_FCM_CREDENTIALS", credentials.as_str()),
             ("MENDLINE_FCM_BASE_URL", base.as_str()),
-            ("MENDLINE_SEND_TIMEOUT_SECONDS", "1"),
+            ("MENDLINE_SEND_TIMEOUT_SECONDS", send_timeout),
         ];
         let app = TestApp::start_stepped(&settings).await;
         let worker = Worker::new(app.wire_parts());

@@ -6,11 +6,12 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use mendline::embedded::{DATABASE, Durability, Embedded, find_binaries, join};
+use mendline::embedded::{DATABASE, Durability, Embedded, join};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use secrecy::SecretString;
 
 use super::binary::Reachable;
+use super::cluster::server_programs;
 
 /// The only name that the server's certificate holds.
 pub const NAME: &str = "db.example";
@@ -24,11 +25,10 @@ pub struct TlsServer {
 }
 
 impl TlsServer {
-    pub async fn start(name: &str) -> Self {
+    /// A server, where the machine has the programs for one.
+    pub async fn start(name: &str) -> Option<Self> {
+        let bin_dir = server_programs()?;
         let dir = Reachable::new(name);
-        #[expect(clippy::disallowed_methods, reason = "the binaries may be given, as for the server")]
-        let given = std::env::var_os("PG_BIN_DIR").map(std::path::PathBuf::from);
-        let bin_dir = find_binaries(given.as_deref()).expect("server binaries");
         Embedded::start(&dir.0, Some(&bin_dir), Durability::None)
             .expect("a cluster")
             .stop()
@@ -59,7 +59,7 @@ impl TlsServer {
             }
         };
         tokio::time::timeout(Duration::from_secs(60), ready).await.expect("a server that speaks TLS");
-        server
+        Some(server)
     }
 
     /// The server under a name, with parameters.
