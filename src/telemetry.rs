@@ -2,6 +2,7 @@
 //! Ids only: never a token, a name, an e-mail, a body or a symptom.
 
 use std::cell::Cell;
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,9 +34,11 @@ pub fn request_id() -> Uuid {
 
 /// Starts logging to standard error; `RUST_LOG` chooses, else `level`. JSON in production.
 pub fn init(json: bool, level: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{level},tokio_postgres=warn")));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new(format!("{level},tokio_postgres=warn,actix_server=warn"))
+    });
+    let colours = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     let started = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
     drop(started);
 }

@@ -134,18 +134,18 @@ impl Config {
         if !self.is_production() {
             return;
         }
+        let (plain, key) =
+            ("is required in production", "is required in production: `mendline admin keys new` makes one");
         let required = [
-            ("DATABASE_URL", self.database.url.is_some()),
-            ("MENDLINE_TOKEN_KEY", self.keys.token.is_some()),
-            ("MENDLINE_SECRET_KEY", self.keys.secret.is_some()),
-            ("MENDLINE_VAPID_KEY", self.push.vapid_key.is_some()),
-            ("MENDLINE_VAPID_SUBJECT", self.push.vapid_subject.is_some()),
-            ("MENDLINE_PUBLIC_URL", vars.text("MENDLINE_PUBLIC_URL").is_some()),
+            ("DATABASE_URL", self.database.url.is_some(), plain),
+            ("MENDLINE_TOKEN_KEY", self.keys.token.is_some(), key),
+            ("MENDLINE_SECRET_KEY", self.keys.secret.is_some(), key),
+            ("MENDLINE_VAPID_KEY", self.push.vapid_key.is_some(), key),
+            ("MENDLINE_VAPID_SUBJECT", self.push.vapid_subject.is_some(), plain),
+            ("MENDLINE_PUBLIC_URL", vars.text("MENDLINE_PUBLIC_URL").is_some(), plain),
         ];
-        for (variable, present) in required {
-            if !present {
-                vars.fault(variable, "is required in production; `mendline admin keys new` makes keys");
-            }
+        for (variable, _, fault) in required.into_iter().filter(|(_, present, _)| !present) {
+            vars.fault(variable, fault);
         }
     }
 }

@@ -85,7 +85,7 @@ impl Vars {
         match std::fs::read_to_string(&text) {
             Ok(content) => Some(content),
             Err(error) => {
-                self.fault(variable, format!("is neither PEM text nor a readable file: {error}"));
+                self.fault(variable, format!("is neither the text itself nor a readable file: {error}"));
                 None
             }
         }

@@ -72,7 +72,7 @@ async fn invite(api: &Api, invitation: &Value) -> anyhow::Result<String> {
 }
 
 async fn register(nobody: &Api, code: &str, email: &str, name: &str) -> anyhow::Result<(Api, String)> {
-    let password = format!("demo {}", Uuid::new_v4().simple());
+    let password = format!("demo-{}", Uuid::new_v4().simple());
     let body = json!({
         "invitation_code": code, "email": email, "password": password, "display_name": name,
         "time_zone": ZONE.name(), "locale": "en",

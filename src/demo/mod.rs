@@ -16,20 +16,32 @@ mod story;
 use std::time::Duration;
 
 use anyhow::Context;
-use chrono::TimeDelta;
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use chrono_tz::Europe;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::State;
 use crate::clock::Clocks;
 use crate::config::Config;
 use crate::db::Db;
+use crate::domain::local_time::{ZoneHistory, day};
+use crate::domain::protocol::DayTime;
 use crate::worker::Worker;
 
 pub use phone::Exchange;
 pub use premises::refuse_foreign;
 
-/// How long the story is.
+/// How long the story is at least.
 const STORY: TimeDelta = TimeDelta::weeks(6);
+
+/// The last weekday morning by `latest` on which a clinic may have ended a session: nobody is treated at night.
+fn session_end(latest: DateTime<Utc>) -> DateTime<Utc> {
+    let zones = ZoneHistory::fixed(Europe::Berlin);
+    let morning = DayTime::from_minutes(10 * 60 + 30).unwrap_or(DayTime::START);
+    let weekdays =
+        (0..7).map(|back| day(zones.date(latest), -back)).filter(|date| date.weekday().number_from_monday() < 6);
+    weekdays.map(|date| zones.instant_on(date, morning)).find(|start| *start <= latest).unwrap_or(latest)
+}
 
 /// How the story is told.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +68,7 @@ impl Demo {
         config.push.allowed_hosts.push(exchange.host());
         let clocks = Clocks::system();
         premises::clear(&db, clocks.wall.now()).await.context("clearing up after earlier demos")?;
-        let start = clocks.wall.now() - STORY;
+        let start = session_end(clocks.wall.now() - STORY);
         let state = State::build(config, db, Clocks::stepped(start))?;
         let worker = Worker::new(state.worker_parts(config)?);
         Ok(Self { state, worker, exchange, telling })

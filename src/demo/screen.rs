@@ -88,9 +88,10 @@ pub fn closing(base: &str, ops: &str, told: &Told, exit: bool) {
     }
     let token = &told.token;
     say("\nTry (the token is Clara's, good for 15 minutes):");
-    say(&format!("  curl -sS {base}/v1/patients -H 'Authorization: Bearer {token}'"));
-    say(&format!("  curl -sS {base}/v1/treatments/{}/timeline -H 'Authorization: Bearer {token}'", told.treatment_id));
-    say(&format!("  curl -sS {base}/v1/treatments/{}/guidance -H 'Authorization: Bearer {token}'", told.treatment_id));
+    say(&format!("  TOKEN={token}"));
+    say(&format!("  curl -sS {base}/v1/patients -H \"Authorization: Bearer $TOKEN\""));
+    say(&format!("  curl -sS {base}/v1/treatments/{}/timeline -H \"Authorization: Bearer $TOKEN\"", told.treatment_id));
+    say(&format!("  curl -sS {base}/v1/treatments/{}/guidance -H \"Authorization: Bearer $TOKEN\"", told.treatment_id));
 }
 
 /// The line that scripts read.

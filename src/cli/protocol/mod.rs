@@ -110,7 +110,7 @@ fn check(dir: &Path, facts: Option<&Path>) -> Result<(), Wrong> {
     let languages: Vec<&str> = version.texts.keys().map(String::as_str).collect();
     say(&format!(
         "{} version {} is sound: {} items ({} milestones, {} restrictions, {} routines), {} triage rules, texts in {}; \
-         at most {} alerts on one day",
+         at most {} interruptions on one day (alerts within half an hour count as one)",
         version.key(),
         version.number(),
         version.structure.items.len(),

@@ -17,7 +17,7 @@ const TOGETHER: TimeDelta = TimeDelta::minutes(30);
 /// The busiest day of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busiest {
-    /// Alerts on that day.
+    /// Interruptions on that day: alerts close together count as one.
     pub alerts: usize,
     /// Its day index.
     pub day_index: i32,
