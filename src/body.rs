@@ -111,7 +111,8 @@ fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-fn pointer(path: &serde_path_to_error::Path) -> String {
+/// Where in a body a path leads, as a JSON pointer.
+pub fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     path.iter()
         .map(|segment| match segment {

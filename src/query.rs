@@ -5,6 +5,7 @@ use std::ops::Deref;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
 use crate::error::{ApiError, FieldError};
@@ -28,6 +29,12 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(parse(request.query_string()).map(Self))
     }
+}
+
+/// An instant in a query, such as `2026-03-01T08:00:00Z`; else what is wrong with it.
+pub fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    let wrong = |error| format!("is not an instant such as 2026-03-01T08:00:00Z ({error}); a + is written %2B");
+    DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc)).map_err(wrong)
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::judge::Entry;
-use crate::body::Faults;
+use crate::body::{Faults, pointer};
 use crate::domain::compliance::OutcomeKind;
 use crate::error::{ApiError, FieldError};
 
@@ -49,8 +49,7 @@ pub fn read(value: &Value) -> ReadEntry {
 
 fn entry(value: &Value) -> Result<Entry, ApiError> {
     let fields: EntryFields = serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        let pointer = if path == "." { String::new() } else { format!("/{}", path.replace('.', "/")) };
+        let pointer = pointer(error.path());
         let errors = vec![FieldError { pointer, detail: error.into_inner().to_string() }];
         ApiError::Malformed { detail: "the entry does not have the expected shape".to_owned(), errors }
     })?;

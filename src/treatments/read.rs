@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ use crate::language::Wanted;
 use crate::planning::PlanningError;
 use crate::preconditions::{IfNoneMatch, computed_answer};
 use crate::protocols::words;
-use crate::query::Query;
+use crate::query::{Query, instant};
 use crate::recovery::{self, Recovery};
 
 /// How far from the treatment guidance may be asked for.
@@ -68,7 +68,7 @@ pub async fn find_guidance(
     wanted: Wanted,
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
-    let asked = query.at.as_deref().map(|text| moment("at", text)).transpose()?;
+    let asked = query.at.as_deref().map(instant).transpose().map_err(|error| ApiError::invalid("at", error))?;
     let (recovery, version) = load(&state, &caller, path.into_inner()).await?;
     let at = asked.unwrap_or_else(|| state.clocks.care.now());
     if (at - recovery.row.performed_at).abs() > AROUND {
@@ -86,12 +86,4 @@ pub async fn find_guidance(
     };
     let view = GuidanceView::new(guidance(&sources, at), asked);
     computed_answer(&known, &texts.locale, &view)
-}
-
-/// An instant in a query, such as `2026-03-01T08:00:00Z`.
-fn moment(name: &str, text: &str) -> Result<DateTime<Utc>, ApiError> {
-    DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc)).map_err(|error| {
-        let detail = format!("is not an instant such as 2026-03-01T08:00:00Z ({error}); a + is written %2B");
-        ApiError::invalid(name, detail)
-    })
 }

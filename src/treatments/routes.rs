@@ -164,7 +164,7 @@ async fn respond(
     treatment: Treatment,
 ) -> Result<HttpResponse, ApiError> {
     let protocol = match state.protocols.cached(treatment.protocol_version_id) {
-        Some(version) => ProtocolRef { key: version.key().to_owned(), version: version.number() },
+        Some(version) => ProtocolRef::of(&version),
         None => {
             let scope = Scope::Clinic(caller.clinic_id);
             state.db.scoped(scope, async |conn| name(state, conn, &treatment).await).await?
@@ -179,7 +179,5 @@ async fn name(
     conn: &mut diesel_async::AsyncPgConnection,
     treatment: &Treatment,
 ) -> Result<ProtocolRef, ApiError> {
-    let version = state.protocols.version(conn, treatment.protocol_version_id).await;
-    let version = version?;
-    Ok(ProtocolRef { key: version.key().to_owned(), version: version.number() })
+    Ok(ProtocolRef::of(&*state.protocols.version(conn, treatment.protocol_version_id).await?))
 }

@@ -77,7 +77,7 @@ impl<'a> TimelineView<'a> {
         });
         Self {
             treatment_id,
-            protocol: ProtocolRef { key: version.key().to_owned(), version: version.number() },
+            protocol: ProtocolRef::of(version),
             phases: phases.collect(),
             items: laid.items.iter().map(|laid| ItemView::new(version, texts, laid, at)).collect(),
         }

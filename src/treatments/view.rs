@@ -5,6 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::store::Treatment;
+use crate::domain::protocol::ProtocolVersion;
 
 /// A protocol version by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -13,6 +14,13 @@ pub struct ProtocolRef {
     pub key: String,
     /// Its version.
     pub version: i32,
+}
+
+impl ProtocolRef {
+    /// The name of a version.
+    pub fn of(version: &ProtocolVersion) -> Self {
+        Self { key: version.key().to_owned(), version: version.number() }
+    }
 }
 
 /// A treatment as sent.

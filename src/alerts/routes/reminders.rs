@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::language::{FALLBACK, Wanted};
 use crate::paging::List;
 use crate::preconditions::{IfNoneMatch, computed_answer};
-use crate::query::Query;
+use crate::query::{Query, instant};
 
 /// How far ahead an app that does not say is told.
 const AHEAD: TimeDelta = TimeDelta::days(14);
@@ -35,15 +35,9 @@ pub struct RemindersQuery {
 impl RemindersQuery {
     fn read(&self, now: DateTime<Utc>) -> Result<(DateTime<Utc>, DateTime<Utc>), ApiError> {
         let mut faults = Faults::default();
-        let mut instant = |name: &str, text: Option<&str>| {
-            let parsed = text.map(|text| DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc)).ok());
-            if parsed == Some(None) {
-                faults.push(name, "is not an instant such as 2026-03-01T08:00:00Z; a + is written %2B");
-            }
-            parsed.flatten()
-        };
-        let from = instant("from", self.from.as_deref()).unwrap_or(now).max(now);
-        let to = instant("to", self.to.as_deref());
+        let mut read = |name: &str, text: Option<&str>| text.and_then(|text| faults.parsed(name, instant(text)));
+        let from = read("from", self.from.as_deref()).unwrap_or(now).max(now);
+        let to = read("to", self.to.as_deref());
         let to = to.unwrap_or_else(|| from.checked_add_signed(AHEAD).unwrap_or(from));
         if to.signed_duration_since(from) > LONGEST {
             faults.push("to", format!("must not lie more than {} days after from", LONGEST.num_days()));
