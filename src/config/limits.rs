@@ -1,7 +1,6 @@
 //! How fast one process may send. What providers say they take is the default.
 
 use super::Vars;
-use crate::domain::device::ProviderKind;
 
 /// A second, and at once. Zero is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,8 +16,14 @@ pub struct Limit {
 pub struct Limits {
     /// `MENDLINE_PUSH_RATE`: messages a second over all providers.
     pub rate: u32,
-    /// `MENDLINE_<PROVIDER>_RATE` and `_CONCURRENCY`, in the order of [`ProviderKind::ALL`].
-    pub each: [Limit; ProviderKind::ALL.len()],
+    /// Firebase Cloud Messaging.
+    pub fcm: Limit,
+    /// Apple's own service.
+    pub apns: Limit,
+    /// All Web Push services together.
+    pub web_push: Limit,
+    /// Expo's relay.
+    pub expo: Limit,
 }
 
 /// What FCM takes from one project: 600,000 a minute.
@@ -37,17 +42,12 @@ impl Limits {
             rate: vars.number(rate, per_second, 0, MOST),
             concurrency: vars.number(concurrency, at_once, 0, MOST),
         };
-        let mut each = [Limit::default(); ProviderKind::ALL.len()];
-        for (provider, place) in ProviderKind::ALL.iter().zip(&mut each) {
-            *place = match provider {
-                ProviderKind::Fcm => limit(("MENDLINE_FCM_RATE", FCM_RATE), ("MENDLINE_FCM_CONCURRENCY", 0)),
-                ProviderKind::Apns => limit(("MENDLINE_APNS_RATE", 0), ("MENDLINE_APNS_CONCURRENCY", 0)),
-                ProviderKind::WebPush => limit(("MENDLINE_WEB_PUSH_RATE", 0), ("MENDLINE_WEB_PUSH_CONCURRENCY", 0)),
-                ProviderKind::Expo => {
-                    limit(("MENDLINE_EXPO_RATE", EXPO_RATE), ("MENDLINE_EXPO_CONCURRENCY", EXPO_CONCURRENCY))
-                }
-            };
+        Self {
+            rate,
+            fcm: limit(("MENDLINE_FCM_RATE", FCM_RATE), ("MENDLINE_FCM_CONCURRENCY", 0)),
+            apns: limit(("MENDLINE_APNS_RATE", 0), ("MENDLINE_APNS_CONCURRENCY", 0)),
+            web_push: limit(("MENDLINE_WEB_PUSH_RATE", 0), ("MENDLINE_WEB_PUSH_CONCURRENCY", 0)),
+            expo: limit(("MENDLINE_EXPO_RATE", EXPO_RATE), ("MENDLINE_EXPO_CONCURRENCY", EXPO_CONCURRENCY)),
         }
-        Self { rate, each }
     }
 }

@@ -1,3 +1,5 @@
+//! The states a push service goes through, by example and by property.
+
 use super::*;
 use proptest::prelude::*;
 

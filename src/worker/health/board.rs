@@ -72,6 +72,8 @@ impl Board {
         let Some(pause) = pause else { return };
         let (provider, service, cause) = (realm.provider.as_str(), &*realm.name, pause.cause.as_str());
         match (from, to) {
+            // A probe that was not sent after all: the next one goes at once.
+            (ServiceState::Probing, ServiceState::Paused) if pause.until <= now => {}
             (_, ServiceState::Paused) => {
                 self.metrics.pauses.get_or_create(&PauseLabels { provider, cause }).inc();
                 if from == ServiceState::Probing {

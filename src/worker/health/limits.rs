@@ -85,17 +85,27 @@ pub(super) type Over = (TimeDelta, &'static str);
 pub(super) struct Limits {
     started: Instant,
     all: Limiter,
-    each: [Limiter; ProviderKind::ALL.len()],
+    fcm: Limiter,
+    apns: Limiter,
+    web_push: Limiter,
+    expo: Limiter,
 }
 
 impl Limits {
     pub(super) fn new(settings: &Settings) -> Self {
         let all = Limiter::new(Limit { rate: settings.rate, concurrency: 0 });
-        Self { started: Instant::now(), all, each: settings.each.map(Limiter::new) }
+        let Settings { fcm, apns, web_push, expo, .. } = *settings;
+        let [fcm, apns, web_push, expo] = [fcm, apns, web_push, expo].map(Limiter::new);
+        Self { started: Instant::now(), all, fcm, apns, web_push, expo }
     }
 
     fn of(&self, provider: ProviderKind) -> &Limiter {
-        &self.each[provider as usize]
+        match provider {
+            ProviderKind::Fcm => &self.fcm,
+            ProviderKind::Apns => &self.apns,
+            ProviderKind::WebPush => &self.web_push,
+            ProviderKind::Expo => &self.expo,
+        }
     }
 
     /// What a ramp of this provider ends at.
