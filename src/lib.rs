@@ -31,6 +31,7 @@ pub mod preconditions;
 pub mod preferences;
 pub mod protocols;
 pub mod push;
+pub mod push_health;
 pub mod query;
 pub mod recovery;
 pub mod schema;

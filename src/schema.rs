@@ -489,6 +489,40 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What each worker knows of push services: written when something changes and every ten seconds.
+    push_health (worker, provider, service) {
+        /// The worker, under a name of its own for each start.
+        worker -> Uuid,
+        /// The provider.
+        provider -> Text,
+        /// Which of its services: an origin for Web Push, an environment for APNs, else the provider itself.
+        service -> Text,
+        /// The worker has credentials for it.
+        configured -> Bool,
+        /// Used, left alone, being tried, or used more and more.
+        state -> Text,
+        /// What kind of trouble it is in or comes out of.
+        cause -> Nullable<Text>,
+        /// The service's own word for it.
+        reason -> Nullable<Text>,
+        /// When the trouble began (wall clock).
+        since -> Nullable<Timestamptz>,
+        /// When the service is tried again (wall clock).
+        until -> Nullable<Timestamptz>,
+        /// Pauses of this trouble before this one.
+        round -> Int4,
+        /// Alerts that this worker put off because of it.
+        waiting -> Int8,
+        /// Messages that it took from this worker within the last hour.
+        accepted -> Int8,
+        /// Messages that it did not take within the last hour.
+        failed -> Int8,
+        /// When the worker wrote this (wall clock).
+        seen_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// Opaque refresh tokens, hashed. A successor is an HMAC of its parent, so a lost answer can be asked for again.
     refresh_tokens (token_hash) {
         /// SHA-256 of the token.

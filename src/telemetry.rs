@@ -77,6 +77,24 @@ pub struct ProviderLabel {
     pub provider: &'static str,
 }
 
+/// Labels of a provider's services.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ServiceLabels {
+    /// Provider.
+    pub provider: &'static str,
+    /// How they are doing.
+    pub state: &'static str,
+}
+
+/// Labels of a pause.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PauseLabels {
+    /// Provider.
+    pub provider: &'static str,
+    /// What kind of trouble it was.
+    pub cause: &'static str,
+}
+
 /// The metrics of one process. Cheap to clone; registered once.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -93,8 +111,14 @@ pub struct Metrics {
     pub lateness_seconds: Histogram,
     /// Sends in flight.
     pub in_flight: Gauge,
-    /// 1 while a provider is paused.
+    /// Services of a provider that were paused and have not come back since.
     pub paused: Family<ProviderLabel, Gauge>,
+    /// Services of a provider by their state.
+    pub services: Family<ServiceLabels, Gauge>,
+    /// Pauses of a provider's services that began or were prolonged.
+    pub pauses: Family<PauseLabels, Counter>,
+    /// Alerts that were put off because of a paused service.
+    pub waiting: Family<ProviderLabel, Gauge>,
     /// Alerts due and not yet sent.
     pub queue_depth: Gauge,
     /// Age of the oldest due alert, in seconds.
@@ -118,6 +142,9 @@ impl Default for Metrics {
             lateness_seconds: Histogram::new(late),
             in_flight: Gauge::default(),
             paused: Family::default(),
+            services: Family::default(),
+            pauses: Family::default(),
+            waiting: Family::default(),
             queue_depth: Gauge::default(),
             oldest_due_seconds: Gauge::default(),
             pool_size: Gauge::default(),
@@ -132,9 +159,12 @@ impl Default for Metrics {
         registry.register("sends_in_flight", "Sends in flight", metrics.in_flight.clone());
         registry.register(
             "provider_paused",
-            "Services of a provider that were paused and have accepted nothing since",
+            "Services of a provider that are paused or being tried",
             metrics.paused.clone(),
         );
+        registry.register("push_services", "Services of push providers by state", metrics.services.clone());
+        registry.register("provider_pauses", "Pauses of push services, and what for", metrics.pauses.clone());
+        registry.register("alerts_waiting", "Alerts put off by paused push services", metrics.waiting.clone());
         registry.register("queue_depth", "Alerts due and not yet sent", metrics.queue_depth.clone());
         registry.register(
             "queue_oldest_due_seconds",

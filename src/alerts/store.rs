@@ -3,7 +3,7 @@
 mod inbox;
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Array, Bool, Bytea, Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Bytea, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -38,6 +38,8 @@ pub struct DeviceRow {
     pub show_details: bool,
     /// An earlier try of this alert was accepted for this device.
     pub accepted: bool,
+    /// Earlier tries of this alert at this device that failed and count.
+    pub tries: i64,
 }
 
 hot_query! {
@@ -49,12 +51,10 @@ hot_query! {
         only: Vec<Option<Uuid>> as Array<Nullable<SqlUuid>>,
         again: Vec<bool> as Array<Bool>,
     }
-    returns (Int4, SqlUuid, Text, Text, Text, Text, Bytea, Text, Timestamptz, Bool, Bool);
+    returns (Int4, SqlUuid, Text, Text, Text, Text, Bytea, Text, Timestamptz, Bool, Bool, Int8);
     "SELECT c.position::int, d.id, d.provider, d.app_id, d.environment, d.address_kind, d.address_sealed, d.locale,
             d.registered_at, coalesce(np.show_details, false),
-            c.again AND EXISTS (SELECT 1 FROM attempts AS t
-                                 WHERE t.clinic_id = c.clinic_id AND t.alert_id = c.alert_id AND t.device_id = d.id
-                                   AND t.outcome = 'accepted')
+            coalesce(earlier.accepted, false), coalesce(earlier.tries, 0)
        FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
             AS c (clinic_id, alert_id, of_patient, recipient_id, only_device, again, position)
        LEFT JOIN patients AS p ON c.of_patient AND p.clinic_id = c.clinic_id AND p.id = c.recipient_id
@@ -63,7 +63,13 @@ hot_query! {
        JOIN devices AS d ON d.user_id = coalesce(p.user_id, m.user_id)
         AND d.permission <> 'denied' AND d.quarantined_at IS NULL
         AND (c.only_device IS NULL OR d.id = c.only_device)
-       LEFT JOIN notification_preferences AS np ON np.user_id = d.user_id"
+       LEFT JOIN notification_preferences AS np ON np.user_id = d.user_id
+       LEFT JOIN LATERAL (
+             SELECT bool_or(t.outcome = 'accepted') AS accepted,
+                    count(*) FILTER (WHERE t.outcome IN ('unavailable', 'not_sent', 'throttled_device')) AS tries
+               FROM attempts AS t
+              WHERE c.again AND t.clinic_id = c.clinic_id AND t.alert_id = c.alert_id AND t.device_id = d.id
+             ) AS earlier ON c.again"
 }
 
 /// The devices of the recipients of a batch of claims: one statement for all of them.

@@ -19,6 +19,7 @@ use crate::patients::routes as patients;
 use crate::patients::worklist::routes as worklist;
 use crate::preferences::routes as preferences;
 use crate::protocols::routes as protocols;
+use crate::push_health::routes as push_health;
 use crate::treatments::{read, routes as treatments};
 
 /// One operation of the API.
@@ -135,6 +136,7 @@ table! {
     "/v1/alerts" => { get alerts::list_alerts }
     "/v1/alerts/{id}" => { get alerts::find_alert }
     "/v1/alerts/{id}/opened" => { post alerts::open_alert }
+    "/v1/push/providers" => { get push_health::list_push_providers }
     "/v1/treatments/{id}/complete" => { post treatments::complete_treatment }
     "/v1/treatments/{id}/confirm" => { post treatments::confirm_treatment }
     "/v1/protocols" => { get protocols::list_protocols }

@@ -1,6 +1,7 @@
 //! All settings, typed, from the environment: nothing else reads it. Every fault is reported at once and names
 //! its variable. Secrets are redacted in `Debug`. Defaults and meanings stand in the README.
 
+mod limits;
 mod origin;
 mod places;
 pub mod postgres_url;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use limits::{Limit, Limits};
 use origin::Origin;
 pub use places::{default_data_dir, search_path};
 pub use sections::{AppVersions, Database, Environment, Http, Keys, Push, Worker};
@@ -86,6 +88,7 @@ impl Config {
                 send_timeout: seconds(&mut vars, "MENDLINE_SEND_TIMEOUT_SECONDS", 15, 600),
                 shutdown,
                 poll: seconds(&mut vars, "MENDLINE_POLL_SECONDS", 1, 600),
+                limits: Limits::read(&mut vars),
             },
             push: Push {
                 fcm_credentials: vars.pem("MENDLINE_FCM_CREDENTIALS").map(SecretString::from),

@@ -7,6 +7,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Serialize;
 
+use super::limits::Limits;
+
 /// How strict the server is with its surroundings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
@@ -98,6 +100,8 @@ pub struct Worker {
     pub shutdown: Duration,
     /// `MENDLINE_POLL_SECONDS`: how often a worker looks at the queue and for claims of dead ones without being called.
     pub poll: Duration,
+    /// How fast this process may send.
+    pub limits: Limits,
 }
 
 /// Push providers' credentials and addresses.

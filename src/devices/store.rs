@@ -206,3 +206,22 @@ pub async fn quarantine(
         .await?;
     Ok(())
 }
+
+/// The quarantine's reason of an address that its provider calls dead.
+pub const DEAD: &str = "unregistered";
+
+/// Uses devices again that were left alone by mistake. Returns whose they are.
+pub async fn restore_devices(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> QueryResult<Vec<Uuid>> {
+    let set_aside = devices::table.filter(devices::id.eq_any(ids).and(devices::quarantined_at.is_not_null()));
+    diesel::update(set_aside)
+        .set((devices::quarantined_at.eq(None::<DateTime<Utc>>), devices::quarantine_reason.eq(None::<String>)))
+        .returning(devices::user_id)
+        .get_results(conn)
+        .await
+}
+
+/// Forgets addresses that were called dead before `before`, and that nobody registered again since.
+pub async fn prune_dead(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
+    let dead = devices::quarantine_reason.eq(DEAD).and(devices::quarantined_at.lt(before));
+    diesel::delete(devices::table.filter(dead)).execute(conn).await
+}

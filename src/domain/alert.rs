@@ -144,7 +144,10 @@ pub enum DeviceResult {
     AlreadyAccepted,
     /// This try's outcome.
     Tried(PushOutcome),
-    /// Nothing was handed over this time: it, its provider or the worker itself has to wait.
+    /// It was tried as often as a device may be, and is not tried again. The alert as a whole may still wait for others.
+    UsedUp,
+    /// Nothing was handed over this time, or nothing that says anything about the message: the device, its provider or the
+    /// worker itself has to wait.
     LeftAlone {
         /// For how long.
         wait: TimeDelta,
@@ -158,6 +161,7 @@ impl DeviceResult {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::AlreadyAccepted => None,
+            Self::UsedUp => Some("tries_used_up"),
             Self::Tried(outcome) => outcome.reason(),
             Self::LeftAlone { reason, .. } => Some(reason),
         }
@@ -165,7 +169,7 @@ impl DeviceResult {
 
     fn retry(&self, tries: i32, jitter_bp: u16) -> Option<Retry> {
         match self {
-            Self::AlreadyAccepted => None,
+            Self::AlreadyAccepted | Self::UsedUp => None,
             Self::Tried(outcome) => outcome.retry(tries, jitter_bp),
             // Jitter: what waits for the end of one pause must not all come back in one instant.
             Self::LeftAlone { wait, .. } => Some(Retry { wait: backoff::lengthen(*wait, jitter_bp), refund: true }),
@@ -330,6 +334,14 @@ mod tests {
         assert_eq!(decide(&[dead, refused], frame(1)), Decision::Failed);
     }
 
+    #[test]
+    fn a_device_that_was_tried_eight_times_is_not_tried_again_while_another_waits() {
+        let waits = [DeviceResult::UsedUp, left_alone(60)];
+        assert_eq!(decide(&waits, frame(8)), Decision::RetryAt { at: at(60), refund: true });
+        assert_eq!(decide(&[DeviceResult::UsedUp], frame(8)), Decision::Failed);
+        assert_eq!(decide(&[DeviceResult::UsedUp, DeviceResult::AlreadyAccepted], frame(8)), Decision::Sent);
+    }
+
     fn any_scope() -> impl Strategy<Value = Scope> {
         prop_oneof![Just(Scope::Device), Just(Scope::Provider)]
     }
@@ -355,6 +367,7 @@ mod tests {
     fn any_device() -> impl Strategy<Value = DeviceResult> {
         prop_oneof![
             1 => Just(DeviceResult::AlreadyAccepted),
+            1 => Just(DeviceResult::UsedUp),
             1 => (0i64..200_000).prop_map(left_alone),
             4 => any_outcome().prop_map(DeviceResult::Tried),
         ]

@@ -8,6 +8,7 @@ pub mod message;
 pub mod recording;
 pub mod web_push;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -47,16 +48,27 @@ impl PushTarget {
     ///
     /// A Web Push endpoint is the device's own choice and anybody can run such a service, so a 401 or a 429 from one
     /// of them must not silence the others: there it is the endpoint's origin. Elsewhere it is the provider.
-    pub fn realm(&self) -> String {
+    pub fn realm(&self) -> Cow<'_, str> {
         match self.provider {
-            ProviderKind::WebPush => {
-                let origin = Url::parse(self.address.expose()).map(|url| url.origin().ascii_serialization());
-                format!("web_push {}", origin.as_deref().unwrap_or("?"))
-            }
-            ProviderKind::Apns => format!("apns {}", self.environment),
-            ProviderKind::Fcm | ProviderKind::Expo => self.provider.as_str().to_owned(),
+            ProviderKind::WebPush => origin(self.address.expose()),
+            ProviderKind::Apns => match self.environment {
+                Environment::Production => "apns production".into(),
+                Environment::Sandbox => "apns sandbox".into(),
+            },
+            ProviderKind::Fcm | ProviderKind::Expo => self.provider.as_str().into(),
         }
     }
+}
+
+/// The origin of an endpoint: without a copy where the text has the usual form, which is nearly always.
+fn origin(endpoint: &str) -> Cow<'_, str> {
+    let host = endpoint.strip_prefix("https://").unwrap_or_default();
+    let host = host.split(['/', '?', '#']).next().unwrap_or_default();
+    let usual = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
+    if !host.is_empty() && host.bytes().all(usual) {
+        return endpoint.get(.."https://".len() + host.len()).unwrap_or_default().into();
+    }
+    Url::parse(endpoint).map_or(Cow::Borrowed("no origin"), |url| url.origin().ascii_serialization().into())
 }
 
 /// Somebody who carries messages.

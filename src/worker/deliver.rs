@@ -15,7 +15,7 @@ use crate::alerts::queue::{AttemptRow, Claim, Settlement};
 use crate::alerts::store::DeviceRow;
 use crate::devices::sealed::SealedAddress;
 use crate::domain::alert::{Decision, DeviceResult, PushOutcome, TryFrame, decide};
-use crate::domain::backoff::MAX_JITTER_BP;
+use crate::domain::backoff::{MAX_JITTER_BP, MAX_TRIES};
 use crate::domain::device::{Address, ProviderKind};
 use crate::domain::ids;
 use crate::push::{Collapse, Payload, PushMessage, PushTarget, Urgency, VisibleText};
@@ -87,7 +87,10 @@ pub(super) async fn deliver(
             DeviceResult::Tried(PushOutcome::AddressSuspect { reason }) => {
                 finished.suspect.push((sent.device_id, sent.started_at, reason.to_string()));
             }
-            DeviceResult::Tried(_) | DeviceResult::AlreadyAccepted | DeviceResult::LeftAlone { .. } => {}
+            DeviceResult::Tried(_)
+            | DeviceResult::AlreadyAccepted
+            | DeviceResult::UsedUp
+            | DeviceResult::LeftAlone { .. } => {}
         }
         finished.attempts.extend(sent.attempt);
     }
@@ -130,9 +133,14 @@ async fn send(parts: &Parts, health: &Health, alive: &CancellationToken, claim: 
         count(parts, provider, "unauthorized");
         return without_try(health.unreadable(provider));
     };
-    if let Some(left_alone) = health.pause(&target, started_at) {
-        return without_try(left_alone);
+    if device.tries >= i64::from(MAX_TRIES) {
+        return without_try(DeviceResult::UsedUp);
     }
+    let waited = Instant::now();
+    let pass = match health.admit(&target, claim.id, started_at).await {
+        Ok(pass) => pass,
+        Err(left_alone) => return without_try(left_alone),
+    };
     if alive.is_cancelled() {
         // Somebody else may be sending it by now.
         return without_try(DeviceResult::LeftAlone { wait: TimeDelta::zero(), reason: "place_lost".into() });
@@ -140,7 +148,7 @@ async fn send(parts: &Parts, health: &Health, alive: &CancellationToken, claim: 
     let message = message(parts, claim, device);
     let clock = Instant::now();
     let given_up = |reason: &'static str| PushOutcome::Unavailable { retry_after: None, reason: reason.into() };
-    let patience = parts.settings.lease.saturating_sub(Duration::from_secs(2));
+    let patience = parts.settings.lease.saturating_sub(Duration::from_secs(2)).saturating_sub(waited.elapsed());
     let outcome = tokio::select! {
         biased;
         outcome = parts.registry.send(&target, &message) => outcome,
@@ -148,7 +156,7 @@ async fn send(parts: &Parts, health: &Health, alive: &CancellationToken, claim: 
         () = parts.clocks.care.sleep_until(claim.expires_at) => given_up("expired"),
     };
     let at = parts.clocks.wall.now();
-    let outcome = health.learn(&target, outcome, at);
+    let left_alone = health.learn(pass, &target, &outcome, at);
     let duration_ms = i32::try_from(clock.elapsed().as_millis()).unwrap_or(i32::MAX);
 
     let provider = target.provider.as_str();
@@ -173,7 +181,8 @@ async fn send(parts: &Parts, health: &Health, alive: &CancellationToken, claim: 
         provider_message_id,
         duration_ms,
     };
-    Sent { device_id: device.device_id, started_at, result: DeviceResult::Tried(outcome), attempt: Some(attempt) }
+    let result = left_alone.unwrap_or(DeviceResult::Tried(outcome));
+    Sent { device_id: device.device_id, started_at, result, attempt: Some(attempt) }
 }
 
 fn count(parts: &Parts, provider: &'static str, outcome: &'static str) {

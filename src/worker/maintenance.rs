@@ -10,21 +10,29 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
+use super::health::Health;
 use crate::alerts::{queue, store};
 use crate::auth::prune as prune_logins;
 use crate::db::{DbError, Scope, ensure_partitions};
+use crate::devices::store as devices;
 use crate::idempotency;
+use crate::push_health::store as push_health;
 
 /// How often old rows are looked for.
 const EVERY: Duration = Duration::from_secs(3600);
 /// How often the queue is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
+/// How long an address that its provider calls dead is kept, in case that the provider was wrong about many at once.
+const KEEP_DEAD: TimeDelta = TimeDelta::days(1);
+/// How long what a worker knew of push services outlives it.
+const KEEP_HEALTH: TimeDelta = TimeDelta::hours(1);
 /// How long attempts are kept.
 const KEEP_ATTEMPTS: TimeDelta = TimeDelta::days(90);
 
 /// Tidies up and measures until `stop`: once at the start, since no worker may have run for months, and then again and
 /// again.
-pub(super) async fn run(parts: Arc<Parts>, stop: CancellationToken) {
+pub(super) async fn run(parts: Arc<Parts>, health: Arc<Health>, stop: CancellationToken) {
+    let shared = health.keep_shared(Arc::clone(&parts), stop.clone());
     let work = async {
         let mut tidy_at = tokio::time::Instant::now();
         loop {
@@ -38,10 +46,8 @@ pub(super) async fn run(parts: Arc<Parts>, stop: CancellationToken) {
             tokio::time::sleep(MEASURE_EVERY).await;
         }
     };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = work => {}
-    }
+    let work = stop.run_until_cancelled(work);
+    tokio::join!(work, shared);
 }
 
 async fn measure(parts: &Parts) -> Result<(), DbError> {
@@ -65,6 +71,8 @@ async fn tidy(parts: &Parts) {
     job(parts, "partitions", partitions).await;
     job(parts, "attempts", async |conn| store::prune_attempts(conn, now - KEEP_ATTEMPTS).await.map(drop)).await;
     job(parts, "logins", async |conn| prune_logins(conn, now).await.map(drop)).await;
+    job(parts, "dead addresses", async |conn| devices::prune_dead(conn, now - KEEP_DEAD).await.map(drop)).await;
+    job(parts, "push health", async |conn| push_health::prune(conn, now - KEEP_HEALTH, now).await.map(drop)).await;
     job(parts, "idempotency keys", async |conn| idempotency::prune(conn, now).await.map(drop)).await;
 }
 

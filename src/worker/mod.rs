@@ -1,8 +1,8 @@
 //! The background worker: claims what is due, hands it to providers, settles what came of it. Any number of workers may
 //! run against one database.
 //!
-//! `presence.rs` is the worker's place among the others, `deliver.rs` takes one alert to its devices, `health.rs` knows
-//! which providers to leave alone, `settle.rs` writes results in batches, `maintenance.rs` tidies up.
+//! `presence.rs` is the worker's place among the others, `deliver.rs` takes one alert to its devices, `health/` knows
+//! which push services to leave alone, `settle.rs` writes results in batches, `maintenance.rs` tidies up.
 
 mod deliver;
 mod health;
@@ -80,7 +80,7 @@ pub struct Worker {
 impl Worker {
     /// A worker that has not started yet.
     pub fn new(parts: Parts) -> Self {
-        let health = Arc::new(Health::new(parts.metrics.clone()));
+        let health = Arc::new(Health::new(parts.metrics.clone(), parts.clocks.wall.clone(), &parts.settings));
         Self { parts: Arc::new(parts), health }
     }
 
@@ -89,10 +89,12 @@ impl Worker {
         let presence = Presence::register(&self.parts.db).await?;
         let mut total = Round::default();
         self.look().await?;
+        self.health.adopt(&self.parts.db).await?;
         loop {
             anyhow::ensure!(presence.is_alive(), "the worker lost its place");
             let (claimed, devices) = self.claim(&presence, BATCH).await?;
             if claimed.is_empty() {
+                self.health.share_news(&self.parts).await?;
                 return Ok(total);
             }
             total.claimed += claimed.len();
@@ -108,8 +110,11 @@ impl Worker {
 
     /// Works until `stop`, then finishes what is in flight and gives back what was not sent.
     pub async fn run(&self, stop: CancellationToken) -> anyhow::Result<()> {
+        if let Err(error) = self.health.adopt(&self.parts.db).await {
+            tracing::warn!(%error, "what other workers know of push services could not be read");
+        }
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let tidy = tokio::spawn(maintenance::run(Arc::clone(&self.parts), stop.clone()));
+        let tidy = tokio::spawn(maintenance::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()));
         while !stop.is_cancelled() {
             match Presence::register(&self.parts.db).await {
                 Ok(presence) => self.work(presence, &stop).await,

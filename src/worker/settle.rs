@@ -93,7 +93,8 @@ pub(super) async fn write(parts: &Parts, finished: &[Finished]) -> std::result::
         .scoped(Scope::System, async |conn| {
             let settled = queue::settle(conn, &settlements, &attempts).await?;
             for (device, since) in finished.iter().flat_map(|result| &result.dead) {
-                devices::store::delete_dead(conn, *device, *since).await?;
+                // Set aside first: a whole wave of them would be our mistake. They are forgotten a day later.
+                devices::store::quarantine(conn, *device, devices::store::DEAD, *since, now).await?;
             }
             for (device, tried_at, reason) in finished.iter().flat_map(|result| &result.suspect) {
                 devices::store::quarantine(conn, *device, reason, *tried_at, now).await?;

@@ -149,6 +149,7 @@ impl Kind {
                 "patients",
                 "protocols",
                 "push",
+                "push_health",
                 "telemetry",
             ],
             Self::Root => vec![""],

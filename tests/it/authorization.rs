@@ -145,6 +145,7 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/alerts", Users),
     row("GET", "/v1/alerts/{id}", Users).on(ALERT),
     row("POST", "/v1/alerts/{id}/opened", Users).on(ALERT),
+    row("GET", "/v1/push/providers", Administrators),
     row("POST", "/v1/treatments/{id}/complete", Staff).on(TREATMENT),
     row("POST", "/v1/treatments/{id}/confirm", Staff).on(TREATMENT),
     row("GET", "/v1/treatments/{id}/timeline", StaffAndOneself).on(TREATMENT),

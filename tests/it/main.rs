@@ -38,6 +38,7 @@ mod tenancy;
 mod timeline;
 mod treatments;
 mod worker_delivery;
+mod worker_health;
 mod worker_kill;
 mod worker_loop;
 mod worker_maintenance;

@@ -73,3 +73,35 @@ async fn a_job_that_fails_stops_no_other() {
     assert_eq!(count(&app, OLD).await, 1);
     work_until_none(&app, OLD).await;
 }
+
+#[tokio::test]
+async fn dead_addresses_go_a_day_later_and_what_dead_workers_knew_once_it_is_old() {
+    let app = TestApp::start().await;
+    let person = seed::person(&app).await;
+    let [old, fresh, suspect, living] = [
+        seed::phone(&app, person).await,
+        seed::phone(&app, person).await,
+        seed::phone(&app, person).await,
+        seed::phone(&app, person).await,
+    ];
+    for (device, reason, age) in [(old, "unregistered", "25h"), (fresh, "unregistered", "23h"), (suspect, "x", "99h")] {
+        app.sql(&format!(
+            "UPDATE devices SET quarantined_at = clock_timestamp() - interval '{age}', quarantine_reason = '{reason}'
+              WHERE id = '{device}'"
+        ))
+        .await;
+    }
+    for (age, until) in [("2h", "1 minute"), ("2h", "-1 minute"), ("50 minutes", "-1 minute")] {
+        app.sql(&format!(
+            "INSERT INTO push_health SELECT gen_random_uuid(), 'fcm', 'fcm', true, 'paused', 'quota', 'q', now(),
+                    now() + interval '{until}', 0, 0, 0, 0, now() - interval '{age}'"
+        ))
+        .await;
+    }
+    work_until_none(&app, &format!("devices WHERE id = '{old}'")).await;
+    work_until_none(&app, "push_health WHERE seen_at < now() - interval '1 hour' AND until < now()").await;
+    for left in [fresh, suspect, living] {
+        assert_eq!(count(&app, &format!("devices WHERE id = '{left}'")).await, 1);
+    }
+    assert_eq!(count(&app, "push_health WHERE cause = 'quota' AND seen_at < now() - interval '40 minutes'").await, 2);
+}

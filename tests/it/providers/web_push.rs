@@ -185,8 +185,12 @@ async fn a_subscription_without_usable_keys_is_suspect_and_nothing_is_sent() {
 
 #[test]
 fn an_answer_about_the_service_speaks_only_for_its_own_origin() {
-    let realm = |endpoint: &str| subscription(endpoint).0.realm();
+    let realm = |endpoint: &str| subscription(endpoint).0.realm().into_owned();
     assert_eq!(realm("https://push.example.org/a"), realm("https://push.example.org/b"));
     assert_ne!(realm("https://push.example.org/a"), realm("https://evil.example.org/a"));
     assert!(!realm("https://push.example.org/secret").contains("secret"));
+    for same in ["https://PUSH.example.org/a", "https://push.example.org:443/a", "https://who@push.example.org?a"] {
+        assert_eq!(realm(same), realm("https://push.example.org/a"), "{same}");
+    }
+    assert_eq!(realm("http://127.0.0.1:8080/a"), "http://127.0.0.1:8080");
 }

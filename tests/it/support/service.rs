@@ -49,16 +49,17 @@ impl Service {
 
     /// An app to which this service is FCM, stepped by both clocks, and its worker.
     pub async fn app_with_fcm(&self, send_timeout: &str) -> (TestApp, Worker) {
-        let base = format!("http://{}", self.host);
-        let credentials = google::credentials(&format!("{base}/token"));
-        let settings = [
-            ("MENDLINE_FCM_CREDENTIALS", credentials.as_str()),
-            ("MENDLINE_FCM_BASE_URL", base.as_str()),
-            ("MENDLINE_SEND_TIMEOUT_SECONDS", send_timeout),
-        ];
-        let app = TestApp::start_stepped(&settings).await;
+        let app = self.app_with_fcm_and(&[("MENDLINE_SEND_TIMEOUT_SECONDS", send_timeout)]).await;
         let worker = Worker::new(app.wire_parts());
         (app, worker)
+    }
+
+    /// An app to which this service is FCM, with further settings.
+    pub async fn app_with_fcm_and(&self, settings: &[(&str, &str)]) -> TestApp {
+        let base = format!("http://{}", self.host);
+        let credentials = google::credentials(&format!("{base}/token"));
+        let fcm = [("MENDLINE_FCM_CREDENTIALS", credentials.as_str()), ("MENDLINE_FCM_BASE_URL", base.as_str())];
+        TestApp::start_stepped(&[&fcm, settings].concat()).await
     }
 
     /// A device of this person's that is subscribed here.
@@ -87,14 +88,32 @@ impl Service {
 
     /// Accepts whatever comes while `work` lasts.
     pub async fn well<T>(&self, work: impl Future<Output = T>) -> T {
-        let accept_all = async {
+        self.treating(Held::accept, work).await
+    }
+
+    /// Answers every message so while `work` lasts.
+    pub async fn answering<T>(&self, head: &str, body: &[u8], work: impl Future<Output = T>) -> T {
+        self.treating(async |held: Held| held.answer(head, body).await, work).await
+    }
+
+    /// Hangs up on every message while `work` lasts.
+    pub async fn hanging_up<T>(&self, work: impl Future<Output = T>) -> T {
+        self.treating(async |held: Held| drop(held), work).await
+    }
+
+    /// Treats every message so while `work` lasts; whoever asks for a token gets one.
+    async fn treating<T>(&self, treat: impl AsyncFn(Held), work: impl Future<Output = T>) -> T {
+        let treat_all = async {
             while let Some(held) = self.requests.lock().await.recv().await {
-                held.accept().await;
+                match held.path() {
+                    "/token" => held.accept().await,
+                    _ => treat(held).await,
+                }
             }
         };
         tokio::select! {
             done = work => done,
-            () = accept_all => unreachable!("the service runs as long as the test"),
+            () = treat_all => unreachable!("the service runs as long as the test"),
         }
     }
 

@@ -1,0 +1,138 @@
+//! How many messages may leave this process: a second, and at a time, in all and by provider. Whoever is over waits in
+//! place for a moment, since its turn is near; beyond that its alert is put off, to a moment of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::{Limit, Limits as Settings};
+use crate::domain::device::ProviderKind;
+use crate::domain::pace::Pace;
+
+/// How long somebody waits in place: well below any lease.
+pub(super) const BRIEF: Duration = Duration::from_secs(1);
+/// What a ramp ends at where no rate is set: more than a process sends.
+const NO_LIMIT: u32 = 20_000;
+
+/// A pace and where it stands.
+#[derive(Debug)]
+struct Metre {
+    pace: Pace,
+    next: AtomicU64,
+    /// The same for those who were put off.
+    later: AtomicU64,
+}
+
+impl Metre {
+    fn of(rate: u32) -> Option<Self> {
+        Some(Self { pace: Pace::per_second(rate)?, next: AtomicU64::new(0), later: AtomicU64::new(0) })
+    }
+
+    /// Takes the next turn, if it comes within [`BRIEF`].
+    fn turn(&self, now: u64) -> Result<Duration, TimeDelta> {
+        let mut before = self.next.load(Relaxed);
+        loop {
+            let turn = self.pace.turn(before, now);
+            if turn.wait > BRIEF {
+                return Err(self.put_off(before, now));
+            }
+            match self.next.compare_exchange_weak(before, turn.next, Relaxed, Relaxed) {
+                Ok(_) => return Ok(turn.wait),
+                Err(found) => before = found,
+            }
+        }
+    }
+
+    /// A turn after all those that are taken. It is not kept for whoever was put off, but nobody else is sent to it.
+    fn put_off(&self, next: u64, now: u64) -> TimeDelta {
+        let mut before = self.later.load(Relaxed);
+        loop {
+            let turn = self.pace.turn(before.max(next), now);
+            match self.later.compare_exchange_weak(before, turn.next, Relaxed, Relaxed) {
+                Ok(_) => return TimeDelta::from_std(turn.wait.max(BRIEF)).unwrap_or(TimeDelta::MAX),
+                Err(found) => before = found,
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Limiter {
+    metre: Option<Metre>,
+    slots: Option<Arc<Semaphore>>,
+    rate: u32,
+}
+
+impl Limiter {
+    fn new(limit: Limit) -> Self {
+        let slots = usize::try_from(limit.concurrency).ok().filter(|slots| *slots > 0);
+        let slots = slots.map(|slots| Arc::new(Semaphore::new(slots)));
+        Self { metre: Metre::of(limit.rate), slots, rate: limit.rate }
+    }
+}
+
+/// A place among those in flight, where they are counted.
+pub(super) type Slot = Option<OwnedSemaphorePermit>;
+
+/// Why and for how long somebody is put off.
+pub(super) type Over = (TimeDelta, &'static str);
+
+/// The limits of this process.
+#[derive(Debug)]
+pub(super) struct Limits {
+    started: Instant,
+    all: Limiter,
+    fcm: Limiter,
+    apns: Limiter,
+    web_push: Limiter,
+    expo: Limiter,
+}
+
+impl Limits {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let all = Limiter::new(Limit { rate: settings.rate, concurrency: 0 });
+        let Settings { fcm, apns, web_push, expo, .. } = *settings;
+        let [fcm, apns, web_push, expo] = [fcm, apns, web_push, expo].map(Limiter::new);
+        Self { started: Instant::now(), all, fcm, apns, web_push, expo }
+    }
+
+    fn of(&self, provider: ProviderKind) -> &Limiter {
+        match provider {
+            ProviderKind::Fcm => &self.fcm,
+            ProviderKind::Apns => &self.apns,
+            ProviderKind::WebPush => &self.web_push,
+            ProviderKind::Expo => &self.expo,
+        }
+    }
+
+    /// What a ramp of this provider ends at.
+    pub(super) fn full_rate(&self, provider: ProviderKind) -> f64 {
+        let rates = [self.all.rate, self.of(provider).rate];
+        f64::from(rates.into_iter().filter(|rate| *rate > 0).min().unwrap_or(NO_LIMIT))
+    }
+
+    /// Waits for a turn, or says how long to wait for a better one.
+    pub(super) async fn turn(&self, provider: ProviderKind) -> Result<Slot, Over> {
+        let limiter = self.of(provider);
+        let slot = match &limiter.slots {
+            None => None,
+            Some(slots) => match tokio::time::timeout(BRIEF, Arc::clone(slots).acquire_owned()).await {
+                Ok(slot) => slot.ok(),
+                Err(_) => return Err((TimeDelta::seconds(1), "concurrency_limit")),
+            },
+        };
+        let metres = [&limiter.metre, &self.all.metre];
+        let mut wait = Duration::ZERO;
+        for metre in metres.into_iter().flatten() {
+            let now = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            wait = wait.max(metre.turn(now).map_err(|wait| (wait, "rate_limit"))?);
+        }
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(slot)
+    }
+}
