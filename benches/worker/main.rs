@@ -5,10 +5,13 @@
 //! count. A benchmark fails where work was lost or done twice, never because a machine was slow.
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it found")]
 
+mod account;
 mod claim;
+mod costs;
 mod drain;
 mod ideal;
 mod lab;
+mod lateness;
 mod measure;
 mod raw;
 mod seed;
@@ -31,6 +34,8 @@ struct Cli {
 enum Benchmark {
     /// Alerts a second, from due to settled, beside a loop that only claims, posts and settles.
     Worker(drain::Options),
+    /// From the due moment to the push service, at a steady rate among many alerts that are not due; then an idle worker.
+    Lateness(lateness::Options),
     /// One claim among few and among many alerts that are not due yet.
     Claim(claim::Options),
     /// Registering a treatment over HTTP beside inserting the same rows.
@@ -45,6 +50,7 @@ async fn main() -> anyhow::Result<()> {
     let benchmark = async {
         match Cli::parse().benchmark {
             Benchmark::Worker(options) => drain::run(options).await,
+            Benchmark::Lateness(options) => lateness::run(options).await,
             Benchmark::Claim(options) => claim::run(options).await,
             Benchmark::Treatments(options) => treatments::run(options).await,
             Benchmark::Sink(options) => sink::serve(options).await,
