@@ -55,8 +55,11 @@ pub(super) async fn deliver(
     give_up_at: tokio::time::Instant,
 ) -> Finished {
     let _in_flight = InFlight::begin(&parts.metrics);
-    let sends = devices.iter().map(|device| send(parts, health, alive, &claim, device, give_up_at));
-    let sent: Vec<Sent> = futures_util::future::join_all(sends).await;
+    let send = |device| send(parts, health, alive, &claim, device, give_up_at);
+    let sent: Vec<Sent> = match devices.as_slice() {
+        [device] => vec![send(device).await],
+        devices => futures_util::future::join_all(devices.iter().map(send)).await,
+    };
 
     let frame = TryFrame {
         now: parts.clocks.care.now(),
