@@ -9,6 +9,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use uuid::{NoContext, Timestamp, Uuid};
 
+/// What the runtime's timers may be late by.
+const BLUNT: TimeDelta = TimeDelta::milliseconds(2);
+
 /// One source of time; cheap to clone, all clones agree.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
@@ -83,6 +86,26 @@ impl Clock {
                 std::future::pending::<()>().await;
             }
         }
+        self.sleep_off(instant).await;
+    }
+
+    /// The same to a tenth of a millisecond: the runtime's timers tick in milliseconds, and round up. Costs a thread for the
+    /// last two of them.
+    pub async fn sleep_until_sharp(&self, instant: DateTime<Utc>) {
+        self.sleep_until(instant - BLUNT).await;
+        if let Source::Manual(_) = &self.0 {
+            return self.sleep_until(instant).await;
+        }
+        while let Ok(left) = (instant - self.now()).to_std()
+            && !left.is_zero()
+        {
+            if tokio::task::spawn_blocking(move || std::thread::sleep(left)).await.is_err() {
+                return self.sleep_off(instant).await;
+            }
+        }
+    }
+
+    async fn sleep_off(&self, instant: DateTime<Utc>) {
         // In steps: a laptop that slept, or a stepped system clock, must not stretch a long wait.
         while let Ok(left) = (instant - self.now()).to_std() {
             if left.is_zero() {

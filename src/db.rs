@@ -2,6 +2,7 @@
 //! connection. A pooled connection is driven by the runtime that opened the pool, never by an HTTP worker thread.
 
 mod connect;
+mod dedicated;
 pub(crate) mod hot;
 pub(crate) mod lock;
 mod migrate;
@@ -16,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 pub use connect::Connector;
+pub use dedicated::Dedicated;
 pub use migrate::{MigrationState, ensure_partitions, migrate, migration_state};
 
 /// How long a request waits for a free connection.
@@ -38,15 +40,20 @@ pub enum Scope {
 impl Scope {
     /// The statement that opens a transaction in this scope. Only typed ids go into its text.
     fn begin(self) -> String {
+        format!("BEGIN; {}", self.settings("SET LOCAL"))
+    }
+
+    /// The statement that puts a whole session into this scope.
+    fn enter(self) -> String {
+        self.settings("SET")
+    }
+
+    fn settings(self, set: &str) -> String {
         match self {
-            Self::Identity => "BEGIN; SET LOCAL mendline.scope = 'identity'".to_owned(),
-            Self::System => "BEGIN; SET LOCAL mendline.scope = 'system'".to_owned(),
-            Self::User(id) => {
-                format!("BEGIN; SET LOCAL mendline.scope = 'user'; SET LOCAL mendline.user_id = '{id}'")
-            }
-            Self::Clinic(id) => {
-                format!("BEGIN; SET LOCAL mendline.scope = 'clinic'; SET LOCAL mendline.clinic_id = '{id}'")
-            }
+            Self::Identity => format!("{set} mendline.scope = 'identity'"),
+            Self::System => format!("{set} mendline.scope = 'system'"),
+            Self::User(id) => format!("{set} mendline.scope = 'user'; {set} mendline.user_id = '{id}'"),
+            Self::Clinic(id) => format!("{set} mendline.scope = 'clinic'; {set} mendline.clinic_id = '{id}'"),
         }
     }
 }
@@ -130,6 +137,11 @@ impl Db {
     /// Opens connections of its own, for listening and for session locks.
     pub fn connector(&self) -> &Connector {
         &self.connector
+    }
+
+    /// A connection beside the pool for one task of a worker, in one scope for good.
+    pub fn dedicated(&self, scope: Scope) -> Dedicated {
+        Dedicated::new(self.connector.clone(), scope)
     }
 
     /// Connections in the pool and those of them that are free.

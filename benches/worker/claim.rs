@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use anyhow::ensure;
+use chrono::TimeDelta;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use mendline::alerts::queue::{self, Claim};
 use mendline::auth::keys::Keys;
@@ -83,7 +84,8 @@ impl Side {
     async fn fill(lab: &Lab, keys: &Keys, name: &str, due: usize, future: usize) -> anyhow::Result<Self> {
         let mut conn = lab::connect(&lab.database(name).await?).await?;
         seed::people(&mut conn, keys, 1).await?;
-        seed::alerts(&mut conn, Clock::system().now(), due, future).await?;
+        let due = seed::Due { count: due, from: Clock::system().now(), every: TimeDelta::zero() };
+        seed::alerts(&mut conn, due, future).await?;
         Ok(Self { conn, claimed: Vec::new(), took: Vec::new() })
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use mendline::app::State;
 use mendline::clock::{Clock, Clocks};
 use mendline::config::{Config, Vars};
@@ -28,8 +28,14 @@ impl Lab {
         sweep();
         let dir = std::env::temp_dir().join(format!("{DIR}{}", std::process::id()));
         let mut lab = Self { cluster: Some(start(&dir).await?), dir };
-        let roomy = format!("ALTER SYSTEM SET shared_buffers = '{SHARED_BUFFERS}'");
-        connect(&lab.url(DATABASE)).await?.batch_execute(&roomy).await?;
+        let mut conn = connect(&lab.url(DATABASE)).await?;
+        conn.batch_execute(&format!("ALTER SYSTEM SET shared_buffers = '{SHARED_BUFFERS}'")).await?;
+        // Counts statements, where the installation has it.
+        let counter = "SELECT FROM pg_available_extensions WHERE name = 'pg_stat_statements'";
+        if diesel::sql_query(counter).execute(&mut conn).await? > 0 {
+            conn.batch_execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'").await?;
+        }
+        drop(conn);
         if let Some(cluster) = lab.cluster.take() {
             tokio::task::spawn_blocking(|| cluster.stop()).await??;
         }

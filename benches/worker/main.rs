@@ -1,16 +1,20 @@
 //! What the whole system costs, beside the least that the same work could cost. Run by `script/bench`.
 //!
-//! `worker` drains due alerts, `claim` takes a batch out of a small and a large queue, `treatments` registers treatments.
-//! Each runs both sides in turn on one private Postgres with its default durability, so that only ratios of one run
+//! `worker` drains due alerts, `lateness` sends them one by one at their moments, `claim` takes a batch out of a small and a
+//! large queue, `treatments` registers treatments. Most run both sides in turn on one private Postgres with its default durability, so that only ratios of one run
 //! count. A benchmark fails where work was lost or done twice, never because a machine was slow.
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it found")]
 
+mod account;
 mod claim;
+mod costs;
 mod drain;
 mod ideal;
 mod lab;
+mod lateness;
 mod measure;
 mod raw;
+mod recipe;
 mod seed;
 mod sink;
 mod treatments;
@@ -31,22 +35,31 @@ struct Cli {
 enum Benchmark {
     /// Alerts a second, from due to settled, beside a loop that only claims, posts and settles.
     Worker(drain::Options),
+    /// From the due moment to the push service, at a steady rate among many alerts that are not due; then an idle worker.
+    Lateness(lateness::Options),
     /// One claim among few and among many alerts that are not due yet.
     Claim(claim::Options),
     /// Registering a treatment over HTTP beside inserting the same rows.
     Treatments(treatments::Options),
+    /// Fills the database of DATABASE_URL, for measuring a server of one's own.
+    Seed(recipe::Options),
     /// The push service that the others send to, as a process of its own.
-    #[command(hide = true)]
     Sink(sink::Options),
 }
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    mendline::cli::raise_open_files();
     let benchmark = async {
         match Cli::parse().benchmark {
             Benchmark::Worker(options) => drain::run(options).await,
+            Benchmark::Lateness(options) => lateness::run(options).await,
             Benchmark::Claim(options) => claim::run(options).await,
             Benchmark::Treatments(options) => treatments::run(options).await,
+            Benchmark::Seed(options) => recipe::run(options).await,
             Benchmark::Sink(options) => sink::serve(options).await,
         }
     };

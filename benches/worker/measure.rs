@@ -23,6 +23,19 @@ pub fn own_cpu() -> Duration {
     Duration::from_micros(u64::try_from(micros.iter().sum::<i64>()).unwrap_or(0))
 }
 
+/// The value below which `share` of the sorted values are.
+pub fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// The most memory that this process has had, as Linux says it.
+pub fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or("unknown".to_owned(), |kib| kib.trim().to_owned())
+}
+
 /// Processor time that a process, its children that ended and its children that run have used, to a hundredth of a
 /// second. Linux only; nothing elsewhere.
 pub fn family_cpu(parent: u32) -> Option<Duration> {

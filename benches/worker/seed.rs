@@ -1,6 +1,6 @@
 //! Rows to work on, by SQL: people with a phone each, and alerts.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::sql_types::{Array, Binary, Int8, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use mendline::auth::keys::Keys;
@@ -45,9 +45,20 @@ pub async fn people(conn: &mut AsyncPgConnection, keys: &Keys, count: usize) -> 
     Ok(())
 }
 
-/// The whole queue: `due` alerts that are due since `now`, one for each of the first people, and `future` ones spread over
-/// the six weeks from an hour on. Leaves the tables as autovacuum would.
-pub async fn alerts(conn: &mut AsyncPgConnection, now: DateTime<Utc>, due: usize, future: usize) -> anyhow::Result<()> {
+/// When alerts are due.
+#[derive(Debug, Clone, Copy)]
+pub struct Due {
+    /// How many, one for each of the first people.
+    pub count: usize,
+    /// The first one's moment.
+    pub from: DateTime<Utc>,
+    /// From one to the next.
+    pub every: TimeDelta,
+}
+
+/// The whole queue: what is due, and `future` alerts spread over the six weeks from an hour later on. Leaves the tables
+/// as autovacuum would.
+pub async fn alerts(conn: &mut AsyncPgConnection, due: Due, future: usize) -> anyhow::Result<()> {
     conn.batch_execute("TRUNCATE alerts, attempts").await?;
     diesel::sql_query(
         "INSERT INTO alerts (clinic_id, id, recipient_kind, recipient_id, dedupe_key, category, urgent, due_at,
@@ -55,15 +66,29 @@ pub async fn alerts(conn: &mut AsyncPgConnection, now: DateTime<Utc>, due: usize
          SELECT md5('clinic')::uuid, gen_random_uuid(), 'patient', md5('patient' || n)::uuid, 't:' || n, 'routine',
                 false, due_at, due_at, due_at + interval '1 day', 'scheduled', 1, false, 0, 0
            FROM generate_series(1, $2 + $3) AS n,
-                LATERAL (SELECT CASE WHEN n <= $2 THEN $1
+                LATERAL (SELECT CASE WHEN n <= $2 THEN $1 + (n - 1) * $4 * interval '1 microsecond'
                     ELSE $1 + interval '1 hour' + (n - $2) * (interval '42 days' / greatest($3, 1)) END) AS moment (due_at)",
     )
-    .bind::<Timestamptz, _>(now)
-    .bind::<Int8, _>(i64::try_from(due)?)
+    .bind::<Timestamptz, _>(due.from)
+    .bind::<Int8, _>(i64::try_from(due.count)?)
     .bind::<Int8, _>(i64::try_from(future)?)
+    .bind::<Int8, _>(due.every.num_microseconds().unwrap_or(0))
     .execute(conn)
     .await?;
     conn.batch_execute("VACUUM ANALYZE").await?;
     conn.batch_execute("CHECKPOINT").await?;
     Ok(())
+}
+
+#[derive(diesel::QueryableByName)]
+struct Unsent {
+    #[diesel(sql_type = Int8)]
+    unsent: i64,
+}
+
+/// How many alerts are due and not sent.
+pub async fn unsent(conn: &mut AsyncPgConnection) -> anyhow::Result<i64> {
+    let sql = "SELECT count(*) AS unsent FROM alerts WHERE due_at <= now() AND state <> 'sent'";
+    let row: Unsent = diesel::sql_query(sql).get_result(conn).await?;
+    Ok(row.unsent)
 }

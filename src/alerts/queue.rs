@@ -19,9 +19,9 @@ pub use cancel::cancel_seen;
 pub use claim::{Claim, Claimed, claim_due, next_due, queue_depth};
 pub use open::mark_opened;
 pub use plan::{Owed, PlannedState, Recipient, RecipientKind, enqueue, replace_plan};
-pub use rescue::{Look, look, register_worker, rescue};
+pub use rescue::{AHEAD, Look, look, register_worker, rescue};
 pub use revive::revive_for_user;
-pub use settle::{AttemptRow, Settled, Settlement, release, settle};
+pub use settle::{AttemptRow, Settled, Settlement, release, settle, settle_again};
 pub use withdraw::withdraw;
 
 /// Channel on which a worker hears of alerts due before it would look by itself.

@@ -6,6 +6,7 @@ mod database;
 mod demo;
 mod healthcheck;
 mod keys;
+mod limits;
 mod protocol;
 mod serve;
 
@@ -18,6 +19,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 
 pub use database::Database;
+pub use limits::raise_open_files;
 
 /// Recovery companion backend for microneedling patients and their clinics.
 #[derive(Debug, Parser)]
@@ -72,6 +74,7 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     let quiet = matches!(cli.role, Role::Demo(_));
     crate::telemetry::init(config.is_production(), if quiet { "warn" } else { "info" });
+    raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

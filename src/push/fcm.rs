@@ -23,6 +23,9 @@ pub use credentials::{CredentialsError, ServiceAccount};
 /// Google's own address of the API.
 pub const BASE_URL: &str = "https://fcm.googleapis.com";
 
+/// A body with a usual address and a neutral text fits.
+const USUAL_BODY_BYTES: usize = 1024;
+
 /// How FCM is set up.
 #[derive(Debug, Clone)]
 pub struct FcmSettings {
@@ -84,7 +87,9 @@ impl Fcm {
         let turn = self.http.turn(self.send_url.clone()).await?;
         let ttl = message.ttl_seconds(self.clocks.care.now())?;
         let request = body::Request::new(target, message, ttl, self.clocks.wall.now());
-        let body = serde_json::to_vec(&request).map_err(|_never| PushOutcome::Rejected { reason: "payload".into() })?;
+        let mut body = Vec::with_capacity(USUAL_BODY_BYTES);
+        serde_json::to_writer(&mut body, &request)
+            .map_err(|_never| PushOutcome::Rejected { reason: "payload".into() })?;
         let headers = HeaderMap::from_iter([
             (AUTHORIZATION, token),
             (CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8")),

@@ -1,7 +1,7 @@
 //! One alert to its recipient's devices: render, send, decide. It writes nothing.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use prometheus_client::metrics::gauge::Gauge;
@@ -44,17 +44,22 @@ pub(super) fn pair(claims: Vec<Claim>, devices: Vec<DeviceRow>) -> Vec<(Claim, V
     pairs
 }
 
-/// Takes the alert to every device that has not accepted it yet.
+/// Takes the alert to every device that has not accepted it yet. What has no answer at `give_up_at` is given up: before
+/// somebody else may take the claim over.
 pub(super) async fn deliver(
     parts: &Parts,
     health: &Health,
     alive: &CancellationToken,
     claim: Claim,
     devices: Vec<DeviceRow>,
+    give_up_at: tokio::time::Instant,
 ) -> Finished {
     let _in_flight = InFlight::begin(&parts.metrics);
-    let sends = devices.iter().map(|device| send(parts, health, alive, &claim, device));
-    let sent: Vec<Sent> = futures_util::future::join_all(sends).await;
+    let send = |device| send(parts, health, alive, &claim, device, give_up_at);
+    let sent: Vec<Sent> = match devices.as_slice() {
+        [device] => vec![send(device).await],
+        devices => futures_util::future::join_all(devices.iter().map(send)).await,
+    };
 
     let frame = TryFrame {
         now: parts.clocks.care.now(),
@@ -122,7 +127,14 @@ struct Sent {
     attempt: Option<AttemptRow>,
 }
 
-async fn send(parts: &Parts, health: &Health, alive: &CancellationToken, claim: &Claim, device: &DeviceRow) -> Sent {
+async fn send(
+    parts: &Parts,
+    health: &Health,
+    alive: &CancellationToken,
+    claim: &Claim,
+    device: &DeviceRow,
+    give_up_at: tokio::time::Instant,
+) -> Sent {
     let started_at = parts.clocks.wall.now();
     let without_try = |result| Sent { device_id: device.device_id, started_at, result, attempt: None };
     if device.accepted {
@@ -136,7 +148,6 @@ async fn send(parts: &Parts, health: &Health, alive: &CancellationToken, claim: 
     if device.tries >= i64::from(MAX_TRIES) {
         return without_try(DeviceResult::UsedUp);
     }
-    let waited = Instant::now();
     let pass = match health.admit(&target, claim.id, started_at).await {
         Ok(pass) => pass,
         Err(left_alone) => return without_try(left_alone),
@@ -148,11 +159,10 @@ async fn send(parts: &Parts, health: &Health, alive: &CancellationToken, claim: 
     let message = message(parts, claim, device);
     let clock = Instant::now();
     let given_up = |reason: &'static str| PushOutcome::Unavailable { retry_after: None, reason: reason.into() };
-    let patience = parts.settings.lease.saturating_sub(Duration::from_secs(2)).saturating_sub(waited.elapsed());
     let outcome = tokio::select! {
         biased;
         outcome = parts.registry.send(&target, &message) => outcome,
-        () = tokio::time::sleep(patience) => given_up("timeout"),
+        () = tokio::time::sleep_until(give_up_at) => given_up("timeout"),
         () = parts.clocks.care.sleep_until(claim.expires_at) => given_up("expired"),
     };
     let at = parts.clocks.wall.now();

@@ -1,11 +1,15 @@
 //! The background worker: claims what is due, hands it to providers, settles what came of it. Any number of workers may
 //! run against one database.
 //!
-//! `presence.rs` is the worker's place among the others, `deliver.rs` takes one alert to its devices, `health/` knows
-//! which push services to leave alone, `settle.rs` writes results in batches, `maintenance.rs` tidies up.
+//! `presence.rs` is the worker's place among the others, `agenda.rs` knows what is due when, `intake.rs` claims,
+//! `flight.rs` and `deliver.rs` take one alert to its devices, `health/` knows which push services to leave alone,
+//! `settle.rs` writes results in batches, `maintenance.rs` tidies up.
 
+mod agenda;
 mod deliver;
+mod flight;
 mod health;
+mod intake;
 mod maintenance;
 mod presence;
 mod settle;
@@ -13,31 +17,32 @@ mod settle;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use chrono::{DateTime, Utc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::alerts::queue::{self, Claim, Claimed, Look};
-use crate::alerts::store::{self, DeviceRow};
+use crate::alerts::queue;
 use crate::auth::keys::Keys;
 use crate::clock::Clocks;
 use crate::config;
 use crate::db::{Db, DbError, Scope};
-use crate::protocols::{Catalogue, CatalogueError};
+use crate::protocols::Catalogue;
 use crate::push::Registry;
-use crate::telemetry::{Metrics, StateLabel};
+use crate::telemetry::Metrics;
 
+use agenda::{Agenda, Next};
 use deliver::Finished;
+use flight::Airspace;
 use health::Health;
+use intake::Intake;
 use presence::{Presence, Wake};
 
 /// The most that one claim takes: beyond that a batch no longer gets cheaper.
 const BATCH: usize = 500;
-/// How long a claim may wait for more free slots, so that a busy worker does not claim alerts one by one.
-const GATHER: Duration = Duration::from_millis(5);
-/// How long an idle worker waits at least, although something is due: others may hold what it could not claim.
-const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
+/// How soon a worker looks again where something is due that it could not claim: others hold it.
+const IN_OTHER_HANDS: Duration = Duration::from_millis(50);
 /// How long to wait before asking a database again that did not answer.
 const DATABASE_BACKOFF: Duration = Duration::from_millis(500);
 
@@ -86,25 +91,35 @@ impl Worker {
 
     /// Works off everything that is due now and returns: the step that tests and the demo take.
     pub async fn drain(&self) -> anyhow::Result<Round> {
-        let presence = Presence::register(&self.parts.db).await?;
+        let parts = &self.parts;
+        let presence = Presence::register(&parts.db).await?;
+        let (worker, alive) = (presence.number(), presence.alive());
         let mut total = Round::default();
-        self.look().await?;
-        self.health.adopt(&self.parts.db).await?;
+        self.health.adopt(&parts.db).await?;
+        let now = parts.clocks.care.now();
+        let look = async |conn: &mut _| Ok::<_, DbError>(queue::look(conn, now).await?);
+        intake::tell(&parts.db.scoped(Scope::System, look).await?);
         loop {
             anyhow::ensure!(presence.is_alive(), "the worker lost its place");
-            let (claimed, devices) = self.claim(&presence, BATCH).await?;
+            let claim = async |conn: &mut _| {
+                let claimed = intake::claim(parts, conn, worker, BATCH).await?;
+                let devices = intake::devices(parts, conn, &claimed.claims).await?;
+                Ok::<_, DbError>((claimed, devices))
+            };
+            let (claimed, devices) = parts.db.scoped(Scope::System, claim).await?;
             if claimed.is_empty() {
-                self.health.share_news(&self.parts).await?;
+                self.health.share_news(parts).await?;
                 return Ok(total);
             }
             total.claimed += claimed.len();
             total.ended += claimed.len() - claimed.claims.len();
-            let alive = presence.alive();
+            let give_up_at = Instant::now() + parts.settings.lease;
             let sends = deliver::pair(claimed.claims, devices)
                 .into_iter()
-                .map(|(claim, devices)| deliver::deliver(&self.parts, &self.health, &alive, claim, devices));
+                .map(|(claim, devices)| deliver::deliver(parts, &self.health, &alive, claim, devices, give_up_at));
             let finished: Vec<Finished> = futures_util::future::join_all(sends).await;
-            total.settled += settle::write(&self.parts, &finished).await?;
+            let write = async |conn: &mut _| settle::write(parts, conn, &finished, false).await;
+            total.settled += parts.db.scoped(Scope::System, write).await?;
         }
     }
 
@@ -130,143 +145,87 @@ impl Worker {
 
     /// Claims and sends under one registration, until told to stop or until the registration is lost.
     async fn work(&self, mut presence: Presence, stop: &CancellationToken) {
-        let slots = Arc::new(Semaphore::new(usize::try_from(self.parts.settings.concurrency).unwrap_or(1)));
+        let parts = &self.parts;
         let (results, inbox) = mpsc::channel(4 * BATCH);
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let writer = tokio::spawn(settle::run(Arc::clone(&self.parts), inbox));
+        let writer = tokio::spawn(settle::run(Arc::clone(parts), inbox));
+        let airspace = Arc::new(Airspace {
+            parts: Arc::clone(parts),
+            health: Arc::clone(&self.health),
+            alive: presence.alive(),
+            stop: stop.clone(),
+            slots: Semaphore::new(usize::try_from(parts.settings.concurrency).unwrap_or(1)),
+            results,
+        });
         let mut sends = JoinSet::new();
+        let (mut intake, mut agenda) = (Intake::new(Arc::clone(parts)), Agenda::default());
         let mut look_at = Instant::now();
-        let mut nothing_left = false;
-        let alive = presence.alive();
 
         while !stop.is_cancelled() && presence.is_alive() {
             while sends.try_join_next().is_some() {}
-            if nothing_left || Instant::now() >= look_at {
-                look_at = Instant::now() + self.parts.settings.poll;
-                let look = self.look().await.unwrap_or_else(|error| {
-                    tracing::warn!(%error, "looking at the queue failed");
-                    Look::default()
-                });
-                if nothing_left && look.rescued == 0 && !self.is_called(look, &mut presence, stop, look_at).await {
-                    continue;
+            let next = agenda.next(parts.clocks.care.now());
+            if next == Next::Look || Instant::now() >= look_at {
+                look_at = Instant::now() + parts.settings.poll;
+                match intake.look().await {
+                    Ok(look) => agenda.looked(look),
+                    Err(error) => tracing::warn!(%error, "looking at the queue failed"),
                 }
+                continue;
+            }
+            if let Next::Wait(due) = next {
+                if self.is_called(due, &mut presence, stop, look_at).await {
+                    look_at = Instant::now();
+                }
+                continue;
             }
             let room = tokio::select! {
-                room = self.room(&slots) => room.min(BATCH),
+                room = airspace.room() => room.min(BATCH),
                 () = stop.cancelled() => break,
-                () = alive.cancelled() => break,
+                () = airspace.alive.cancelled() => break,
                 () = tokio::time::sleep_until(look_at) => continue,
             };
-            match self.claim(&presence, room).await {
-                Ok((claimed, devices)) => {
-                    nothing_left = claimed.len() < room;
-                    for (claim, devices) in deliver::pair(claimed.claims, devices) {
-                        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { break };
-                        sends.spawn(self.send(claim, devices, presence.alive(), stop.clone(), slot, results.clone()));
-                    }
-                }
+            let (now, claimed_at) = (parts.clocks.care.now(), Instant::now());
+            let taken = match intake.claim(presence.number(), room).await {
+                Ok(taken) => taken,
                 Err(error) => {
                     tracing::warn!(%error, "claiming failed; the worker tries again");
                     pause(DATABASE_BACKOFF, stop).await;
+                    continue;
                 }
+            };
+            if agenda.claimed(now, taken.rows, room) {
+                look_at = look_at.min(Instant::now() + IN_OTHER_HANDS);
+            }
+            for (claim, devices) in taken.alerts {
+                sends.spawn(Arc::clone(&airspace).send(claim, devices, claimed_at));
+            }
+            for claim in taken.unread {
+                airspace.hand_over(settle::Result::Unsent(Box::new(claim))).await;
             }
         }
 
         let finish = async { while sends.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.parts.settings.shutdown, finish).await.is_err() {
+        if tokio::time::timeout(parts.settings.shutdown, finish).await.is_err() {
             tracing::warn!(
                 "sends were still in flight at the end of the grace period; another worker will rescue them"
             );
             sends.shutdown().await;
         }
-        drop(results);
+        drop(airspace);
         settle::finish(writer, stop).await;
     }
 
-    /// One alert, from claim to result; its slot is free again once the result is on its way to the database.
-    fn send(
+    /// Waits until something is due, somebody calls, or it is time to look. Whether somebody called.
+    async fn is_called(
         &self,
-        claim: Claim,
-        devices: Vec<DeviceRow>,
-        alive: CancellationToken,
-        stop: CancellationToken,
-        slot: OwnedSemaphorePermit,
-        results: mpsc::Sender<settle::Result>,
-    ) -> impl Future<Output = ()> + use<> {
-        let (parts, health) = (Arc::clone(&self.parts), Arc::clone(&self.health));
-        async move {
-            let result = if stop.is_cancelled() {
-                settle::Result::Unsent(Box::new(claim))
-            } else {
-                let finished = deliver::deliver(&parts, &health, &alive, claim, devices).await;
-                settle::Result::Finished(Box::new(finished))
-            };
-            if results.send(result).await.is_err() {
-                tracing::warn!("a result could not be written; its claim will be rescued");
-            }
-            drop(slot);
-        }
-    }
-
-    /// Claims what is due and reads whom it goes to, in one short transaction.
-    async fn claim(&self, presence: &Presence, limit: usize) -> Result<(Claimed, Vec<DeviceRow>), DbError> {
-        let now = self.parts.clocks.care.now();
-        let lease = i32::try_from(self.parts.settings.lease.as_secs()).unwrap_or(i32::MAX);
-        let (claimed, devices) = self
-            .parts
-            .db
-            .scoped(Scope::System, async |conn| {
-                let claimed = queue::claim_due(conn, now, limit, presence.number(), lease).await?;
-                let devices = match claimed.claims.as_slice() {
-                    [] => Vec::new(),
-                    claims => store::list_devices(conn, claims).await?,
-                };
-                // A version is read once and then in memory; without its words the neutral sentence has to do.
-                for id in deliver::wanted_versions(&claimed.claims, &devices) {
-                    match self.parts.catalogue.version(conn, id).await {
-                        Err(CatalogueError::Db(error)) => return Err(error),
-                        Err(error) => tracing::error!(%error, "alerts go out without the details that were asked for"),
-                        Ok(_) => {}
-                    }
-                }
-                Ok::<_, DbError>((claimed, devices))
-            })
-            .await?;
-        for (state, ended) in claimed.ended() {
-            self.parts.metrics.settled.get_or_create(&StateLabel { state }).inc_by(ended);
-        }
-        Ok((claimed, devices))
-    }
-
-    /// Waits for free slots and says how many there are: a quarter of all, so that claims come in batches, or as many as
-    /// a moment brings.
-    async fn room(&self, slots: &Semaphore) -> usize {
-        let enough = (self.parts.settings.concurrency / 4).max(1);
-        if tokio::time::timeout(GATHER, slots.acquire_many(enough)).await.is_err() {
-            drop(slots.acquire().await);
-        }
-        slots.available_permits()
-    }
-
-    /// Rescues, and finds out when the next alert is due.
-    async fn look(&self) -> Result<Look, DbError> {
-        let now = self.parts.clocks.care.now();
-        let look: Look =
-            self.parts.db.scoped(Scope::System, async |conn| Ok::<_, DbError>(queue::look(conn, now).await?)).await?;
-        if look.rescued > 0 {
-            tracing::warn!(alerts = look.rescued, "rescued claims of workers that are gone");
-        }
-        Ok(look)
-    }
-
-    /// Waits for something to do: a call or the next due moment. False if the time for the next look came first, or the
-    /// end.
-    async fn is_called(&self, look: Look, presence: &mut Presence, stop: &CancellationToken, look_at: Instant) -> bool {
-        let care = &self.parts.clocks.care;
-        let next_due = async {
-            match look.next_due {
-                Some(due) if due <= care.now() => tokio::time::sleep(SHORTEST_SLEEP).await,
-                Some(due) => care.sleep_until(due).await,
+        due: Option<DateTime<Utc>>,
+        presence: &mut Presence,
+        stop: &CancellationToken,
+        look_at: Instant,
+    ) -> bool {
+        let due = async {
+            match due {
+                Some(due) => self.parts.clocks.care.sleep_until_sharp(due).await,
                 None => std::future::pending().await,
             }
         };
@@ -279,7 +238,7 @@ impl Worker {
                     false
                 }
             },
-            () = next_due => true,
+            () = due => false,
             () = tokio::time::sleep_until(look_at) => false,
         }
     }

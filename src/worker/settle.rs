@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use diesel_async::AsyncPgConnection;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -10,12 +11,14 @@ use tokio_util::sync::CancellationToken;
 use super::Parts;
 use super::deliver::Finished;
 use crate::alerts::queue::{self, AttemptRow, Claim, Settlement};
-use crate::db::{DbError, Scope};
+use crate::db::{DbError, Dedicated, Scope};
 use crate::devices;
 use crate::telemetry::StateLabel;
 
 /// The most results in one transaction.
 const BATCH: usize = 500;
+/// How long results wait for others.
+const GATHER: Duration = Duration::from_millis(2);
 /// How long a worker that stops goes on trying to write its last results.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 /// The longest pause between two tries to write a batch.
@@ -32,8 +35,9 @@ pub(super) enum Result {
 /// Writes what comes in until all senders are gone. A batch that cannot be written is tried again until its leases are
 /// over; then its alerts are rescued and sent again under the same delivery ids.
 pub(super) async fn run(parts: Arc<Parts>, mut inbox: mpsc::Receiver<Result>) {
+    let mut conn = parts.db.dedicated(Scope::System);
     let mut batch = Vec::with_capacity(BATCH);
-    while inbox.recv_many(&mut batch, BATCH).await > 0 {
+    while gather(&mut inbox, &mut batch).await {
         let (mut finished, mut unsent) = (Vec::new(), Vec::new());
         for result in batch.drain(..) {
             match result {
@@ -43,7 +47,9 @@ pub(super) async fn run(parts: Arc<Parts>, mut inbox: mpsc::Receiver<Result>) {
         }
         let deadline = tokio::time::Instant::now() + parts.settings.lease;
         let mut backoff = Duration::from_millis(50);
-        while let Err(error) = write_all(&parts, &finished, &unsent).await {
+        let mut again = false;
+        while let Err(error) = write_all(&parts, &mut conn, &finished, &unsent, again).await {
+            again = true;
             if tokio::time::Instant::now() + backoff > deadline {
                 tracing::error!(%error, alerts = finished.len(), "results could not be written; their claims are left to rescue");
                 break;
@@ -72,36 +78,61 @@ pub(super) async fn finish(mut writer: JoinHandle<()>, stop: &CancellationToken)
     }
 }
 
-async fn write_all(parts: &Parts, finished: &[Finished], unsent: &[Claim]) -> std::result::Result<(), DbError> {
+/// Waits for results. Where few have come, it waits a moment for more: what a batch costs is shared by all in it.
+async fn gather(inbox: &mut mpsc::Receiver<Result>, batch: &mut Vec<Result>) -> bool {
+    if inbox.recv_many(batch, BATCH).await == 0 {
+        return false;
+    }
+    if batch.len() < BATCH / 2 {
+        tokio::time::sleep(GATHER).await;
+        while batch.len() < BATCH
+            && let Ok(result) = inbox.try_recv()
+        {
+            batch.push(result);
+        }
+    }
+    true
+}
+
+async fn write_all(
+    parts: &Parts,
+    conn: &mut Dedicated,
+    finished: &[Finished],
+    unsent: &[Claim],
+    again: bool,
+) -> std::result::Result<(), DbError> {
     if !finished.is_empty() {
-        write(parts, finished).await?;
+        conn.transaction(async |conn| write(parts, conn, finished, again).await).await?;
     }
     if !unsent.is_empty() {
         let now = parts.clocks.care.now();
-        parts.db.scoped(Scope::System, async |conn| Ok::<_, DbError>(queue::release(conn, unsent, now).await?)).await?;
+        conn.run(async |conn| Ok::<_, DbError>(queue::release(conn, unsent, now).await?)).await?;
     }
     Ok(())
 }
 
-/// Writes one batch; returns how many claims were still ours.
-pub(super) async fn write(parts: &Parts, finished: &[Finished]) -> std::result::Result<usize, DbError> {
+/// Writes one batch; returns how many claims were still ours. To be called in one transaction. `again`: it may have been
+/// written already, although nobody heard so.
+pub(super) async fn write(
+    parts: &Parts,
+    conn: &mut AsyncPgConnection,
+    finished: &[Finished],
+    again: bool,
+) -> std::result::Result<usize, DbError> {
     let settlements: Vec<Settlement> = finished.iter().map(|result| result.settlement.clone()).collect();
     let attempts: Vec<AttemptRow> = finished.iter().flat_map(|result| result.attempts.clone()).collect();
     let now = parts.clocks.wall.now();
-    let settled = parts
-        .db
-        .scoped(Scope::System, async |conn| {
-            let settled = queue::settle(conn, &settlements, &attempts).await?;
-            for (device, since) in finished.iter().flat_map(|result| &result.dead) {
-                // Set aside first: a whole wave of them would be our mistake. They are forgotten a day later.
-                devices::store::quarantine(conn, *device, devices::store::DEAD, *since, now).await?;
-            }
-            for (device, tried_at, reason) in finished.iter().flat_map(|result| &result.suspect) {
-                devices::store::quarantine(conn, *device, reason, *tried_at, now).await?;
-            }
-            Ok::<_, DbError>(settled)
-        })
-        .await?;
+    let settled = match again {
+        false => queue::settle(conn, &settlements, &attempts).await?,
+        true => queue::settle_again(conn, &settlements, &attempts).await?,
+    };
+    for (device, since) in finished.iter().flat_map(|result| &result.dead) {
+        // Set aside first: a whole wave of them would be our mistake. They are forgotten a day later.
+        devices::store::quarantine(conn, *device, devices::store::DEAD, *since, now).await?;
+    }
+    for (device, tried_at, reason) in finished.iter().flat_map(|result| &result.suspect) {
+        devices::store::quarantine(conn, *device, reason, *tried_at, now).await?;
+    }
     for row in &settled {
         parts.metrics.settled.get_or_create(&StateLabel { state: known_state(&row.state) }).inc();
     }

@@ -45,5 +45,6 @@ mod worker_maintenance;
 mod worker_pauses;
 mod worker_plans;
 mod worker_recovery;
+mod worker_timing;
 mod worker_wire;
 mod worklist;

@@ -1,4 +1,4 @@
-//! Claiming what is due: one short statement, no transaction while sending.
+//! Claiming what is due: one short statement, no transaction, nothing locked while sending.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -6,8 +6,9 @@ use diesel::{QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use super::settle::{self, Settlement};
 use crate::db::hot::hot_query;
-use crate::domain::alert::MIN_TIME_LEFT;
+use crate::domain::alert::{Decision, MIN_TIME_LEFT};
 use crate::domain::backoff::MAX_TRIES;
 
 /// An alert that this worker may send.
@@ -43,7 +44,8 @@ pub struct Claim {
     pub claim_no: i32,
     /// Tries, this one included.
     pub tries: i32,
-    state: String,
+    /// It came too late to be worth sending.
+    too_late: bool,
 }
 
 /// What a claim brought.
@@ -57,17 +59,18 @@ pub struct Claimed {
     pub failed: usize,
     /// Either of these, but a device had accepted it in an earlier try: for the person it was sent.
     pub sent: usize,
+    taken: usize,
 }
 
 impl Claimed {
     /// Whether there was nothing due.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.taken == 0
     }
 
     /// Rows that the claim took, whatever became of them.
     pub fn len(&self) -> usize {
-        self.claims.len() + self.expired + self.failed + self.sent
+        self.taken
     }
 
     /// What ended without another try, by state.
@@ -87,64 +90,64 @@ hot_query! {
         worker: i32 as Int4,
         lease_seconds: i32 as Int4,
         too_late: DateTime<Utc> as Timestamptz,
-        max_tries: i32 as Int4,
     }
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Text, Bool, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>,
-        Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, Text,
+        Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, Bool,
     );
     "UPDATE alerts AS a SET
-        claim_no = a.claim_no + 1,
-        (state, reason, tries, claimed_by, lease_until, finalized_at) = (
-            SELECT verdict,
-                   CASE verdict WHEN 'expired' THEN 'too_late' WHEN 'failed' THEN 'tries_used_up' END,
-                   CASE verdict WHEN 'sending' THEN a.tries + 1 ELSE a.tries END,
-                   CASE verdict WHEN 'sending' THEN $3 END,
-                   CASE verdict WHEN 'sending' THEN clock_timestamp() + make_interval(secs => $4) END,
-                   CASE verdict WHEN 'sending' THEN NULL ELSE $1 END
-              FROM (SELECT CASE WHEN a.expires_at < $5 THEN 'expired' WHEN a.tries >= $6 THEN 'failed' ELSE 'sending' END)
-                   AS judged (verdict))
+        state = 'sending', reason = NULL, claim_no = a.claim_no + 1, tries = a.tries + 1, claimed_by = $3,
+        lease_until = clock_timestamp() + make_interval(secs => $4)
       WHERE a.ctid = ANY (ARRAY(
             SELECT ctid FROM alerts
              WHERE state = 'scheduled' AND next_attempt_at <= $1
              ORDER BY next_attempt_at, id LIMIT $2
              FOR UPDATE SKIP LOCKED))
     RETURNING a.clinic_id, a.id, a.recipient_kind, a.recipient_id, a.category, a.urgent, a.treatment_id, a.device_id,
-        a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries, a.state"
+        a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries, a.expires_at < $5"
 }
 
 hot_query! {
-    /// A statement of its own, for the few that end at a claim: within the claim it would cost every one of them.
-    struct KeepAccepted {
+    struct Accepted {
         clinics: Vec<Uuid> as Array<SqlUuid>,
         ids: Vec<Uuid> as Array<SqlUuid>,
     }
     returns SqlUuid;
-    "UPDATE alerts AS a SET state = 'sent', reason = NULL, sent_at = a.finalized_at
-       FROM unnest($1, $2) AS ended (clinic_id, id)
-      WHERE a.clinic_id = ended.clinic_id AND a.id = ended.id AND a.state IN ('expired', 'failed')
-        AND EXISTS (SELECT 1 FROM attempts AS t
-                     WHERE t.clinic_id = a.clinic_id AND t.alert_id = a.id AND t.outcome = 'accepted')
-    RETURNING a.id"
+    "SELECT c.id FROM unnest($1, $2) AS c (clinic_id, id)
+      WHERE EXISTS (SELECT 1 FROM attempts AS t
+                     WHERE t.clinic_id = c.clinic_id AND t.alert_id = c.id AND t.outcome = 'accepted')"
 }
 
-/// Of what ended at a claim, calls `sent` what a device had accepted in an earlier try, as a settle would have.
-async fn keep_accepted(conn: &mut AsyncPgConnection, ended: &mut [Claim]) -> QueryResult<()> {
+/// Settles what is not worth another try: as sent, where a device had accepted it in an earlier one. Whoever dies between
+/// the claim and this leaves a claim like any other, which is rescued.
+async fn end(conn: &mut AsyncPgConnection, ended: &[Claim], now: DateTime<Utc>, claimed: &mut Claimed) -> QueryResult<()> {
     if ended.is_empty() {
         return Ok(());
     }
     let clinics = ended.iter().map(|claim| claim.clinic_id).collect();
     let ids = ended.iter().map(|claim| claim.id).collect();
-    let kept: Vec<Uuid> = KeepAccepted { clinics, ids }.load(conn).await?;
-    for claim in ended.iter_mut().filter(|claim| kept.contains(&claim.id)) {
-        "sent".clone_into(&mut claim.state);
-    }
+    let accepted: Vec<Uuid> = Accepted { clinics, ids }.load(conn).await?;
+    let settlements: Vec<Settlement> = ended
+        .iter()
+        .map(|claim| {
+            let (decision, reason) = match claim.too_late {
+                _ if accepted.contains(&claim.id) => (Decision::Sent, None),
+                true => (Decision::Expired, Some("too_late".to_owned())),
+                false => (Decision::Failed, Some("tries_used_up".to_owned())),
+            };
+            let (clinic_id, alert_id, claim_no) = (claim.clinic_id, claim.id, claim.claim_no);
+            Settlement { clinic_id, alert_id, claim_no, decision, at: now, reason }
+        })
+        .collect();
+    let settled = settle::untried(conn, &settlements).await?;
+    let count = |state: &str| settled.iter().filter(|row| row.state == state).count();
+    (claimed.expired, claimed.failed, claimed.sent) = (count("expired"), count("failed"), count("sent"));
     Ok(())
 }
 
 /// Claims at most `limit` alerts that are due at `now` for `worker`, whose claim holds for `lease_seconds` of the
-/// database's time. What is found too old or tried too often ends here instead of being sent. To be called
-/// in one transaction.
+/// database's time. What is found too old or tried too often ends here instead of being sent. No transaction is needed:
+/// a claim is whole after its first statement.
 pub async fn claim_due(
     conn: &mut AsyncPgConnection,
     now: DateTime<Utc>,
@@ -154,12 +157,12 @@ pub async fn claim_due(
 ) -> QueryResult<Claimed> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let too_late = now + MIN_TIME_LEFT;
-    let query = ClaimDue { now, limit, worker, lease_seconds, too_late, max_tries: MAX_TRIES };
-    let rows: Vec<Claim> = query.load(conn).await?;
-    let (claims, mut ended): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.state == "sending");
-    keep_accepted(conn, &mut ended).await?;
-    let count = |state: &str| ended.iter().filter(|row| row.state == state).count();
-    Ok(Claimed { expired: count("expired"), failed: count("failed"), sent: count("sent"), claims })
+    let rows: Vec<Claim> = ClaimDue { now, limit, worker, lease_seconds, too_late }.load(conn).await?;
+    let mut claimed = Claimed { taken: rows.len(), ..Claimed::default() };
+    let (ended, claims): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.too_late || row.tries > MAX_TRIES);
+    end(conn, &ended, now, &mut claimed).await?;
+    claimed.claims = claims;
+    Ok(claimed)
 }
 
 hot_query! {

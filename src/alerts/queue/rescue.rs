@@ -2,7 +2,7 @@
 //! number; Postgres releases it the moment the worker's process or connection dies. The lease is the backstop.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Bool, Int4, Int8, Nullable, Timestamptz};
+use diesel::sql_types::{Array, Bool, Int4, Int8, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -26,17 +26,20 @@ pub async fn register_worker(conn: &mut AsyncPgConnection, worker: i32) -> Query
 }
 
 /// What a look at the queue found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Look {
     /// Claims of dead workers that were put back: they are due.
     pub rescued: usize,
-    /// When the next alert is due, of those that nobody holds.
-    pub next_due: Option<DateTime<Utc>>,
+    /// When the next alerts are due, of those that nobody holds: at most [`AHEAD`], the earliest first.
+    pub upcoming: Vec<DateTime<Utc>>,
 }
 
+/// How many due moments a look brings: enough for a second in which two hundred alerts are due.
+pub const AHEAD: usize = 256;
+
 hot_query! {
-    struct Rescue { class: i32 as Int4, now: DateTime<Utc> as Timestamptz }
-    returns (Int8, Nullable<Timestamptz>);
+    struct Rescue { class: i32 as Int4, now: DateTime<Utc> as Timestamptz, ahead: i64 as Int8 }
+    returns (Int8, Array<Timestamptz>);
     ", alive AS MATERIALIZED (
         SELECT objid::bigint::int AS worker FROM pg_locks
          WHERE locktype = 'advisory' AND granted AND classid = $1::bigint::oid AND objsubid = 2
@@ -57,14 +60,16 @@ hot_query! {
          WHERE a.clinic_id = o.clinic_id AND a.id = o.id
         RETURNING 1
     )
-    SELECT (SELECT count(*) FROM rescued), (SELECT min(next_attempt_at) FROM alerts WHERE state = 'scheduled')"
+    SELECT (SELECT count(*) FROM rescued),
+           ARRAY(SELECT next_attempt_at FROM alerts WHERE state = 'scheduled' ORDER BY next_attempt_at, id LIMIT $3)"
 }
 
 /// Puts back what dead workers had claimed and says what is due next: all that an idle worker asks. The tries count:
 /// they may have reached a phone.
 pub async fn look(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<Look> {
-    let (rescued, next_due): (i64, _) = Rescue { class: LOCK_CLASS, now }.get_result(conn).await?;
-    Ok(Look { rescued: usize::try_from(rescued).unwrap_or(0), next_due })
+    let ahead = i64::try_from(AHEAD).unwrap_or(0);
+    let (rescued, upcoming): (i64, _) = Rescue { class: LOCK_CLASS, now, ahead }.get_result(conn).await?;
+    Ok(Look { rescued: usize::try_from(rescued).unwrap_or(0), upcoming })
 }
 
 /// Puts back what dead workers had claimed. Returns how many.

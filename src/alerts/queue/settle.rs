@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
-use diesel::sql_types::{Array, Bool, Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -64,13 +64,20 @@ pub struct Settled {
     pub state: String,
 }
 
+/// Whether the alert `a` is owed once more after the result `r`: it is to be tried again, was moved to a later moment
+/// meanwhile, or found no device and one was registered meanwhile. Never if it left the plan.
+macro_rules! owed_again {
+    () => {
+        "(r.state <> 'sent' AND NOT a.superseded AND (r.state = 'scheduled' OR a.due_at > r.at
+            OR r.state = 'no_device' AND a.reason IS NOT DISTINCT FROM 'device_registered'))"
+    };
+}
+
 hot_query! {
-    /// Rows are found by their key, one by one, and only then asked for their state: the index of what is in flight looks
-    /// smaller to the planner than it is, and joining through it costs the square of it. What is locked here cannot
-    /// change any more, so that the update need not ask again.
-    ///
-    /// What left the plan meanwhile is not tried again; what was moved to a later moment is owed at that moment whatever
-    /// became of this try; and what found no device is owed once more if one was registered meanwhile.
+    /// Whether a row is being sent is asked by `claimed_by`, which says the same as its state (a constraint holds them
+    /// together): the index of what is in flight looks smaller to the planner than it is, and joining through it costs the
+    /// square of it. Everything is decided by the row that the update locks, so that what was committed a moment before
+    /// (a replan, a device) is seen; rows come in the order of their keys, in which replans lock them as well.
     struct Settle {
         clinics: Vec<Uuid> as Array<SqlUuid>,
         ids: Vec<Uuid> as Array<SqlUuid>,
@@ -82,33 +89,25 @@ hot_query! {
         reasons: Vec<Option<String>> as Array<Nullable<Text>>,
     }
     returns (SqlUuid, SqlUuid, Text);
-    ", results AS MATERIALIZED (
-        SELECT r.clinic_id, r.id, r.retry_at, r.refund, r.at, r.reason,
-               CASE WHEN r.state = 'sent' THEN 'sent'
-                    WHEN a.superseded THEN 'cancelled'
-                    WHEN a.due_at > r.at THEN 'scheduled'
-                    WHEN r.state = 'no_device' AND a.reason = 'device_registered' THEN 'scheduled'
-                    ELSE r.state END AS state,
-               r.state <> 'scheduled' AS anew
+    concat!(
+        "UPDATE alerts AS a SET
+            state = CASE WHEN ", owed_again!(), " THEN 'scheduled'
+                         WHEN r.state <> 'sent' AND a.superseded THEN 'cancelled' ELSE r.state END,
+            reason = CASE WHEN r.state = 'sent' THEN NULL WHEN a.superseded THEN a.reason ELSE r.reason END,
+            next_attempt_at = CASE WHEN ", owed_again!(), "
+                THEN greatest(r.retry_at, a.due_at, CASE WHEN r.state <> 'scheduled' THEN r.at END)
+                ELSE a.next_attempt_at END,
+            tries = CASE WHEN r.state <> 'scheduled' AND ", owed_again!(), " THEN 0
+                         WHEN r.refund THEN a.tries - 1 ELSE a.tries END,
+            claimed_by = NULL, lease_until = NULL, superseded = false,
+            sent_at = CASE r.state WHEN 'sent' THEN r.at END,
+            finalized_at = CASE WHEN ", owed_again!(), " THEN NULL ELSE r.at END
           FROM (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
                        AS r (clinic_id, id, claim_no, state, retry_at, refund, at, reason)
-                 ORDER BY clinic_id, id) AS r
-         CROSS JOIN LATERAL (
-               SELECT state, claim_no, superseded, due_at, reason FROM alerts WHERE clinic_id = r.clinic_id AND id = r.id
-               OFFSET 0 FOR NO KEY UPDATE) AS a
-         WHERE a.state = 'sending' AND a.claim_no = r.claim_no
+                 ORDER BY clinic_id, id OFFSET 0) AS r
+         WHERE a.clinic_id = r.clinic_id AND a.id = r.id AND a.claim_no = r.claim_no AND a.claimed_by IS NOT NULL
+        RETURNING a.clinic_id, a.id, a.state"
     )
-    UPDATE alerts AS a SET
-        state = r.state,
-        reason = CASE r.state WHEN 'sent' THEN NULL WHEN 'cancelled' THEN a.reason ELSE r.reason END,
-        next_attempt_at = CASE r.state WHEN 'scheduled' THEN greatest(r.retry_at, a.due_at, CASE WHEN r.anew THEN r.at END) ELSE a.next_attempt_at END,
-        tries = CASE WHEN r.anew AND r.state = 'scheduled' THEN 0 WHEN r.refund THEN a.tries - 1 ELSE a.tries END,
-        claimed_by = NULL, lease_until = NULL, superseded = false,
-        sent_at = CASE r.state WHEN 'sent' THEN r.at END,
-        finalized_at = CASE r.state WHEN 'scheduled' THEN NULL ELSE r.at END
-      FROM results AS r
-     WHERE a.clinic_id = r.clinic_id AND a.id = r.id
-    RETURNING a.clinic_id, a.id, a.state"
 }
 
 hot_query! {
@@ -124,15 +123,63 @@ hot_query! {
         message_ids: Vec<Option<String>> as Array<Nullable<Text>>,
         durations: Vec<i32> as Array<Int4>,
     }
-    returns diesel::sql_types::Int8;
-    ", written AS (
-        INSERT INTO attempts (at, clinic_id, alert_id, device_id, claim_no, provider, outcome, reason,
-            provider_message_id, duration_ms)
-        SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-        ON CONFLICT DO NOTHING
-        RETURNING 1
-    )
-    SELECT count(*) FROM written"
+    returns Int8;
+    "INSERT INTO attempts (at, clinic_id, alert_id, device_id, claim_no, provider, outcome, reason,
+        provider_message_id, duration_ms)
+     SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+}
+
+hot_query! {
+    struct AttemptsWritten {
+        at: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        clinics: Vec<Uuid> as Array<SqlUuid>,
+        alerts: Vec<Uuid> as Array<SqlUuid>,
+        devices: Vec<Uuid> as Array<SqlUuid>,
+        claim_nos: Vec<i32> as Array<Int4>,
+    }
+    returns Int8;
+    "SELECT r.position FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY
+            AS r (at, clinic_id, alert_id, device_id, claim_no, position)
+       JOIN attempts AS t USING (clinic_id, alert_id, device_id, claim_no, at)"
+}
+
+/// Writes attempts. `again`: they may have been written before, by a transaction of which nobody heard whether it was
+/// committed; asking that of every row would cost each of them more than writing it.
+async fn insert_attempts(conn: &mut AsyncPgConnection, attempts: &[AttemptRow], again: bool) -> QueryResult<()> {
+    let written: Vec<i64> = match again && !attempts.is_empty() {
+        false => Vec::new(),
+        true => {
+            AttemptsWritten {
+                at: attempts.iter().map(|a| a.at).collect(),
+                clinics: attempts.iter().map(|a| a.clinic_id).collect(),
+                alerts: attempts.iter().map(|a| a.alert_id).collect(),
+                devices: attempts.iter().map(|a| a.device_id).collect(),
+                claim_nos: attempts.iter().map(|a| a.claim_no).collect(),
+            }
+            .load(conn)
+            .await?
+        }
+    };
+    let attempts: Vec<&AttemptRow> =
+        (1..).zip(attempts).filter(|(position, _)| !written.contains(position)).map(|(_, attempt)| attempt).collect();
+    if attempts.is_empty() {
+        return Ok(());
+    }
+    InsertAttempts {
+        at: attempts.iter().map(|a| a.at).collect(),
+        clinics: attempts.iter().map(|a| a.clinic_id).collect(),
+        alerts: attempts.iter().map(|a| a.alert_id).collect(),
+        devices: attempts.iter().map(|a| a.device_id).collect(),
+        claim_nos: attempts.iter().map(|a| a.claim_no).collect(),
+        providers: attempts.iter().map(|a| a.provider).collect(),
+        outcomes: attempts.iter().map(|a| a.outcome).collect(),
+        reasons: attempts.iter().map(|a| a.reason.clone()).collect(),
+        message_ids: attempts.iter().map(|a| a.provider_message_id.clone()).collect(),
+        durations: attempts.iter().map(|a| a.duration_ms).collect(),
+    }
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Writes attempts and decisions of a batch of claims; to be called in one transaction. Returns the claims that were
@@ -142,23 +189,26 @@ pub async fn settle(
     settlements: &[Settlement],
     attempts: &[AttemptRow],
 ) -> QueryResult<Vec<Settled>> {
-    if !attempts.is_empty() {
-        let written: i64 = InsertAttempts {
-            at: attempts.iter().map(|a| a.at).collect(),
-            clinics: attempts.iter().map(|a| a.clinic_id).collect(),
-            alerts: attempts.iter().map(|a| a.alert_id).collect(),
-            devices: attempts.iter().map(|a| a.device_id).collect(),
-            claim_nos: attempts.iter().map(|a| a.claim_no).collect(),
-            providers: attempts.iter().map(|a| a.provider).collect(),
-            outcomes: attempts.iter().map(|a| a.outcome).collect(),
-            reasons: attempts.iter().map(|a| a.reason.clone()).collect(),
-            message_ids: attempts.iter().map(|a| a.provider_message_id.clone()).collect(),
-            durations: attempts.iter().map(|a| a.duration_ms).collect(),
-        }
-        .get_result(conn)
-        .await?;
-        tracing::trace!(written, "attempts");
-    }
+    insert_attempts(conn, attempts, false).await?;
+    decide(conn, settlements, false).await
+}
+
+/// The same for a batch that may have been written already, although nobody heard so.
+pub async fn settle_again(
+    conn: &mut AsyncPgConnection,
+    settlements: &[Settlement],
+    attempts: &[AttemptRow],
+) -> QueryResult<Vec<Settled>> {
+    insert_attempts(conn, attempts, true).await?;
+    decide(conn, settlements, false).await
+}
+
+/// Settles claims that ended without a try: it is given back.
+pub(super) async fn untried(conn: &mut AsyncPgConnection, settlements: &[Settlement]) -> QueryResult<Vec<Settled>> {
+    decide(conn, settlements, true).await
+}
+
+async fn decide(conn: &mut AsyncPgConnection, settlements: &[Settlement], untried: bool) -> QueryResult<Vec<Settled>> {
     let parts: Vec<_> = settlements.iter().map(|settlement| parts(settlement.decision)).collect();
     Settle {
         clinics: settlements.iter().map(|s| s.clinic_id).collect(),
@@ -166,7 +216,7 @@ pub async fn settle(
         claim_nos: settlements.iter().map(|s| s.claim_no).collect(),
         states: parts.iter().map(|part| part.0).collect(),
         retry_at: parts.iter().map(|part| part.1).collect(),
-        refunds: parts.iter().map(|part| part.2).collect(),
+        refunds: parts.iter().map(|part| untried || part.2).collect(),
         at: settlements.iter().map(|s| s.at).collect(),
         reasons: settlements.iter().map(|s| s.reason.clone()).collect(),
     }
@@ -198,5 +248,5 @@ pub async fn release(conn: &mut AsyncPgConnection, claims: &[Claim], now: DateTi
             reason: None,
         })
         .collect();
-    Ok(settle(conn, &settlements, &[]).await?.len())
+    Ok(decide(conn, &settlements, false).await?.len())
 }

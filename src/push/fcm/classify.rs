@@ -2,6 +2,7 @@
 //! ours, 400 a bad address or a bad message. FCM's own `errorCode` decides, then Google's `status`, then HTTP's.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::alert::{PushOutcome, Reason, Scope};
@@ -91,11 +92,17 @@ impl Class {
     }
 }
 
+/// What FCM says of a message that it took.
+#[derive(Deserialize)]
+struct Message {
+    name: String,
+}
+
 fn accepted(reply: &Reply) -> PushOutcome {
-    let name = serde_json::from_slice::<Value>(&reply.body).ok();
-    let name = name.as_ref().and_then(|body| body.get("name")).and_then(Value::as_str);
+    let message = serde_json::from_slice::<Message>(&reply.body).ok();
+    let name = message.map(|message| message.name);
     match name.filter(|name| name.len() <= MAX_NAME_CHARS && name.starts_with("projects/")) {
-        Some(name) => PushOutcome::Accepted { provider_id: Some(name.to_owned()) },
+        Some(name) => PushOutcome::Accepted { provider_id: Some(name) },
         // Something stands between us and FCM (a captive portal, say), or the answer was cut. Sent again it replaces
         // the earlier one on the phone, should there be one.
         None => PushOutcome::Unavailable { retry_after: None, reason: "unreadable_answer".into() },
