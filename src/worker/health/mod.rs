@@ -174,7 +174,8 @@ impl Health {
         let (device, provider) = (target.device_id, target.provider.as_str());
         match outcome {
             PushOutcome::Accepted { .. } => {
-                if self.devices.accepted(device, now) {
+                let is_mended = self.devices.accepted(device, now);
+                if is_mended {
                     self.told().retain(|(known, _)| *known != provider);
                 }
             }
