@@ -80,7 +80,7 @@ fn after_the_probe_a_few_go_at_once_and_then_more_and_more_for_a_minute() {
         per_second.push(admitted);
     }
     assert_eq!(per_second[..3], [10, 10, 12]);
-    assert!(per_second[1..].is_sorted() && per_second[59] > 9000, "{per_second:?}");
+    assert!(per_second[1..].is_sorted() && per_second[59] > 8000, "{per_second:?}");
     assert_eq!(breaker.state(), ServiceState::Ramping);
     breaker.tick(at(120));
     assert_eq!(breaker.state(), ServiceState::Healthy);

@@ -173,8 +173,11 @@ impl Health {
     fn learn_of_device(&self, target: &PushTarget, outcome: &PushOutcome, now: DateTime<Utc>) {
         let (device, provider) = (target.device_id, target.provider.as_str());
         match outcome {
-            PushOutcome::Accepted { .. } if self.devices.accepted(device, now) => {
-                self.told().retain(|(known, _)| *known != provider);
+            PushOutcome::Accepted { .. } => {
+                let is_mended = self.devices.accepted(device, now);
+                if is_mended {
+                    self.told().retain(|(known, _)| *known != provider);
+                }
             }
             PushOutcome::Throttled { scope: Scope::Device, retry_after, reason } => {
                 self.devices.pause(device, *retry_after, reason, now);
