@@ -24,6 +24,7 @@ use crate::auth::keys::Keys;
 use crate::clock::Clocks;
 use crate::config;
 use crate::db::{Db, DbError, Scope};
+use crate::failpoint::failpoint;
 use crate::protocols::{Catalogue, CatalogueError};
 use crate::push::Registry;
 use crate::telemetry::{Metrics, StateLabel};
@@ -167,6 +168,11 @@ impl Worker {
             }
         }
 
+        if presence.is_alive() {
+            failpoint!("stop:begun");
+        } else {
+            failpoint!("place:lost");
+        }
         let finish = async { while sends.join_next().await.is_some() {} };
         if tokio::time::timeout(self.parts.settings.shutdown, finish).await.is_err() {
             tracing::warn!(
@@ -224,9 +230,11 @@ impl Worker {
                         Ok(_) => {}
                     }
                 }
+                failpoint!("claim:uncommitted");
                 Ok::<_, DbError>((claimed, devices))
             })
             .await?;
+        failpoint!("claim:committed");
         for (state, ended) in claimed.ended() {
             self.parts.metrics.settled.get_or_create(&StateLabel { state }).inc_by(ended);
         }

@@ -12,6 +12,7 @@ use super::deliver::Finished;
 use crate::alerts::queue::{self, AttemptRow, Claim, Settlement};
 use crate::db::{DbError, Scope};
 use crate::devices;
+use crate::failpoint::failpoint;
 use crate::telemetry::StateLabel;
 
 /// The most results in one transaction.
@@ -77,6 +78,7 @@ async fn write_all(parts: &Parts, finished: &[Finished], unsent: &[Claim]) -> st
         write(parts, finished).await?;
     }
     if !unsent.is_empty() {
+        failpoint!("stop:release");
         let now = parts.clocks.care.now();
         parts.db.scoped(Scope::System, async |conn| Ok::<_, DbError>(queue::release(conn, unsent, now).await?)).await?;
     }
@@ -98,9 +100,11 @@ pub(super) async fn write(parts: &Parts, finished: &[Finished]) -> std::result::
             for (device, tried_at, reason) in finished.iter().flat_map(|result| &result.suspect) {
                 devices::store::quarantine(conn, *device, reason, *tried_at, now).await?;
             }
+            failpoint!("settle:uncommitted");
             Ok::<_, DbError>(settled)
         })
         .await?;
+    failpoint!("settle:committed");
     for row in &settled {
         parts.metrics.settled.get_or_create(&StateLabel { state: known_state(&row.state) }).inc();
     }

@@ -7,6 +7,7 @@ use diesel::{QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::db::hot::hot_query;
+use crate::failpoint::failpoint;
 
 /// Class of the workers' advisory locks ("work" as ASCII).
 const LOCK_CLASS: i32 = 0x776f_726b;
@@ -64,6 +65,9 @@ hot_query! {
 /// they may have reached a phone.
 pub async fn look(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<Look> {
     let (rescued, next_due): (i64, _) = Rescue { class: LOCK_CLASS, now }.get_result(conn).await?;
+    if rescued > 0 {
+        failpoint!("rescue:uncommitted");
+    }
     Ok(Look { rescued: usize::try_from(rescued).unwrap_or(0), next_due })
 }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::Claim;
 use crate::db::hot::hot_query;
 use crate::domain::alert::Decision;
+use crate::failpoint::failpoint;
 
 /// What came of one claim.
 #[derive(Debug, Clone)]
@@ -159,6 +160,7 @@ pub async fn settle(
         .await?;
         tracing::trace!(written, "attempts");
     }
+    failpoint!("settle:attempts");
     let parts: Vec<_> = settlements.iter().map(|settlement| parts(settlement.decision)).collect();
     Settle {
         clinics: settlements.iter().map(|s| s.clinic_id).collect(),
