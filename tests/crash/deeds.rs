@@ -72,7 +72,14 @@ impl Actors {
         }
     }
 
-    pub async fn ask(&self, api: &str, caller: &Caller, method: reqwest::Method, path: &str, body: Option<Value>) -> Certainty {
+    pub async fn ask(
+        &self,
+        api: &str,
+        caller: &Caller,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Certainty {
         let token = self.auth.tokens.issue(caller, now()).expect("a token");
         let mut request = self.client.request(method, format!("{api}{path}")).bearer_auth(token);
         if let Some(body) = body {

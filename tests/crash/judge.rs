@@ -77,7 +77,10 @@ pub async fn judge(
 
 /// Claims that somebody else than their holder put back.
 fn rescues(moves: &[Move]) -> usize {
-    moves.windows(2).filter(|pair| pair[0].state == "sending" && pair[1].state != "sending" && pair[0].who != pair[1].who).count()
+    moves
+        .windows(2)
+        .filter(|pair| pair[0].state == "sending" && pair[1].state != "sending" && pair[0].who != pair[1].who)
+        .count()
 }
 
 fn check(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
@@ -99,10 +102,13 @@ impl Case<'_> {
         let badly = self.of(alert).any(|push| push.answer != Answer::Accepted);
         let patient = self.run.schedule.people.patients.iter().find(|patient| patient.id == ended.patient);
         let faithful = patient.filter(|patient| !patient.touched).map(|patient| patient.phones.as_slice());
-        let killed = |phone: Uuid| self.pushes.iter().any(|push| push.device == phone && push.answer == Answer::Unregistered);
+        let killed =
+            |phone: Uuid| self.pushes.iter().any(|push| push.device == phone && push.answer == Answer::Unregistered);
         let mut faithful = faithful.unwrap_or_default().iter().filter(|phone| !phone.touched && !killed(phone.id));
         let finalized = ended.finalized_at.unwrap_or_default();
-        check(ended.state == "sent" || wanted || unwanted, || format!("owed at another time than anybody wanted: {wishes:?}"))?;
+        check(ended.state == "sent" || wanted || unwanted, || {
+            format!("owed at another time than anybody wanted: {wishes:?}")
+        })?;
         match ended.state.as_str() {
             "sent" => {
                 check(accepted, || "called sent, but no provider took it".into())?;
@@ -120,7 +126,9 @@ impl Case<'_> {
                 let margin = if badly || claims > 0 { LONGEST_WAIT.max(MARGIN) } else { MARGIN };
                 check(finalized + margin >= ended.expires_at, || format!("called expired at {finalized}: {ended:?}"))
             }
-            "failed" => check(claims >= usize::try_from(MAX_TRIES).unwrap_or(8), || format!("given up after {claims} claims")),
+            "failed" => {
+                check(claims >= usize::try_from(MAX_TRIES).unwrap_or(8), || format!("given up after {claims} claims"))
+            }
             "no_device" => check(faithful.next().is_none(), || "no device, they say, but there is one".into()),
             state => Err(format!("left {state}")),
         }
@@ -129,11 +137,22 @@ impl Case<'_> {
     /// An alert went from state to state as the rules say.
     fn story(&self, alert: Uuid) -> Result<(), String> {
         let moves = self.journal.moves.get(&alert).map(Vec::as_slice).unwrap_or_default();
+        let mut holder = "";
         for pair in moves.windows(2) {
             let (before, after) = (&pair[0], &pair[1]);
+            if before.is_claim() {
+                holder = &before.who;
+            }
+            let settled =
+                before.state == "sending" && ["sent", "failed", "expired", "no_device"].contains(&after.state.as_str());
+            check(!settled || after.who == holder, || {
+                format!("settled by {}, claimed by {holder}: {after:?}", after.who)
+            })?;
             let planned = after.who == "planner" || after.who.starts_with("api");
             check(after.was.as_ref() == Some(&before.state), || format!("a move is missing: {before:?} {after:?}"))?;
-            check(!after.is_claim() || before.state == "scheduled", || format!("claimed while {}: {after:?}", before.state))?;
+            check(!after.is_claim() || before.state == "scheduled", || {
+                format!("claimed while {}: {after:?}", before.state)
+            })?;
             check(after.claim_no == before.claim_no + i32::from(after.claim_no != before.claim_no), || {
                 format!("claims were skipped: {before:?} {after:?}")
             })?;
@@ -165,7 +184,9 @@ impl Case<'_> {
         for push in &self.pushes {
             let Push { who, alert, device, .. } = push;
             let mut complain = |why: &str| verdict.violations.push(format!("{why}: {push:?}"));
-            if *tags.entry(*alert).or_insert(&push.tag) != push.tag || *owners.entry(&push.tag).or_insert(*alert) != *alert {
+            if *tags.entry(*alert).or_insert(&push.tag) != push.tag
+                || *owners.entry(&push.tag).or_insert(*alert) != *alert
+            {
                 complain("another name for the same alert");
             }
             let moves = self.journal.moves.get(alert).map(Vec::as_slice).unwrap_or_default();
@@ -173,7 +194,8 @@ impl Case<'_> {
                 moves.iter().filter(|step| step.is_claim() && step.who == *who && step.at <= push.at).collect();
             let free: Vec<&&Move> =
                 claims.iter().filter(|claim| !used.contains(&(*alert, *device, claim.claim_no))).collect();
-            let Some(claim) = free.iter().rev().find(|claim| !self.journal.known.contains(&(*alert, claim.claim_no, *device)))
+            let Some(claim) =
+                free.iter().rev().find(|claim| !self.journal.known.contains(&(*alert, claim.claim_no, *device)))
             else {
                 complain(match free.is_empty() {
                     true => "sent without a claim, or twice under one",
@@ -204,9 +226,8 @@ impl Case<'_> {
             }
             verdict.again += 1;
             let slow = before.answered_at - before.at > 1_500_000;
-            let hit = |struck: &Struck| {
-                struck.at <= push.at && struck.who.as_ref().is_none_or(|who| *who == before.who)
-            };
+            let hit =
+                |struck: &Struck| struck.at <= push.at && struck.who.as_ref().is_none_or(|who| *who == before.who);
             if !slow && !self.run.struck.iter().any(hit) {
                 verdict.violations.push(format!("told twice for no reason: {before:?} {push:?} at {}", micros_now()));
             }

@@ -97,7 +97,10 @@ impl Kit {
         let keys = Keys::load(&config)?;
         let auth = Arc::new(Auth::new(&keys, &config.http.public_url));
         let key = KeyPair::generate(KeySize::Rsa2048)?;
-        let private_key = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(key.as_der()?.as_ref()));
+        let private_key = format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            STANDARD.encode(key.as_der()?.as_ref())
+        );
         Ok(Self { dir, keys, auth, private_key })
     }
 
@@ -171,10 +174,17 @@ async fn schedules(cli: &Cli) -> anyhow::Result<bool> {
                     return anyhow::Ok(lab.own_disk.then_some(lab.refused_for_space));
                 }
                 let seed = first + number;
-                let verdict = run::run(&kit, &mut lab, seed).await.with_context(|| format!("the run of seed {seed}"))?;
+                let verdict =
+                    run::run(&kit, &mut lab, seed).await.with_context(|| format!("the run of seed {seed}"))?;
                 tally.lock().unwrap().add(seed, &verdict);
+                if (number + 1) % 50 == 0 {
+                    println!("schedule {}, after {:.0} s", number + 1, started.elapsed().as_secs_f64());
+                }
                 if !verdict.violations.is_empty() {
-                    println!("seed {seed}: replay with script/crash --runs 1 --seed {seed}; logs in {}/run_{seed}", kit.dir.display());
+                    println!(
+                        "seed {seed}: replay with script/crash --runs 1 --seed {seed}; logs in {}/run_{seed}",
+                        kit.dir.display()
+                    );
                     verdict.violations.iter().for_each(|violation| println!("  {violation}"));
                     verdict.struck.iter().for_each(|struck| println!("  after {struck:?}"));
                 }

@@ -225,7 +225,8 @@ impl Run<'_> {
                 (Meaning::Plan(Plan::new()), tokio::spawn(ask))
             }
             Deed::Remove => {
-                let (admin, path) = (self.schedule.people.admin.clone(), format!("/v1/members/{}", caller.membership_id));
+                let (admin, path) =
+                    (self.schedule.people.admin.clone(), format!("/v1/members/{}", caller.membership_id));
                 let ask = async move { actors.ask(&api, &admin, reqwest::Method::DELETE, &path, None).await };
                 (Meaning::Removed, tokio::spawn(ask))
             }
@@ -294,7 +295,8 @@ impl Run<'_> {
                         count(*) FILTER (WHERE state = 'scheduled' AND next_attempt_at <= virtual),
                         (extract(epoch FROM min(next_attempt_at) FILTER (WHERE state = 'scheduled' AND next_attempt_at > virtual
                             AND due_at < '{today}') - virtual) * 1000)::bigint
-                   FROM alerts, (SELECT clock_timestamp() + interval '{offset} ms') AS t (virtual)"
+                   FROM alerts, (SELECT clock_timestamp() + interval '{offset} ms') AS t (virtual)
+                  GROUP BY virtual"
             );
             let rows: Vec<Row> = self.sql.insist(&look).await?;
             let number = |column: usize| rows.first()?.get(column)?.as_ref()?.parse::<i64>().ok();

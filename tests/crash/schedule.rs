@@ -146,12 +146,25 @@ fn strike(dice: &mut Dice) -> Strike {
     };
     // What concerns a worker's lock, lease or clock means nothing to an API.
     let blow = match place {
-        place if is_of_api(place) => {
-            dice.pick(&[Blow::Kill, Blow::Kill, Blow::Stop, Blow::Cut, Blow::Crash, Blow::Restart, Blow::Slow, Blow::DiskFull])
-        }
-        "stop:begun" | "stop:release" => {
-            dice.pick(&[Blow::Kill, Blow::LoseLock, Blow::Cut, Blow::Crash, Blow::Slow, Blow::LeasesOver, Blow::DiskFull])
-        }
+        place if is_of_api(place) => dice.pick(&[
+            Blow::Kill,
+            Blow::Kill,
+            Blow::Stop,
+            Blow::Cut,
+            Blow::Crash,
+            Blow::Restart,
+            Blow::Slow,
+            Blow::DiskFull,
+        ]),
+        "stop:begun" | "stop:release" => dice.pick(&[
+            Blow::Kill,
+            Blow::LoseLock,
+            Blow::Cut,
+            Blow::Crash,
+            Blow::Slow,
+            Blow::LeasesOver,
+            Blow::DiskFull,
+        ]),
         _ if dice.percent(25) => Blow::Kill,
         _ => dice.pick(&BLOWS),
     };

@@ -101,7 +101,8 @@ async fn serve(mut stream: TcpStream, seed: u64, seen: Arc<Mutex<Seen>>, well: A
             anyhow::ensure!(stream.read_buf(&mut buffer).await? > 0, "gone");
         };
         let text = String::from_utf8_lossy(&buffer[..head]).to_lowercase();
-        let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0").parse::<usize>()?;
+        let length =
+            text.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0").parse::<usize>()?;
         while buffer.len() < head + length {
             anyhow::ensure!(stream.read_buf(&mut buffer).await? > 0, "gone");
         }

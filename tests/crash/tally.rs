@@ -65,11 +65,23 @@ impl Tally {
         let sum = |blow: Blow| -> usize {
             self.struck.iter().filter(|((_, of), _)| *of == blow).map(|(_, (held, elsewhere))| held + elsewhere).sum()
         };
-        println!("\n{} runs in {:.1} s: {} alerts, {} messages", self.runs, took.as_secs_f64(), self.alerts, self.pushes);
-        println!("ended: {}", self.states.iter().map(|(state, n)| format!("{n} {state}")).collect::<Vec<_>>().join(", "));
+        println!(
+            "\n{} runs in {:.1} s: {} alerts, {} messages",
+            self.runs,
+            took.as_secs_f64(),
+            self.alerts,
+            self.pushes
+        );
+        println!(
+            "ended: {}",
+            self.states.iter().map(|(state, n)| format!("{n} {state}")).collect::<Vec<_>>().join(", ")
+        );
         println!(
             "{} kills, {} claims rescued, {} tries after a failed one, {} messages told again (all within what a blow justifies)",
-            sum(Blow::Kill), self.rescued, self.retries, self.again
+            sum(Blow::Kill),
+            self.rescued,
+            self.retries,
+            self.again
         );
         match disk {
             Some(0) => println!("full disk: NOT COVERED, no statement was refused for want of space"),
@@ -78,11 +90,16 @@ impl Tally {
         }
         println!(
             "slowest healing: {:.2} s (seed {}), from the last blow until nothing was due or in flight",
-            self.slowest.as_secs_f64(), self.slowest_seed
+            self.slowest.as_secs_f64(),
+            self.slowest_seed
         );
         match self.failed.is_empty() {
-            true => println!("0 lost, 0 after expiry, 0 early, 0 to a phone known to have it, 0 without a claim, 0 left sending"),
-            false => println!("VIOLATIONS in {} runs: replay with --runs 1 --seed {:?}", self.failed.len(), self.failed),
+            true => println!(
+                "0 lost, 0 after expiry, 0 early, 0 to a phone known to have it, 0 without a claim, 0 left sending"
+            ),
+            false => {
+                println!("VIOLATIONS in {} runs: replay with --runs 1 --seed {:?}", self.failed.len(), self.failed)
+            }
         }
     }
 }

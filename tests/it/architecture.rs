@@ -135,7 +135,8 @@ impl Kind {
             }
             Self::Shape => vec!["body", "domain", "error", "language", "recovery"],
             Self::UseCase => {
-                [BLOCKS, &["body", "clock", "config", "db", "domain", "error", "failpoint", "schema", "telemetry"]].concat()
+                [BLOCKS, &["body", "clock", "config", "db", "domain", "error", "failpoint", "schema", "telemetry"]]
+                    .concat()
             }
             Self::Worker => vec![
                 "alerts",
