@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! hold <place> <k>     hold whoever passes the place for the k-th time from now on; "held <place>" says that it happened
-//! release              let go whoever is held, and hold nobody any more
+//! release              let go whoever is held
+//! disarm               hold nobody any more
 //! clock <ms>           this process's clocks are so far ahead of the machine's (or behind it)
 //! ```
 //!
@@ -53,10 +54,8 @@ impl Control {
         let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
         match words.as_slice() {
             ["hold", place, passes] => drop(armed.insert((*place).to_owned(), passes.parse().unwrap_or(1))),
-            ["release"] => {
-                armed.clear();
-                self.released.send_modify(|times| *times += 1);
-            }
+            ["release"] => self.released.send_modify(|times| *times += 1),
+            ["disarm"] => armed.clear(),
             ["clock", ms] => SKEW_MS.store(ms.parse().unwrap_or(0), Ordering::SeqCst),
             _ => tracing::warn!(order, "no such order"),
         }

@@ -9,7 +9,7 @@ use crate::run::{Run, Skew, Struck};
 use crate::schedule::{ANYWHERE, Blow, Deed, Strike, is_of_api};
 
 /// How long a process may take to reach a place. What was not reached by then is struck wherever it is.
-const PATIENCE: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_millis(1500);
 /// The session lock of a worker ("work" as ASCII).
 const LOCK_CLASS: u32 = 0x776f_726b;
 
@@ -18,18 +18,37 @@ impl Run<'_> {
         if is_of_api(strike.place) {
             return self.strike_api(strike).await;
         }
-        let index = strike.worker % self.workers.len();
-        if !self.workers[index].is_running() {
-            self.workers[index] = self.start_process("worker")?;
+        for index in 0..self.workers.len() {
+            if !self.workers[index].is_running() {
+                self.workers[index] = self.start_process("worker")?;
+                self.workers[index].ready().await.ok();
+            }
         }
-        let held = if strike.place == ANYWHERE { false } else { self.hold(index, strike).await? };
+        let mut index = strike.worker % self.workers.len();
+        let held = match strike.place {
+            ANYWHERE => false,
+            "stop:begun" | "stop:release" | "place:lost" | "rescue:uncommitted" => {
+                self.provoke(index, strike.place).await?
+            }
+            place => match self.hold_any(place, strike.pass).await? {
+                Some(worker) => {
+                    index = worker;
+                    true
+                }
+                None => false,
+            },
+        };
         if strike.acting {
-            self.begin_deed(Deed::Replan).await?;
+            let deed = self.dice.pick(&[Deed::Replan, Deed::Withdraw]);
+            self.begin_deed(deed).await?;
             tokio::time::sleep(Duration::from_millis(3)).await;
         }
         let mut process = self.workers.swap_remove(index);
         let blown = self.blow(&mut process, strike, held).await;
-        process.order("release").await;
+        process.let_go().await;
+        for other in &mut self.workers {
+            other.let_go().await;
+        }
         if !process.is_running() {
             tokio::time::sleep(Duration::from_millis(strike.away_ms.unsigned_abs())).await;
             process = self.start_process("worker")?;
@@ -39,34 +58,86 @@ impl Run<'_> {
         blown
     }
 
-    /// Brings a worker to the place.
-    async fn hold(&mut self, index: usize, strike: Strike) -> anyhow::Result<bool> {
-        let order = format!("hold {} {}", strike.place, strike.pass);
-        self.workers[index].order(&order).await;
-        match strike.place {
-            "stop:begun" | "stop:release" => {
-                self.note("anywhere", Blow::Stop, false, Some(index));
-                self.workers[index].signal(Signal::SIGTERM);
+    /// Waits for whichever worker comes to the place first, with work for all of them.
+    async fn hold_any(&mut self, place: &str, pass: i64) -> anyhow::Result<Option<usize>> {
+        for worker in &mut self.workers {
+            worker.order(&format!("hold {place} {pass}")).await;
+        }
+        for _ in 0..2 {
+            self.begin_deed(Deed::Feed).await?;
+            self.finish_deed().await;
+        }
+        let first = self.first_held(PATIENCE).await;
+        for (index, worker) in self.workers.iter_mut().enumerate() {
+            worker.order("disarm").await;
+            if Some(index) != first {
+                worker.order("release").await;
             }
+        }
+        Ok(first)
+    }
+
+    /// Whichever of the workers is held first.
+    async fn first_held(&mut self, patience: Duration) -> Option<usize> {
+        let waiting = self.workers.iter_mut().enumerate().map(|(index, worker)| {
+            Box::pin(async move { if worker.is_held(patience).await { Ok(index) } else { Err(()) } })
+        });
+        futures_util::future::select_ok(waiting).await.ok().map(|(index, _)| index)
+    }
+
+    /// Leases are over, and another worker takes what they held, before the one that held it goes on.
+    async fn overtake(&mut self) {
+        self.end_leases().await;
+        for worker in &mut self.workers {
+            worker.order("hold claim:committed 1").await;
+        }
+        self.first_held(PATIENCE).await;
+    }
+
+    /// Brings a worker to a place that it reaches only if something goes wrong before.
+    async fn provoke(&mut self, index: usize, place: &'static str) -> anyhow::Result<bool> {
+        match place {
             "place:lost" => {
-                self.note("anywhere", Blow::LoseLock, false, Some(index));
+                self.workers[index].order("hold place:lost 1").await;
+                self.note(ANYWHERE, Blow::LoseLock, false, index);
                 let name = self.workers[index].name.clone();
                 self.end_sessions(&format!("application_name = '{name}' AND {HOLDS_LOCK}")).await;
+                Ok(self.workers[index].is_held(PATIENCE).await)
+            }
+            // Told to stop between claim and send, it has something to give back.
+            "stop:begun" | "stop:release" => {
+                let claimed = self.hold_any("claim:committed", 1).await?;
+                let stopped = claimed.unwrap_or(index);
+                self.workers.swap(index, stopped);
+                self.workers[index].order(&format!("hold {place} 1")).await;
+                self.note("claim:committed", Blow::Stop, claimed.is_some(), index);
+                self.workers[index].signal(Signal::SIGTERM);
+                // A signal is heard by another thread than the one that lets go.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                self.workers[index].order("release").await;
+                Ok(self.workers[index].is_held(PATIENCE).await)
             }
             // Somebody must have died over something.
-            "rescue:uncommitted" => {
-                let victim = (index + 1) % self.workers.len();
-                self.workers[victim].order("hold claim:committed 1").await;
-                let held = self.workers[victim].is_held(PATIENCE / 2).await;
-                let place = if held { "claim:committed" } else { ANYWHERE };
-                self.note(place, Blow::Kill, held, Some(victim));
-                self.workers[victim].kill().await;
-                self.workers[victim] = self.start_process("worker")?;
+            _ => {
+                let claimed = self.hold_any("claim:committed", 1).await?;
+                let dead = claimed.unwrap_or(index);
+                self.note("claim:committed", Blow::Kill, claimed.is_some(), dead);
+                for worker in &mut self.workers {
+                    worker.order("hold rescue:uncommitted 1").await;
+                }
+                self.workers[dead].kill().await;
+                self.workers[dead] = self.start_process("worker")?;
+                let rescuer = self.first_held(PATIENCE * 2).await;
+                for (other, worker) in self.workers.iter_mut().enumerate() {
+                    worker.order("disarm").await;
+                    if Some(other) != rescuer {
+                        worker.order("release").await;
+                    }
+                }
+                rescuer.into_iter().for_each(|rescuer| self.workers.swap(index, rescuer));
+                Ok(rescuer.is_some())
             }
-            _ => {}
         }
-        let patience = if strike.place == "rescue:uncommitted" { PATIENCE * 2 } else { PATIENCE };
-        Ok(self.workers[index].is_held(patience).await)
     }
 
     async fn strike_api(&mut self, strike: Strike) -> anyhow::Result<()> {
@@ -86,14 +157,14 @@ impl Run<'_> {
         let Some(mut api) = self.api.take() else { return Ok(()) };
         let held = api.is_held(PATIENCE).await;
         let blown = self.blow(&mut api, strike, held).await;
-        api.order("release").await;
+        api.let_go().await;
         self.api = Some(api);
         self.finish_deed().await;
         blown
     }
 
-    fn note(&mut self, place: &'static str, blow: Blow, held: bool, worker: Option<usize>) {
-        let who = worker.map(|index| self.workers[index].name.clone());
+    fn note(&mut self, place: &'static str, blow: Blow, held: bool, worker: usize) {
+        let who = Some(self.workers[worker].name.clone());
         self.struck.push(Struck { place, blow, held, who, at: micros_now() });
     }
 
@@ -140,13 +211,15 @@ impl Run<'_> {
             }
             Blow::Pause => {
                 process.signal(Signal::SIGSTOP);
-                self.end_leases().await;
-                tokio::time::sleep(lasts * 3).await;
+                self.overtake().await;
                 process.signal(Signal::SIGCONT);
+                process.order("release").await;
+                tokio::time::sleep(lasts).await;
             }
             Blow::LeasesOver => {
-                self.end_leases().await;
-                tokio::time::sleep(lasts * 2).await;
+                self.overtake().await;
+                process.order("release").await;
+                tokio::time::sleep(lasts).await;
             }
             Blow::ClockAhead | Blow::ClockBehind => {
                 let by = self.dice.pick(&[2_000, 8_000, 60_000, 1_800_000, 7_200_000]);
@@ -155,11 +228,14 @@ impl Run<'_> {
                 process.order(&format!("clock {ahead_ms}")).await;
             }
             Blow::DiskFull => {
+                self.sql.run("UPDATE crash.page_per_move SET yes = true").await.ok();
                 self.lab.fill()?;
                 process.order("release").await;
+                self.begin_deed(Deed::Feed).await?;
                 tokio::time::sleep(lasts).await;
                 self.lab.free();
                 self.lab.ensure_running().await?;
+                self.sql.run("UPDATE crash.page_per_move SET yes = false").await.ok();
             }
         }
         Ok(())

@@ -50,11 +50,11 @@ pub async fn run(alerts: usize) -> anyhow::Result<bool> {
     survivor.kill().await;
     second.kill().await;
 
-    let held = sql.rows(&format!(
+    let held = format!(
         "SELECT count(*), {} FROM crash.moves AS m WHERE was = 'sending' AND state = 'scheduled' AND who <> 'w2'",
         micros("min(at)")
-    ));
-    let held = held.await?.remove(0);
+    );
+    let held = sql.rows(&held).await?.remove(0);
     let number = |column: usize| held[column].as_ref().and_then(|text| text.parse::<i64>().ok());
     let (rescued, noticed_at) = (number(0).unwrap_or_default(), number(1));
     ensure!(rescued > 0, "the worker died with nothing in flight: try again with more alerts");

@@ -1,7 +1,7 @@
 //! Real processes of the real binary: workers and an API. Each has a name of its own, under which it connects to the
 //! database and sends to the sink; a process that is started anew gets a new name.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ pub struct Process {
     orders: ChildStdin,
     /// Places at which it is held, as it says so.
     held: mpsc::UnboundedReceiver<String>,
-    /// Where its API listens, once it does.
-    address: Option<String>,
+    /// What it has to say.
+    log: PathBuf,
 }
 
 impl Process {
@@ -65,12 +65,18 @@ impl Process {
             }
         });
         let orders = child.stdin.take().context("its input")?;
-        Ok(Self { name: name.to_owned(), child, orders, held, address: None })
+        Ok(Self { name: name.to_owned(), child, orders, held, log: told.logs.join(format!("{name}.log")) })
     }
 
     /// Gives an order; whoever has ended hears none.
     pub async fn order(&mut self, order: &str) {
         self.orders.write_all(format!("{order}\n").as_bytes()).await.ok();
+    }
+
+    /// Lets it go, and holds it no more.
+    pub async fn let_go(&mut self) {
+        self.order("disarm").await;
+        self.order("release").await;
     }
 
     /// Waits until it is held; false if that does not happen in time.
@@ -97,19 +103,17 @@ impl Process {
         matches!(ended, Ok(Ok(status)) if status.success())
     }
 
-    /// Where its API listens.
-    pub async fn api(&mut self, logs: &Path) -> anyhow::Result<String> {
-        let path = logs.join(format!("{}.log", self.name));
-        for _ in 0..1000 {
-            if let Some(address) = &self.address {
-                return Ok(address.clone());
+    /// Waits until it takes signals; an API tells where it listens.
+    pub async fn ready(&mut self) -> anyhow::Result<String> {
+        let sign = if self.name.starts_with("api") { "API address=" } else { "health and metrics address=" };
+        for _ in 0..2000 {
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            if let Some(address) = log.lines().find_map(|line| Some(line.split_once(sign)?.1.trim().to_owned())) {
+                return Ok(format!("http://{address}"));
             }
-            let log = std::fs::read_to_string(&path).unwrap_or_default();
-            let said = log.lines().find_map(|line| Some(line.split_once("API address=")?.1.trim().to_owned()));
-            self.address = said.map(|address| format!("http://{address}"));
-            anyhow::ensure!(self.is_running(), "the API ended");
+            anyhow::ensure!(self.is_running(), "{} ended", self.name);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        anyhow::bail!("the API does not listen")
+        anyhow::bail!("{} does not come up", self.name)
     }
 }

@@ -1,5 +1,6 @@
 //! What really happened, as the database saw it: triggers write down every move of an alert and every accepted try, with
-//! who did it, and what a claim could see when it was made.
+//! who did it, and what a claim could see when it was made. While the disk is full every move asks for a page of its own, so
+//! that whoever writes is refused.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,12 +12,16 @@ use crate::sql::{Row, Sql};
 pub const SCHEMA: &str = "
 CREATE SCHEMA crash;
 CREATE TABLE crash.moves (no bigint GENERATED ALWAYS AS IDENTITY, at timestamptz, who text, alert uuid, was text, state text,
-    superseded boolean, claim_no integer, due_at timestamptz, expires_at timestamptz, seen pg_snapshot);
+    superseded boolean, claim_no integer, due_at timestamptz, expires_at timestamptz, seen pg_snapshot, padding text);
+ALTER TABLE crash.moves ALTER padding SET STORAGE PLAIN;
+CREATE TABLE crash.page_per_move (yes boolean);
+INSERT INTO crash.page_per_move VALUES (false);
 CREATE TABLE crash.accepted (alert uuid, device uuid, claim_no integer, xid xid8);
 CREATE FUNCTION crash.note_move() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO crash.moves (at, who, alert, was, state, superseded, claim_no, due_at, expires_at, seen)
+    INSERT INTO crash.moves (at, who, alert, was, state, superseded, claim_no, due_at, expires_at, seen, padding)
     VALUES (clock_timestamp(), current_setting('application_name'), NEW.id, CASE TG_OP WHEN 'UPDATE' THEN OLD.state END,
-        NEW.state, NEW.superseded, NEW.claim_no, NEW.due_at, NEW.expires_at, pg_current_snapshot());
+        NEW.state, NEW.superseded, NEW.claim_no, NEW.due_at, NEW.expires_at, pg_current_snapshot(),
+        (SELECT CASE WHEN yes THEN repeat('x', 7000) END FROM crash.page_per_move));
     RETURN NULL;
 END $$;
 CREATE FUNCTION crash.note_try() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -80,6 +80,8 @@ pub struct Run<'a> {
     pub struck: Vec<Struck>,
     pub skews: Vec<Skew>,
     pub preferred: i64,
+    /// The patient who was last owed more.
+    pub fed: usize,
     pub offset_ms: i64,
 }
 
@@ -137,6 +139,7 @@ async fn on_database(kit: &Kit, lab: &mut Lab, seed: u64, name: &str, logs: &Pat
         struck: Vec::new(),
         skews: Vec::new(),
         preferred: 0,
+        fed: 0,
         offset_ms: 0,
     };
     let start = now();
@@ -177,6 +180,9 @@ impl Run<'_> {
             let worker = self.start_process("worker")?;
             self.workers.push(worker);
         }
+        for worker in &mut self.workers {
+            worker.ready().await?;
+        }
         Ok(())
     }
 
@@ -193,16 +199,16 @@ impl Run<'_> {
         if !self.api.as_mut().is_some_and(Process::is_running) {
             self.api = Some(self.start_process("api")?);
         }
-        let logs = self.told.logs.clone();
-        self.api.as_mut().context("an API")?.api(&logs).await
+        self.api.as_mut().context("an API")?.ready().await
     }
 
     /// Starts a deed; whoever is held meanwhile may make it wait.
     pub async fn begin_deed(&mut self, deed: Deed) -> anyhow::Result<()> {
         self.finish_deed().await;
         let index = self.dice.index(self.schedule.people.patients.len());
+        let index = if let Deed::Withdraw = deed { self.fed } else { index };
         let api = match deed {
-            Deed::Replan => String::new(),
+            Deed::Replan | Deed::Feed | Deed::Withdraw => String::new(),
             _ => match self.api().await {
                 Ok(api) => api,
                 // With the database away no API starts: nobody can do anything.
@@ -216,6 +222,22 @@ impl Run<'_> {
                 let plan = next_plan(&mut self.dice, &self.plans[index]);
                 let after = plan.clone();
                 (Meaning::Plan(after), tokio::spawn(async move { actors.replan(&patient, &plan).await }))
+            }
+            Deed::Feed => {
+                self.fed = index;
+                let mut plan = self.plans[index].clone();
+                let (mut from, until) = (now(), TimeDelta::hours(1));
+                for n in 0..self.dice.between(3, 8) {
+                    from += TimeDelta::milliseconds(self.dice.between(0, 20));
+                    plan.insert(format!("t:fed-{}-{n}", self.started * 100 + self.struck.len()), (from, from + until));
+                }
+                plan.retain(|_, (_, expires)| *expires > now() + TimeDelta::seconds(1));
+                let after = plan.clone();
+                (Meaning::Plan(after), tokio::spawn(async move { actors.replan(&patient, &plan).await }))
+            }
+            Deed::Withdraw => {
+                let nothing = Plan::new();
+                (Meaning::Plan(Plan::new()), tokio::spawn(async move { actors.replan(&patient, &nothing).await }))
             }
             Deed::Prefer => {
                 self.preferred += 1;
@@ -276,14 +298,15 @@ impl Run<'_> {
         self.lab.free();
         self.lab.freeze(false).ok();
         self.lab.ensure_running().await?;
+        self.sql.insist("UPDATE crash.page_per_move SET yes = false").await?;
         for index in 0..self.workers.len() {
-            self.workers[index].order("release").await;
+            self.workers[index].let_go().await;
             if !self.workers[index].is_running() {
                 self.workers[index] = self.start_process("worker")?;
             }
         }
         if let Some(api) = &mut self.api {
-            api.order("release").await;
+            api.let_go().await;
         }
         self.set_clocks().await;
         let mut healed = None;

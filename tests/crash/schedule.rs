@@ -78,6 +78,10 @@ pub struct Strike {
 pub enum Deed {
     /// A patient is owed something else.
     Replan,
+    /// More is owed, now: so that there is work to be struck over.
+    Feed,
+    /// Whoever was owed more just now is owed nothing any more.
+    Withdraw,
     /// A patient chooses other preferences; nothing that was owed by hand is in the plan made of them.
     Prefer,
     /// An administrator removes a patient's membership.
