@@ -60,12 +60,13 @@ impl Run<'_> {
 
     /// Waits for whichever worker comes to the place first, with work for all of them.
     async fn hold_any(&mut self, place: &str, pass: i64) -> anyhow::Result<Option<usize>> {
-        for worker in &mut self.workers {
-            worker.order(&format!("hold {place} {pass}")).await;
-        }
+        // Planned before anybody is held, who might hold what a planner waits for; due after that.
         for _ in 0..2 {
             self.begin_deed(Deed::Feed).await?;
             self.finish_deed().await;
+        }
+        for worker in &mut self.workers {
+            worker.order(&format!("hold {place} {pass}")).await;
         }
         let first = self.first_held(PATIENCE).await;
         for (index, worker) in self.workers.iter_mut().enumerate() {
@@ -86,8 +87,8 @@ impl Run<'_> {
     }
 
     /// Leases are over, and another worker takes what they held, before the one that held it goes on.
-    async fn overtake(&mut self) {
-        self.end_leases().await;
+    async fn overtake(&mut self, of: Option<&str>) {
+        self.end_leases(of).await;
         for worker in &mut self.workers {
             worker.order("hold claim:committed 1").await;
         }
@@ -211,13 +212,13 @@ impl Run<'_> {
             }
             Blow::Pause => {
                 process.signal(Signal::SIGSTOP);
-                self.overtake().await;
+                self.overtake(Some(&process.name)).await;
                 process.signal(Signal::SIGCONT);
                 process.order("release").await;
                 tokio::time::sleep(lasts).await;
             }
             Blow::LeasesOver => {
-                self.overtake().await;
+                self.overtake(None).await;
                 process.order("release").await;
                 tokio::time::sleep(lasts).await;
             }
@@ -241,11 +242,21 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn end_leases(&self) {
+    /// Ends the leases of one worker, or of all.
+    async fn end_leases(&self, of: Option<&str>) {
+        let whose = of.map(|name| {
+            format!(
+                "AND claimed_by IN (SELECT l.objid::bigint::int FROM pg_locks AS l JOIN pg_stat_activity AS s USING (pid)
+                      WHERE l.locktype = 'advisory' AND l.classid = {LOCK_CLASS} AND s.application_name = '{name}')"
+            )
+        });
         // Not of what is just being settled: that is locked.
-        let over = "UPDATE alerts SET lease_until = clock_timestamp() - interval '1 second' WHERE ctid = ANY (ARRAY(
-            SELECT ctid FROM alerts WHERE state = 'sending' FOR UPDATE SKIP LOCKED))";
-        self.sql.run(over).await.ok();
+        let over = format!(
+            "UPDATE alerts SET lease_until = clock_timestamp() - interval '1 second' WHERE ctid = ANY (ARRAY(
+                 SELECT ctid FROM alerts WHERE state = 'sending' {} FOR UPDATE SKIP LOCKED))",
+            whose.unwrap_or_default()
+        );
+        self.sql.run(&over).await.ok();
     }
 }
 

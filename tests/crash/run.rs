@@ -226,7 +226,7 @@ impl Run<'_> {
             Deed::Feed => {
                 self.fed = index;
                 let mut plan = self.plans[index].clone();
-                let (mut from, until) = (now(), TimeDelta::hours(1));
+                let (mut from, until) = (now() + TimeDelta::milliseconds(100), TimeDelta::hours(1));
                 for n in 0..self.dice.between(3, 8) {
                     from += TimeDelta::milliseconds(self.dice.between(0, 20));
                     plan.insert(format!("t:fed-{}-{n}", self.started * 100 + self.struck.len()), (from, from + until));

@@ -7,11 +7,12 @@ use mendline::alerts::queue;
 use mendline::db::Connector;
 use mendline::domain::role::Role;
 use mendline::worker::Worker;
+use reqwest::Method;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::support::{Staged, TestApp, seed};
+use crate::support::{Staged, TestApp, seed, send};
 
 /// A clinic with an administrator, and one of its patients with a phone.
 struct Case {
@@ -53,12 +54,16 @@ async fn change(case: &Case, treatment: &str, change: &str) {
     let answer = match change {
         "the treatment is cancelled" => app.delete(&path, &admin.token).await,
         "it is moved" => {
-            app.patch(&path, &admin.token, json!({"performed_at": app.care.now() - TimeDelta::days(3)})).await
+            let body = json!({"performed_at": app.care.now() - TimeDelta::days(3)});
+            send(app.request(Method::PATCH, &path, &admin.token).header("if-match", "*").json(&body)).await
         }
         "preferences" => app.put(PREFERENCES, &patient.token, json!({"paused": true})).await,
         "the phone is removed" => app.delete(&format!("/v1/me/devices/{phone}"), &patient.token).await,
         "removal" => app.delete(&format!("/v1/members/{}", patient.caller.membership_id), &admin.token).await,
-        _ => return drop(seed::plan(app, *person, &[]).await),
+        _ => {
+            seed::plan(app, *person, &[]).await;
+            return;
+        }
     };
     assert!(answer.status.is_success(), "{change}: {}", answer.text);
 }
