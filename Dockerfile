@@ -15,8 +15,8 @@ ENV CARGO_TERM_COLOR=never
 
 # The dependencies alone: an empty crate with our manifest. This layer lasts until the manifest or the lock file changes.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src tests/it benches/worker \
- && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs benches/core.rs benches/worker/main.rs > /dev/null \
+RUN mkdir -p src tests/it tests/crash benches/worker \
+ && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs tests/crash/main.rs benches/core.rs benches/worker/main.rs > /dev/null \
  && touch src/lib.rs \
  && cargo build --release --locked --bin mendline \
  && rm -rf src target/release/deps/*mendline* target/release/mendline* target/release/.fingerprint/mendline-*

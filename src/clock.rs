@@ -43,13 +43,12 @@ impl Clock {
     }
 
     /// What time it is, to the microsecond (as Postgres keeps it).
-    #[expect(clippy::disallowed_methods, reason = "this is the one file that asks for the time")]
     pub fn now(&self) -> DateTime<Utc> {
         let now = match &self.0 {
-            Source::System => Utc::now(),
+            Source::System => machine_time(),
             Source::Manual(hand) => match *hand.borrow() {
                 Hand::At(instant) => instant,
-                Hand::Running => Utc::now(),
+                Hand::Running => machine_time(),
             },
         };
         DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
@@ -114,6 +113,14 @@ impl Clock {
             tokio::time::sleep(left.min(std::time::Duration::from_secs(5))).await;
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one file that asks for the time")]
+fn machine_time() -> DateTime<Utc> {
+    let now = Utc::now();
+    #[cfg(feature = "failpoints")]
+    let now = now + crate::failpoint::clock_skew();
+    now
 }
 
 /// Both clocks together.

@@ -25,6 +25,8 @@ pub struct Parts {
 
 /// Serves until told to stop.
 pub async fn run(config: &Config, parts: Parts) -> anyhow::Result<()> {
+    #[cfg(feature = "failpoints")]
+    crate::failpoint::listen();
     let database = Database::open(config).await?;
     anyhow::ensure!(
         !database.is_joined(),

@@ -37,6 +37,15 @@ impl Dedicated {
         Ok(done)
     }
 
+    /// Runs `work`, whose one statement is one transaction. Crash tests hold it before it is committed: for them, and in
+    /// their builds alone, the transaction is opened by hand.
+    pub async fn at_once<T, E: From<DbError>>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if cfg!(feature = "failpoints") { self.transaction(work).await } else { self.run(work).await }
+    }
+
     /// Runs `work` in one transaction.
     pub async fn transaction<T, E: From<DbError>>(
         &mut self,

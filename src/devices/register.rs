@@ -13,6 +13,7 @@ use crate::auth;
 use crate::auth::extract::Caller;
 use crate::clock::Clocks;
 use crate::domain::ids;
+use crate::failpoint::failpoint;
 use crate::patients;
 use crate::planning::PlanningError;
 use crate::protocols::Catalogue;
@@ -87,6 +88,7 @@ pub async fn register(
 /// Owes again what found no device, now that there is one: in a transaction of its own, after the one that registered it.
 /// If it fails, the app is told so, and registers again.
 pub async fn revive(conn: &mut AsyncPgConnection, clocks: &Clocks, caller: &Caller) -> diesel::QueryResult<()> {
+    failpoint!("device:registered");
     queue::revive_for_user(conn, caller.user_id, clocks.care.now()).await?;
     Ok(())
 }

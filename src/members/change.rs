@@ -13,6 +13,7 @@ use crate::auth::{Auth, codes};
 use crate::clock::Clocks;
 use crate::db::{Db, DbError, Scope};
 use crate::domain::role::Role;
+use crate::failpoint::failpoint;
 use crate::patients;
 
 /// How long a reset code can be used.
@@ -108,6 +109,7 @@ pub async fn remove(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, id: 
             logins::end_sessions(conn, member.user_id, Some(clinic_id), EndedBecause::Removed, now).await?;
             logins::call_back_tokens(conn, member.user_id, now).await?;
             audit::record(conn, clocks, Entry::by(caller, "member.delete", "member", id)).await?;
+            failpoint!("removal:uncommitted");
             Ok::<_, ChangeError>((member.user_id, now))
         })
         .await?;

@@ -25,6 +25,7 @@ use crate::domain::protocol::{DayTime, ProtocolVersion};
 use crate::domain::reminders::{Category, Fate, Preferences, QuietHours, RunningTreatment, owed};
 use crate::domain::tally::Tally;
 use crate::domain::timeline::{Conditions, Hold, Overrides};
+use crate::failpoint::failpoint;
 use crate::protocols::{Catalogue, CatalogueError};
 
 use input::Input;
@@ -228,7 +229,9 @@ impl Person {
         }
         let alerts = self.alerts(&inputs, now);
         let to = Recipient { clinic_id: self.clinic_id, kind: RecipientKind::Patient, id: self.patient_id };
-        Ok(queue::replace_plan(conn, to, &alerts, now, now + WAKE_WITHIN, self.plan_revision).await?)
+        let changed = queue::replace_plan(conn, to, &alerts, now, now + WAKE_WITHIN, self.plan_revision).await?;
+        failpoint!("plan:uncommitted");
+        Ok(changed)
     }
 
     fn alerts(&self, inputs: &[Input<'_>], now: DateTime<Utc>) -> Vec<queue::Owed> {

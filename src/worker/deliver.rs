@@ -18,6 +18,7 @@ use crate::domain::alert::{Decision, DeviceResult, PushOutcome, TryFrame, decide
 use crate::domain::backoff::{MAX_JITTER_BP, MAX_TRIES};
 use crate::domain::device::{Address, ProviderKind};
 use crate::domain::ids;
+use crate::failpoint::failpoint;
 use crate::push::{Collapse, Payload, PushMessage, PushTarget, Urgency, VisibleText};
 use crate::telemetry::{Metrics, PushLabels};
 
@@ -156,6 +157,7 @@ async fn send(
         // Somebody else may be sending it by now.
         return without_try(DeviceResult::LeftAlone { wait: TimeDelta::zero(), reason: "place_lost".into() });
     }
+    failpoint!("send:before");
     let message = message(parts, claim, device);
     let clock = Instant::now();
     let given_up = |reason: &'static str| PushOutcome::Unavailable { retry_after: None, reason: reason.into() };
@@ -165,6 +167,9 @@ async fn send(
         () = tokio::time::sleep_until(give_up_at) => given_up("timeout"),
         () = parts.clocks.care.sleep_until(claim.expires_at) => given_up("expired"),
     };
+    if let PushOutcome::Accepted { .. } = outcome {
+        failpoint!("send:accepted");
+    }
     let at = parts.clocks.wall.now();
     let left_alone = health.learn(pass, &target, &outcome, at);
     let duration_ms = i32::try_from(clock.elapsed().as_millis()).unwrap_or(i32::MAX);

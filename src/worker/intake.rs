@@ -9,6 +9,7 @@ use super::{Parts, deliver};
 use crate::alerts::queue::{self, Claim, Claimed, Look};
 use crate::alerts::store::{self, DeviceRow};
 use crate::db::{DbError, Dedicated, Scope};
+use crate::failpoint::failpoint;
 use crate::protocols::CatalogueError;
 use crate::telemetry::StateLabel;
 
@@ -37,7 +38,7 @@ impl Intake {
     /// Rescues, and finds out what is due next.
     pub(super) async fn look(&mut self) -> Result<Look, DbError> {
         let now = self.parts.clocks.care.now();
-        let look = self.conn.run(async |conn| Ok::<_, DbError>(queue::look(conn, now).await?)).await?;
+        let look = self.conn.at_once(async |conn| Ok::<_, DbError>(queue::look(conn, now).await?)).await?;
         tell(&look);
         Ok(look)
     }
@@ -45,12 +46,20 @@ impl Intake {
     /// Claims what is due, then reads whom it goes to. The claim stands by then: whoever registers a device in between
     /// sees that the alert is being sent, and whoever did so before is found.
     pub(super) async fn claim(&mut self, worker: i32, limit: usize) -> Result<Taken, DbError> {
-        let claimed = self.conn.run(async |conn| claim(&self.parts, conn, worker, limit).await).await?;
+        let claim = async |conn: &mut _| {
+            let claimed = claim(&self.parts, conn, worker, limit).await?;
+            if !claimed.is_empty() {
+                failpoint!("claim:uncommitted");
+            }
+            Ok::<_, DbError>(claimed)
+        };
+        let claimed = self.conn.at_once(claim).await?;
         let rows = claimed.len();
         let claims = claimed.claims;
         if claims.is_empty() {
             return Ok(Taken { rows, alerts: Vec::new(), unread: Vec::new() });
         }
+        failpoint!("claim:committed");
         match self.conn.run(async |conn| devices(&self.parts, conn, &claims).await).await {
             Ok(devices) => Ok(Taken { rows, alerts: deliver::pair(claims, devices), unread: Vec::new() }),
             Err(error) => {

@@ -28,6 +28,7 @@ use crate::auth::keys::Keys;
 use crate::clock::Clocks;
 use crate::config;
 use crate::db::{Db, DbError, Scope};
+use crate::failpoint::failpoint;
 use crate::protocols::Catalogue;
 use crate::push::Registry;
 use crate::telemetry::Metrics;
@@ -204,6 +205,11 @@ impl Worker {
             }
         }
 
+        if presence.is_alive() {
+            failpoint!("stop:begun");
+        } else {
+            failpoint!("place:lost");
+        }
         let finish = async { while sends.join_next().await.is_some() {} };
         if tokio::time::timeout(parts.settings.shutdown, finish).await.is_err() {
             tracing::warn!(

@@ -13,6 +13,7 @@ use super::deliver::Finished;
 use crate::alerts::queue::{self, AttemptRow, Claim, Settlement};
 use crate::db::{DbError, Dedicated, Scope};
 use crate::devices;
+use crate::failpoint::failpoint;
 use crate::telemetry::StateLabel;
 
 /// The most results in one transaction.
@@ -103,8 +104,10 @@ async fn write_all(
 ) -> std::result::Result<(), DbError> {
     if !finished.is_empty() {
         conn.transaction(async |conn| write(parts, conn, finished, again).await).await?;
+        failpoint!("settle:committed");
     }
     if !unsent.is_empty() {
+        failpoint!("stop:release");
         let now = parts.clocks.care.now();
         conn.run(async |conn| Ok::<_, DbError>(queue::release(conn, unsent, now).await?)).await?;
     }
@@ -133,6 +136,7 @@ pub(super) async fn write(
     for (device, tried_at, reason) in finished.iter().flat_map(|result| &result.suspect) {
         devices::store::quarantine(conn, *device, reason, *tried_at, now).await?;
     }
+    failpoint!("settle:uncommitted");
     for row in &settled {
         parts.metrics.settled.get_or_create(&StateLabel { state: known_state(&row.state) }).inc();
     }

@@ -36,13 +36,14 @@ const ROOTS: &[&str] = &["app", "cli", "demo", "main", "lib"];
 const BASE: &[(&str, &[&str])] = &[
     ("answer", &[]),
     ("body", &["error", "domain"]),
-    ("clock", &[]),
+    ("clock", &["failpoint"]),
     ("config", &[]),
     // What a URL and a root certificate must look like is said once, where settings are read.
     ("db", &["config"]),
     ("embedded", &["config"]),
     // The one door: what other rooms fail with becomes a problem here.
     ("error", &["auth::keys", "db", "planning", "protocols", "telemetry"]),
+    ("failpoint", &[]),
     ("idempotency", &["auth::extract", "db::hot", "error", "schema"]),
     ("language", &["error"]),
     ("paging", &["error"]),
@@ -127,14 +128,15 @@ impl Kind {
         match self {
             Self::Domain => vec![],
             Self::Push => vec!["clock", "config", "domain", "telemetry"],
-            Self::Store => vec!["clock", "db", "domain", "schema", "telemetry"],
+            Self::Store => vec!["clock", "db", "domain", "failpoint", "schema", "telemetry"],
             Self::Routes => HTTP.to_vec(),
             Self::Extract => {
                 vec!["app::State", "auth", "clock", "db", "domain", "error", "patients::store", "treatments::store"]
             }
             Self::Shape => vec!["body", "domain", "error", "language", "recovery"],
             Self::UseCase => {
-                [BLOCKS, &["body", "clock", "config", "db", "domain", "error", "schema", "telemetry"]].concat()
+                [BLOCKS, &["body", "clock", "config", "db", "domain", "error", "failpoint", "schema", "telemetry"]]
+                    .concat()
             }
             Self::Worker => vec![
                 "alerts",
@@ -145,6 +147,7 @@ impl Kind {
                 "db",
                 "devices",
                 "domain",
+                "failpoint",
                 "idempotency",
                 "patients",
                 "protocols",

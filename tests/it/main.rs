@@ -37,6 +37,7 @@ mod readme;
 mod tenancy;
 mod timeline;
 mod treatments;
+mod worker_claims;
 mod worker_delivery;
 mod worker_health;
 mod worker_kill;

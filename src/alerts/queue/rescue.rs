@@ -7,6 +7,7 @@ use diesel::{QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::db::hot::hot_query;
+use crate::failpoint::failpoint;
 
 /// Class of the workers' advisory locks ("work" as ASCII).
 const LOCK_CLASS: i32 = 0x776f_726b;
@@ -69,6 +70,9 @@ hot_query! {
 pub async fn look(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<Look> {
     let ahead = i64::try_from(AHEAD).unwrap_or(0);
     let (rescued, upcoming): (i64, _) = Rescue { class: LOCK_CLASS, now, ahead }.get_result(conn).await?;
+    if rescued > 0 {
+        failpoint!("rescue:uncommitted");
+    }
     Ok(Look { rescued: usize::try_from(rescued).unwrap_or(0), upcoming })
 }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::Claim;
 use crate::db::hot::hot_query;
 use crate::domain::alert::Decision;
+use crate::failpoint::failpoint;
 
 /// What came of one claim.
 #[derive(Debug, Clone)]
@@ -190,6 +191,7 @@ pub async fn settle(
     attempts: &[AttemptRow],
 ) -> QueryResult<Vec<Settled>> {
     insert_attempts(conn, attempts, false).await?;
+    failpoint!("settle:attempts");
     decide(conn, settlements, false).await
 }
 
@@ -200,6 +202,7 @@ pub async fn settle_again(
     attempts: &[AttemptRow],
 ) -> QueryResult<Vec<Settled>> {
     insert_attempts(conn, attempts, true).await?;
+    failpoint!("settle:attempts");
     decide(conn, settlements, false).await
 }
 
