@@ -70,7 +70,8 @@ hot_query! {
     /// change any more, so that the update need not ask again.
     ///
     /// What left the plan meanwhile is not tried again; what was moved to a later moment is owed at that moment whatever
-    /// became of this try; and what found no device is owed once more if one was registered meanwhile.
+    /// became of this try; what found no device is owed once more if one was registered meanwhile; and what ran out of time
+    /// if it was given more meanwhile.
     struct Settle {
         clinics: Vec<Uuid> as Array<SqlUuid>,
         ids: Vec<Uuid> as Array<SqlUuid>,
@@ -88,13 +89,15 @@ hot_query! {
                     WHEN a.superseded THEN 'cancelled'
                     WHEN a.due_at > r.at THEN 'scheduled'
                     WHEN r.state = 'no_device' AND a.reason = 'device_registered' THEN 'scheduled'
+                    WHEN r.state = 'expired' AND a.reason = 'expires_later' AND a.expires_at > r.at + interval '5 s'
+                    THEN 'scheduled'
                     ELSE r.state END AS state,
                r.state <> 'scheduled' AS anew
           FROM (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
                        AS r (clinic_id, id, claim_no, state, retry_at, refund, at, reason)
                  ORDER BY clinic_id, id) AS r
          CROSS JOIN LATERAL (
-               SELECT state, claim_no, superseded, due_at, reason FROM alerts WHERE clinic_id = r.clinic_id AND id = r.id
+               SELECT state, claim_no, superseded, due_at, expires_at, reason FROM alerts WHERE clinic_id = r.clinic_id AND id = r.id
                OFFSET 0 FOR NO KEY UPDATE) AS a
          WHERE a.state = 'sending' AND a.claim_no = r.claim_no
     )
