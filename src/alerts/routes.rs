@@ -1,6 +1,10 @@
-//! Alerts over HTTP: everybody's own. The push said that something waits; here it is.
+//! Alerts over HTTP: everybody's own. The push said that something waits; here it is. `unsent.rs` is what administrators
+//! see of the others.
 
+mod attempts;
 mod reminders;
+mod statistics;
+mod unsent;
 
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
@@ -24,7 +28,10 @@ use crate::planning::PlanningError;
 use crate::protocols::words;
 use crate::query::Query;
 
+pub use attempts::list_attempts;
 pub use reminders::list_reminders;
+pub use statistics::find_alert_statistics;
+pub use unsent::{list_failed_alerts, replay_alert, replay_failed_alerts};
 
 /// An alert as its recipient sees it.
 #[derive(Debug, Serialize)]

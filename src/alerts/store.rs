@@ -1,6 +1,8 @@
 //! Reading alerts: what a delivery needs to know; `inbox.rs` is what a person was told. The states are written in `queue.rs` alone.
 
 mod inbox;
+mod statistics;
+mod unsent;
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, Bool, Bytea, Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -8,7 +10,9 @@ use diesel::{QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-pub use inbox::{InboxRow, Reader, find_own, list_ahead, list_inbox};
+pub use inbox::{InboxRow, Position, Reader, find_own, list_ahead, list_inbox};
+pub use statistics::{AlertLine, AttemptLine, Figures, Window, count_alerts, count_attempts};
+pub use unsent::{TryRow, UnsentFilter, UnsentRow, list_by_id, list_tries, list_unsent};
 
 use super::queue::Claim;
 use crate::db::hot::hot_query;

@@ -33,7 +33,7 @@ pub use look::{look, look_at_treatments};
 pub use store::Running;
 
 /// Workers look by themselves at least this often (`MENDLINE_POLL_SECONDS` may say less); what is due sooner wakes them.
-const WAKE_WITHIN: TimeDelta = TimeDelta::minutes(10);
+pub const WAKE_WITHIN: TimeDelta = TimeDelta::minutes(10);
 
 /// Why a plan could not be made.
 #[derive(Debug, thiserror::Error)]

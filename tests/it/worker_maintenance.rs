@@ -25,7 +25,7 @@ fn without_this_month(table: &str) -> String {
     )
 }
 
-async fn count(app: &TestApp, from: &str) -> i64 {
+pub async fn count(app: &TestApp, from: &str) -> i64 {
     #[derive(QueryableByName)]
     struct Counted {
         #[diesel(sql_type = Int8)]
