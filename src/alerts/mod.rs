@@ -2,6 +2,7 @@
 //! them, `message.rs` says what they say, `replay.rs` owes again what could not be sent.
 
 pub mod message;
+pub mod open;
 pub mod queue;
 pub mod replay;
 pub mod routes;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::message::{self, Rendered};
-use super::queue;
+use super::open::open;
 use super::store::{self, InboxRow, Reader};
 use crate::app::State;
 use crate::auth::extract::Caller;
@@ -100,14 +100,8 @@ pub async fn open_alert(
     wanted: Wanted,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
-    let now = state.clocks.care.now();
-    let whose = (caller.patient_id, caller.membership_id);
-    state
-        .db
-        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            Ok::<_, ApiError>(queue::mark_opened(conn, caller.clinic_id, whose, *id, now).await?)
-        })
-        .await?;
+    let opened = async |conn: &mut _| Ok::<_, ApiError>(open(conn, &state.clocks, &caller, *id).await?);
+    state.db.scoped(Scope::Clinic(caller.clinic_id), opened).await?;
     respond(&state, &caller, &wanted, *id).await
 }
 

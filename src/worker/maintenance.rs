@@ -10,9 +10,11 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
-use crate::alerts::{queue, store};
+use crate::alerts::queue;
+use crate::alerts::store as alerts;
 use crate::auth::prune as prune_logins;
 use crate::db::{DbError, Scope, ensure_partitions};
+use crate::devices::store::retire_stale;
 use crate::idempotency;
 
 /// How often old rows are looked for.
@@ -21,6 +23,8 @@ const EVERY: Duration = Duration::from_secs(3600);
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
 /// How long attempts are kept.
 const KEEP_ATTEMPTS: TimeDelta = TimeDelta::days(90);
+/// How long alerts are kept once they have ended: somebody's inbox, and what explains a day long ago.
+const KEEP_ALERTS: TimeDelta = TimeDelta::days(365);
 
 /// Tidies up and measures until `stop`: once at the start, since no worker may have run for months, and then again and
 /// again.
@@ -63,9 +67,33 @@ async fn tidy(parts: &Parts) {
         ensure_partitions(conn).await
     };
     job(parts, "partitions", partitions).await;
-    job(parts, "attempts", async |conn| store::prune_attempts(conn, now - KEEP_ATTEMPTS).await.map(drop)).await;
+    let months = (now - KEEP_ATTEMPTS).date_naive();
+    job(parts, "months of attempts", async |conn| alerts::drop_attempts(conn, months).await.map(drop)).await;
+    batches(parts, "attempts", async |conn| alerts::prune_attempts(conn, now - KEEP_ATTEMPTS).await).await;
+    let ended = parts.clocks.care.now() - KEEP_ALERTS;
+    batches(parts, "alerts", async |conn| alerts::prune_alerts(conn, ended).await).await;
+    job(parts, "stale devices", async |conn| {
+        for (provider, devices) in retire_stale(conn, now).await? {
+            tracing::info!(push.provider = provider, devices, "addresses removed: nobody heard of their apps for long");
+        }
+        Ok(())
+    })
+    .await;
     job(parts, "logins", async |conn| prune_logins(conn, now).await.map(drop)).await;
     job(parts, "idempotency keys", async |conn| idempotency::prune(conn, now).await.map(drop)).await;
+}
+
+/// Erases a batch at a time, each in a transaction of its own, until there is no whole one left.
+async fn batches(parts: &Parts, name: &str, erase: impl AsyncFn(&mut AsyncPgConnection) -> QueryResult<usize>) {
+    let mut gone = usize::MAX;
+    while gone >= usize::try_from(alerts::BATCH).unwrap_or(usize::MAX) {
+        gone = 0;
+        job(parts, name, async |conn| {
+            gone = erase(conn).await?;
+            Ok(())
+        })
+        .await;
+    }
 }
 
 async fn job(parts: &Parts, name: &str, work: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<()>) {

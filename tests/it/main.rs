@@ -35,6 +35,7 @@ mod protocol_facts;
 mod protocols;
 mod providers;
 mod readme;
+mod stale_devices;
 mod tenancy;
 mod timeline;
 mod treatments;
