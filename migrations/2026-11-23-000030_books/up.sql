@@ -7,6 +7,9 @@ CREATE INDEX alerts_ended ON alerts (clinic_id, due_at) WHERE finalized_at IS NO
 -- Attempts lie in the order in which they were made, so that a summary of each stretch is enough to find the oldest.
 CREATE INDEX attempts_by_time ON attempts USING brin (at);
 
+-- Whoever opens an alert has the phone in their hand.
+CREATE INDEX devices_by_session ON devices (session_id);
+
 -- Months that ended before a date go as a whole: no row of them is touched.
 CREATE FUNCTION drop_month_partitions(parent text, before date) RETURNS integer
 LANGUAGE plpgsql AS $$

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use tokio_util::sync::CancellationToken;
@@ -69,9 +69,8 @@ async fn tidy(parts: &Parts) {
     job(parts, "partitions", partitions).await;
     let months = (now - KEEP_ATTEMPTS).date_naive();
     job(parts, "months of attempts", async |conn| alerts::drop_attempts(conn, months).await.map(drop)).await;
-    batches(parts, "attempts", async |conn| alerts::prune_attempts(conn, now - KEEP_ATTEMPTS).await).await;
-    let ended = parts.clocks.care.now() - KEEP_ALERTS;
-    batches(parts, "alerts", async |conn| alerts::prune_alerts(conn, ended).await).await;
+    erase(parts, Old::Attempts, now - KEEP_ATTEMPTS).await;
+    erase(parts, Old::Alerts, parts.clocks.care.now() - KEEP_ALERTS).await;
     job(parts, "stale devices", async |conn| {
         for (provider, devices) in retire_stale(conn, now).await? {
             tracing::info!(push.provider = provider, devices, "addresses removed: nobody heard of their apps for long");
@@ -83,16 +82,28 @@ async fn tidy(parts: &Parts) {
     job(parts, "idempotency keys", async |conn| idempotency::prune(conn, now).await.map(drop)).await;
 }
 
-/// Erases a batch at a time, each in a transaction of its own, until there is no whole one left.
-async fn batches(parts: &Parts, name: &str, erase: impl AsyncFn(&mut AsyncPgConnection) -> QueryResult<usize>) {
-    let mut gone = usize::MAX;
-    while gone >= usize::try_from(alerts::BATCH).unwrap_or(usize::MAX) {
-        gone = 0;
-        job(parts, name, async |conn| {
-            gone = erase(conn).await?;
+/// What is erased a batch at a time.
+#[derive(Debug, Clone, Copy)]
+enum Old {
+    Attempts,
+    Alerts,
+}
+
+/// Erases batch after batch, each in a transaction of its own, until there is no whole one left.
+async fn erase(parts: &Parts, old: Old, before: DateTime<Utc>) {
+    loop {
+        let mut gone = 0;
+        let batch = async |conn: &mut AsyncPgConnection| {
+            gone = match old {
+                Old::Attempts => alerts::prune_attempts(conn, before).await?,
+                Old::Alerts => alerts::prune_alerts(conn, before).await?,
+            };
             Ok(())
-        })
-        .await;
+        };
+        job(parts, "retention", batch).await;
+        if i64::try_from(gone).unwrap_or(0) < alerts::BATCH {
+            return;
+        }
     }
 }
 
