@@ -1,5 +1,6 @@
 //! Reading alerts: what a delivery needs to know; `inbox.rs` is what a person was told. The states are written in `queue.rs` alone.
 
+mod day;
 mod inbox;
 mod retention;
 mod statistics;
@@ -11,6 +12,7 @@ use diesel::{QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+pub use day::{DayRow, list_due};
 pub use inbox::{InboxRow, Position, Reader, find_own, list_ahead, list_inbox};
 pub use retention::{BATCH, drop_attempts, prune_alerts, prune_attempts};
 pub use statistics::{AlertLine, AttemptLine, Figures, Window, count_alerts, count_attempts};

@@ -143,6 +143,11 @@ impl RunningTreatments {
         Ok(Self(running))
     }
 
+    /// All of them, each with its version.
+    pub fn iter(&self) -> impl Iterator<Item = &(Running, Arc<ProtocolVersion>)> {
+        self.0.iter()
+    }
+
     /// One of them, with its version.
     pub fn find(&self, id: Uuid) -> Option<&(Running, Arc<ProtocolVersion>)> {
         self.0.iter().find(|(row, _)| row.id == id)
