@@ -1,6 +1,10 @@
-//! Alerts over HTTP: everybody's own. The push said that something waits; here it is.
+//! Alerts over HTTP: everybody's own. The push said that something waits; here it is. `unsent.rs` is what administrators
+//! see of the others.
 
+mod attempts;
 mod reminders;
+mod statistics;
+mod unsent;
 
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
@@ -11,7 +15,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::message::{self, Rendered};
-use super::queue;
+use super::open::open;
 use super::store::{self, InboxRow, Reader};
 use crate::app::State;
 use crate::auth::extract::Caller;
@@ -24,7 +28,10 @@ use crate::planning::PlanningError;
 use crate::protocols::words;
 use crate::query::Query;
 
+pub use attempts::list_attempts;
 pub use reminders::list_reminders;
+pub use statistics::find_alert_statistics;
+pub use unsent::{list_failed_alerts, replay_alert, replay_failed_alerts};
 
 /// An alert as its recipient sees it.
 #[derive(Debug, Serialize)]
@@ -93,14 +100,8 @@ pub async fn open_alert(
     wanted: Wanted,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
-    let now = state.clocks.care.now();
-    let whose = (caller.patient_id, caller.membership_id);
-    state
-        .db
-        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            Ok::<_, ApiError>(queue::mark_opened(conn, caller.clinic_id, whose, *id, now).await?)
-        })
-        .await?;
+    let opened = async |conn: &mut _| Ok::<_, ApiError>(open(conn, &state.clocks, &caller, *id).await?);
+    state.db.scoped(Scope::Clinic(caller.clinic_id), opened).await?;
     respond(&state, &caller, &wanted, *id).await
 }
 

@@ -1,6 +1,10 @@
 //! Reading alerts: what a delivery needs to know; `inbox.rs` is what a person was told. The states are written in `queue.rs` alone.
 
+mod day;
 mod inbox;
+mod retention;
+mod statistics;
+mod unsent;
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, Bool, Bytea, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -8,7 +12,11 @@ use diesel::{QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-pub use inbox::{InboxRow, Reader, find_own, list_ahead, list_inbox};
+pub use day::{DayRow, list_due};
+pub use inbox::{InboxRow, Position, Reader, find_own, list_ahead, list_inbox};
+pub use retention::{BATCH, drop_attempts, prune_alerts, prune_attempts};
+pub use statistics::{AlertLine, AttemptLine, Figures, Window, count_alerts, count_attempts};
+pub use unsent::{TryRow, UnsentFilter, UnsentRow, list_by_id, list_tries, list_unsent};
 
 use super::queue::Claim;
 use crate::db::hot::hot_query;
@@ -84,12 +92,4 @@ pub async fn list_devices(conn: &mut AsyncPgConnection, claims: &[Claim]) -> Que
     }
     .load(conn)
     .await
-}
-
-/// Forgets attempts older than `before`; returns how many.
-pub async fn prune_attempts(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
-    use crate::schema::attempts::dsl;
-    use diesel::ExpressionMethods;
-    use diesel::QueryDsl;
-    diesel::delete(dsl::attempts.filter(dsl::at.lt(before))).execute(conn).await
 }

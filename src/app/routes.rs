@@ -134,9 +134,14 @@ table! {
     "/v1/flags/{id}/resolve" => { post flags::resolve_flag }
     "/v1/flags/{id}/reopen" => { post flags::reopen_flag }
     "/v1/alerts" => { get alerts::list_alerts }
+    "/v1/alerts/statistics" => { get alerts::find_alert_statistics }
+    "/v1/alerts/failed" => { get alerts::list_failed_alerts }
+    "/v1/alerts/failed/replay" => { post alerts::replay_failed_alerts }
     "/v1/alerts/{id}" => { get alerts::find_alert }
     "/v1/alerts/{id}/opened" => { post alerts::open_alert }
     "/v1/push/providers" => { get push_health::list_push_providers }
+    "/v1/alerts/{id}/attempts" => { get alerts::list_attempts }
+    "/v1/alerts/{id}/replay" => { post alerts::replay_alert }
     "/v1/treatments/{id}/complete" => { post treatments::complete_treatment }
     "/v1/treatments/{id}/confirm" => { post treatments::confirm_treatment }
     "/v1/protocols" => { get protocols::list_protocols }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Database, say};
+use crate::app::State;
 use crate::audit::{self, Entry};
 use crate::auth::keys::Keys;
 use crate::auth::{Auth, email, store as logins};
@@ -31,6 +32,8 @@ pub enum Command {
     Invite(Invite),
     /// Print a code with which somebody sets a forgotten password
     ResetCode(ResetCode),
+    /// Tell the whole story of everything that a patient was owed on a day
+    Explain(super::explain::Explain),
     /// Make or rotate keys
     #[command(subcommand)]
     Keys(super::keys::Command),
@@ -107,6 +110,7 @@ async fn on_database(config: &Config, database: &Database, command: Command) -> 
     let db = database.prepare(config).await?;
     let (clocks, keys) = (Clocks::system(), Keys::load(config)?);
     match command {
+        Command::Explain(asked) => super::explain::run(&State::build(config, db, clocks)?, &asked).await,
         Command::CreateClinic(asked) => {
             let new = NewClinic {
                 name: asked.name,

@@ -4,6 +4,7 @@
 mod admin;
 mod database;
 mod demo;
+mod explain;
 mod healthcheck;
 mod keys;
 mod limits;
@@ -43,7 +44,7 @@ pub enum Role {
     Migrate,
     /// Tell six weeks of one patient's recovery as a story, then go on serving
     Demo(demo::Options),
-    /// Set clinics up, invite staff, help somebody back in, make keys
+    /// Set clinics up, invite staff, help somebody back in, explain a day, make keys
     #[command(subcommand)]
     Admin(admin::Command),
     /// Check, show or record a protocol

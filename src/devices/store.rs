@@ -1,5 +1,7 @@
 //! SQL over `devices`. The address itself is sealed before it comes here. Devices belong to logins, not to clinics.
 
+mod stale;
+
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -9,6 +11,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
 
 use crate::schema::devices;
+
+pub use stale::{retire_stale, touch};
 
 /// The most devices of one login.
 pub const MAX_DEVICES: i64 = 20;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::words::word_enum;
@@ -18,6 +19,21 @@ word_enum! {
         WebPush = "web_push",
         /// Expo's relay.
         Expo = "expo",
+    }
+}
+
+impl ProviderKind {
+    /// For how long an address is believed of whose app nobody has heard: afterwards the phone is most likely gone, and
+    /// a provider that goes on accepting for it only flatters the figures.
+    pub const fn believed_for(self) -> TimeDelta {
+        match self {
+            // Firebase itself forgets an Android registration that was inactive for so long; Expo stands before it.
+            Self::Fcm | Self::Expo => TimeDelta::days(270),
+            // Apple tells of a token that is gone, but not when it wants to.
+            Self::Apns => TimeDelta::days(180),
+            // A push service keeps a browser's subscription although nobody opens the browser; nobody tells.
+            Self::WebPush => TimeDelta::days(90),
+        }
     }
 }
 

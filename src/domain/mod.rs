@@ -34,6 +34,7 @@ pub mod preferences;
 pub mod protocol;
 pub mod public_address;
 pub mod reminders;
+pub mod replay;
 pub mod role;
 pub mod symptoms;
 pub mod tally;

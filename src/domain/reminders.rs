@@ -15,9 +15,13 @@ use super::protocol::{DayTime, Item, Kind, Reminder};
 use super::timeline::{Conditions, Hold, Plan, timeline};
 use super::words::word_enum;
 
+mod place;
 mod planner;
+mod story;
 
 use planner::{Candidate, Contender, Planner, Rank};
+pub use story::{End, LeftOut, Move, MovedBy, Story};
+use story::{Nobody, Scribe, Witness};
 
 /// How long the news of a lifted restriction is worth telling.
 pub const LIFTED_LASTS: TimeDelta = TimeDelta::hours(24);
@@ -198,6 +202,30 @@ pub fn owed(
     if preferences.paused {
         return Vec::new();
     }
+    plan(patient, treatments, preferences, now, &mut Nobody)
+}
+
+/// The story of everything that the treatments have a reminder for, owed or not, in order of time.
+pub fn stories(
+    patient: Uuid,
+    treatments: &[RunningTreatment<'_>],
+    preferences: &Preferences,
+    now: DateTime<Utc>,
+) -> Vec<Story> {
+    let mut scribe = Scribe::default();
+    plan(patient, treatments, preferences, now, &mut scribe);
+    let mut stories = scribe.stories;
+    stories.sort_by(|a, b| (a.alert.due_at, &a.alert.dedupe_key).cmp(&(b.alert.due_at, &b.alert.dedupe_key)));
+    stories
+}
+
+fn plan<W: Witness>(
+    patient: Uuid,
+    treatments: &[RunningTreatment<'_>],
+    preferences: &Preferences,
+    now: DateTime<Utc>,
+    witness: &mut W,
+) -> Vec<Owed> {
     // A flag on any treatment holds session prompts and results back, not only one on the same treatment.
     let mut holds: Vec<Hold> = treatments.iter().flat_map(|t| t.plan.conditions.holds.iter().copied()).collect();
     holds.sort_by_key(|hold| hold.from);
@@ -212,15 +240,17 @@ pub fn owed(
             spread: spread(patient),
             now,
             candidates: &mut candidates,
+            witness: &mut *witness,
         };
         planner.items(&laid);
         planner.tasks(&laid);
     }
-    one_milestone_a_day(candidates)
+    one_milestone_a_day(candidates, witness)
 }
 
-fn one_milestone_a_day(candidates: Vec<Candidate>) -> Vec<Owed> {
+fn one_milestone_a_day<W: Witness>(candidates: Vec<Candidate>, witness: &mut W) -> Vec<Owed> {
     let mut winners: BTreeMap<NaiveDate, (Rank, Owed)> = BTreeMap::new();
+    let mut losers: Vec<(NaiveDate, Owed)> = Vec::new();
     let mut owed = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         let Some(Contender { date, rank }) = candidate.milestone else {
@@ -228,8 +258,17 @@ fn one_milestone_a_day(candidates: Vec<Candidate>) -> Vec<Owed> {
             continue;
         };
         // Of equals the first in the protocol's order stays.
-        if winners.get(&date).is_none_or(|(best, _)| rank > *best) {
-            winners.insert(date, (rank, candidate.owed));
+        let beaten = match winners.get(&date) {
+            Some((best, _)) if rank <= *best => Some(candidate.owed),
+            _ => winners.insert(date, (rank, candidate.owed)).map(|(_, beaten)| beaten),
+        };
+        if W::CURIOUS {
+            losers.extend(beaten.map(|beaten| (date, beaten)));
+        }
+    }
+    for (date, loser) in &losers {
+        if let Some((_, winner)) = winners.get(date) {
+            witness.gave_way(loser, winner);
         }
     }
     owed.extend(winners.into_values().map(|(_, owed)| owed));

@@ -92,6 +92,11 @@ pub async fn list_records_of(conn: &mut AsyncPgConnection, user_id: Uuid) -> Que
         .await
 }
 
+/// Clinics that know a patient record by this id; one, unless somebody chose an id twice.
+pub async fn list_clinics_of(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Vec<Uuid>> {
+    patients::table.filter(patients::id.eq(id)).select(patients::clinic_id).order(patients::clinic_id).load(conn).await
+}
+
 type LockedRow = (Patient, Option<String>, Vec<DateTime<Utc>>, Vec<String>);
 
 /// Locks the patient's row and reads where the person is, in one round trip.

@@ -11,6 +11,7 @@ use super::{Person, Running};
 use crate::domain::compliance::Said;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::ProtocolVersion;
+use crate::domain::reminders::RunningTreatment;
 use crate::domain::tally::{Tally, counting_from};
 use crate::domain::timeline::{Conditions, Overrides, Plan, timeline};
 
@@ -46,6 +47,16 @@ impl<'a> Input<'a> {
             zones: &person.zones,
             overrides,
             conditions: &self.conditions,
+        }
+    }
+
+    pub(super) fn running<'p>(&'p self, person: &'p Person, overrides: &'p Overrides) -> RunningTreatment<'p> {
+        RunningTreatment {
+            plan: self.plan(person, overrides),
+            registered_at: self.row.counts_from,
+            settled: &self.settled,
+            checked_in_on: &self.checked_in_on,
+            course_continued: self.row.course_continued,
         }
     }
 

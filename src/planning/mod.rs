@@ -6,6 +6,7 @@
 //! of one person never interleave.
 
 mod input;
+mod look;
 mod store;
 
 use std::collections::BTreeMap;
@@ -22,17 +23,18 @@ use crate::db::{Db, DbError};
 use crate::domain::compliance::Outcome;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{DayTime, ProtocolVersion};
-use crate::domain::reminders::{Category, Fate, Preferences, QuietHours, RunningTreatment, owed};
+use crate::domain::reminders::{Category, Fate, Preferences, QuietHours, owed};
 use crate::domain::tally::Tally;
 use crate::domain::timeline::{Conditions, Hold, Overrides};
 use crate::failpoint::failpoint;
 use crate::protocols::{Catalogue, CatalogueError};
 
 use input::Input;
+pub use look::{look, look_at_treatments};
 pub use store::Running;
 
 /// Workers look by themselves at least this often (`MENDLINE_POLL_SECONDS` may say less); what is due sooner wakes them.
-const WAKE_WITHIN: TimeDelta = TimeDelta::minutes(10);
+pub const WAKE_WITHIN: TimeDelta = TimeDelta::minutes(10);
 
 /// Why a plan could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +131,24 @@ pub async fn locked_of(
 pub struct RunningTreatments(Vec<(Running, Arc<ProtocolVersion>)>);
 
 impl RunningTreatments {
+    async fn of(
+        conn: &mut AsyncPgConnection,
+        catalogue: &Catalogue,
+        rows: Vec<Running>,
+    ) -> Result<Self, PlanningError> {
+        let mut running = Vec::with_capacity(rows.len());
+        for row in rows {
+            let version = catalogue.version(conn, row.protocol_version_id).await?;
+            running.push((row, version));
+        }
+        Ok(Self(running))
+    }
+
+    /// All of them, each with its version.
+    pub fn iter(&self) -> impl Iterator<Item = &(Running, Arc<ProtocolVersion>)> {
+        self.0.iter()
+    }
+
     /// One of them, with its version.
     pub fn find(&self, id: Uuid) -> Option<&(Running, Arc<ProtocolVersion>)> {
         self.0.iter().find(|(row, _)| row.id == id)
@@ -204,12 +224,7 @@ impl Person {
         catalogue: &Catalogue,
     ) -> Result<RunningTreatments, PlanningError> {
         let rows = store::list_running(conn, self.clinic_id, self.patient_id).await?;
-        let mut running = Vec::with_capacity(rows.len());
-        for row in rows {
-            let version = catalogue.version(conn, row.protocol_version_id).await?;
-            running.push((row, version));
-        }
-        Ok(RunningTreatments(running))
+        RunningTreatments::of(conn, catalogue, rows).await
     }
 
     /// Plans treatments that were read in this transaction and makes that the person's plan.
@@ -236,16 +251,7 @@ impl Person {
 
     fn alerts(&self, inputs: &[Input<'_>], now: DateTime<Utc>) -> Vec<queue::Owed> {
         let overrides = Overrides::default();
-        let treatments: Vec<RunningTreatment<'_>> = inputs
-            .iter()
-            .map(|input| RunningTreatment {
-                plan: input.plan(self, &overrides),
-                registered_at: input.row.counts_from,
-                settled: &input.settled,
-                checked_in_on: &input.checked_in_on,
-                course_continued: input.row.course_continued,
-            })
-            .collect();
+        let treatments: Vec<_> = inputs.iter().map(|input| input.running(self, &overrides)).collect();
         let versions: BTreeMap<Uuid, Uuid> =
             inputs.iter().map(|input| (input.row.id, input.row.protocol_version_id)).collect();
         owed(self.patient_id, &treatments, &self.preferences, now)

@@ -27,13 +27,22 @@ pub(super) struct PersonRow {
     pub(super) default_protocol: String,
 }
 
-/// From the patients that a condition picks to whole rows.
+/// From the patient that a condition picks to a whole row; the plan about to be made is counted.
 macro_rules! person_sql {
     ($patient:literal) => {
+        person_sql!(
+            from concat!(
+                "UPDATE patients SET plan_revision = plan_revision + 1 WHERE clinic_id = $1 AND id = ",
+                $patient,
+                " RETURNING *"
+            )
+        )
+    };
+    (from $patients:expr) => {
         concat!(
-            ", locked AS (UPDATE patients SET plan_revision = plan_revision + 1 WHERE clinic_id = $1 AND id = ",
-            $patient,
-            " RETURNING *)
+            ", locked AS (",
+            $patients,
+            ")
             SELECT p.id, p.user_id, p.linked_at, p.plan_revision,
                    (SELECT coalesce(array_agg(z.zone ORDER BY z.valid_from), ARRAY[p.time_zone])
                       FROM patient_zones AS z WHERE z.clinic_id = p.clinic_id AND z.patient_id = p.id),
@@ -70,6 +79,23 @@ hot_query! {
         Nullable<Time>, Array<Text>, Bool, Text,
     );
     person_sql!("(SELECT t.patient_id FROM treatments AS t WHERE t.clinic_id = $1 AND t.id = $2)")
+}
+
+hot_query! {
+    struct LookAtPerson {
+        clinic: Uuid as SqlUuid,
+        patient: Uuid as SqlUuid,
+    }
+    returns (
+        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
+        Nullable<Time>, Array<Text>, Bool, Text,
+    );
+    person_sql!(from "SELECT * FROM patients WHERE clinic_id = $1 AND id = $2")
+}
+
+/// The person as they are; nothing is locked and no plan is counted.
+pub(super) async fn find_person(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
+    LookAtPerson { clinic, patient }.get_result(conn).await
 }
 
 /// Takes the patient's row, so that no other plan of this person is made meanwhile, and counts the plan that is about to be
@@ -133,6 +159,41 @@ pub struct Running {
     pub(super) early_w: Vec<i64>,
 }
 
+/// From the treatments that a statement picks to whole rows in order of time.
+macro_rules! running_sql {
+    ($treatments:literal) => {
+        concat!(
+            ", t AS (",
+            $treatments,
+            ")
+        SELECT t.id, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.moved_at,
+               coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}'),
+               coalesce((SELECT array_agg(ci.recorded_at) FROM check_ins AS ci
+                          WHERE ci.clinic_id = t.clinic_id AND ci.treatment_id = t.id), '{}'),
+               coalesce((SELECT array_agg(f.opened_at ORDER BY f.opened_at, f.id) FROM flags AS f
+                          WHERE f.clinic_id = t.clinic_id AND f.treatment_id = t.id
+                            AND f.level IN ('soon', 'urgent', 'emergency')), '{}'),
+               coalesce((SELECT array_agg(f.resolved_at ORDER BY f.opened_at, f.id) FROM flags AS f
+                          WHERE f.clinic_id = t.clinic_id AND f.treatment_id = t.id
+                            AND f.level IN ('soon', 'urgent', 'emergency')), '{}'),
+               EXISTS (SELECT 1 FROM treatments AS later
+                        WHERE later.clinic_id = t.clinic_id AND later.patient_id = t.patient_id
+                          AND later.status <> 'cancelled' AND later.performed_at > t.performed_at),
+               t.done_w, t.on_time_w, t.early_until, t.early_w
+          FROM t
+          LEFT JOIN LATERAL (
+              SELECT array_agg(l.id) AS ids, array_agg(l.task_id) AS tasks, array_agg(l.kind) AS kinds,
+                     array_agg(l.recorded_at) AS at
+                FROM (SELECT DISTINCT ON (o.task_id) o.id, o.task_id, o.kind, o.recorded_at FROM outcomes AS o
+                       WHERE o.clinic_id = t.clinic_id AND o.treatment_id = t.id
+                         AND o.recorded_at >= coalesce(t.moved_at, '-infinity')
+                       ORDER BY o.task_id, o.recorded_at DESC, o.id DESC) AS l
+          ) AS o ON true
+         ORDER BY t.performed_at, t.id"
+        )
+    };
+}
+
 hot_query! {
     struct ListRunning {
         clinic: Uuid as SqlUuid,
@@ -143,35 +204,34 @@ hot_query! {
         Array<Timestamptz>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Int8, Int8,
         Array<Timestamptz>, Array<Int8>,
     );
-    ", t AS (
-        UPDATE treatments SET plan_revision = plan_revision + 1
-         WHERE clinic_id = $1 AND patient_id = $2 AND status IN ('unconfirmed', 'active')
-        RETURNING *
+    running_sql!(
+        "UPDATE treatments SET plan_revision = plan_revision + 1
+          WHERE clinic_id = $1 AND patient_id = $2 AND status IN ('unconfirmed', 'active') RETURNING *"
     )
-    SELECT t.id, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.moved_at,
-           coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}'),
-           coalesce((SELECT array_agg(ci.recorded_at) FROM check_ins AS ci
-                      WHERE ci.clinic_id = t.clinic_id AND ci.treatment_id = t.id), '{}'),
-           coalesce((SELECT array_agg(f.opened_at ORDER BY f.opened_at, f.id) FROM flags AS f
-                      WHERE f.clinic_id = t.clinic_id AND f.treatment_id = t.id
-                        AND f.level IN ('soon', 'urgent', 'emergency')), '{}'),
-           coalesce((SELECT array_agg(f.resolved_at ORDER BY f.opened_at, f.id) FROM flags AS f
-                      WHERE f.clinic_id = t.clinic_id AND f.treatment_id = t.id
-                        AND f.level IN ('soon', 'urgent', 'emergency')), '{}'),
-           EXISTS (SELECT 1 FROM treatments AS later
-                    WHERE later.clinic_id = t.clinic_id AND later.patient_id = t.patient_id
-                      AND later.status <> 'cancelled' AND later.performed_at > t.performed_at),
-           t.done_w, t.on_time_w, t.early_until, t.early_w
-      FROM t
-      LEFT JOIN LATERAL (
-          SELECT array_agg(l.id) AS ids, array_agg(l.task_id) AS tasks, array_agg(l.kind) AS kinds,
-                 array_agg(l.recorded_at) AS at
-            FROM (SELECT DISTINCT ON (o.task_id) o.id, o.task_id, o.kind, o.recorded_at FROM outcomes AS o
-                   WHERE o.clinic_id = t.clinic_id AND o.treatment_id = t.id
-                     AND o.recorded_at >= coalesce(t.moved_at, '-infinity')
-                   ORDER BY o.task_id, o.recorded_at DESC, o.id DESC) AS l
-      ) AS o ON true
-     ORDER BY t.performed_at, t.id"
+}
+
+hot_query! {
+    struct LookAtTreatments {
+        clinic: Uuid as SqlUuid,
+        patient: Uuid as SqlUuid,
+        statuses: Vec<&'static str> as Array<Text>,
+    }
+    returns (
+        SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
+        Array<Timestamptz>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Int8, Int8,
+        Array<Timestamptz>, Array<Int8>,
+    );
+    running_sql!("SELECT * FROM treatments WHERE clinic_id = $1 AND patient_id = $2 AND status = ANY ($3)")
+}
+
+/// The patient's treatments of these statuses in order of time; nothing is locked and no plan is counted.
+pub(super) async fn list_treatments(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    patient: Uuid,
+    statuses: Vec<&'static str>,
+) -> QueryResult<Vec<Running>> {
+    LookAtTreatments { clinic, patient, statuses }.load(conn).await
 }
 
 /// The patient's running treatments in order of time; counts the replan on each.

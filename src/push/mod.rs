@@ -2,6 +2,7 @@
 //! A provider classifies what happened into a [`PushOutcome`] value and decides nothing: what becomes of the alert is
 //! `domain/alert.rs`, what is written is `alerts/queue.rs`. Nothing here knows a database, a slice or a patient.
 
+pub mod check;
 pub mod fcm;
 pub mod http;
 pub mod message;
@@ -13,13 +14,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use url::Url;
 use uuid::Uuid;
 
 use crate::domain::alert::{PushOutcome, Scope};
 use crate::domain::device::{Address, AddressKind, Environment, ProviderKind, WebPushKeys};
 
+pub use check::{Finding, Verdict};
 pub use message::{Collapse, Payload, PushMessage, Urgency, VisibleText};
 
 /// One device's address, as a provider needs it.
@@ -79,6 +81,9 @@ pub trait PushProvider: Send + Sync {
     /// Hands over one message and says what came of it. It never fails: every fault is an outcome, and it takes no
     /// longer than the HTTP client's total timeout (twice that when credentials had to be renewed).
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome>;
+
+    /// Looks at our own credentials, one by one, without reaching anybody. It takes no longer than a send.
+    fn check(&self) -> BoxFuture<'_, Vec<Finding>>;
 }
 
 /// The providers of this installation.
@@ -105,6 +110,11 @@ impl Registry {
             Some(provider) => provider.send(target, message).await,
             None => PushOutcome::Unauthorized { scope: Scope::Provider, reason: "not_configured".into() },
         }
+    }
+
+    /// What the credentials of every provider are worth, asked of all at once.
+    pub async fn check(&self) -> Vec<Finding> {
+        join_all(self.0.values().map(|provider| provider.check())).await.concat()
     }
 }
 

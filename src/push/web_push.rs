@@ -6,13 +6,13 @@ mod encryption;
 mod receiver;
 mod vapid;
 
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use url::Url;
 
 use super::http::{HttpClient, HttpClientError, HttpSettings};
-use super::{Payload, PushMessage, PushProvider, PushTarget, VisibleText};
+use super::{Finding, Payload, PushMessage, PushProvider, PushTarget, VisibleText};
 use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::ProviderKind;
@@ -104,5 +104,9 @@ impl PushProvider for WebPush {
 
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome> {
         self.deliver(target, message).map(|sent| sent.unwrap_or_else(|unsent| unsent)).boxed()
+    }
+
+    fn check(&self) -> BoxFuture<'_, Vec<Finding>> {
+        ready(self.vapid.check(self.clocks.wall.now())).boxed()
     }
 }

@@ -4,14 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use super::health::Health;
-use crate::alerts::{queue, store};
+use crate::alerts::queue;
+use crate::alerts::store as alerts;
 use crate::auth::prune as prune_logins;
 use crate::db::{DbError, Scope, ensure_partitions};
 use crate::devices::store as devices;
@@ -28,6 +29,8 @@ const KEEP_DEAD: TimeDelta = TimeDelta::days(1);
 const KEEP_HEALTH: TimeDelta = TimeDelta::hours(1);
 /// How long attempts are kept.
 const KEEP_ATTEMPTS: TimeDelta = TimeDelta::days(90);
+/// How long alerts are kept once they have ended: somebody's inbox, and what explains a day long ago.
+const KEEP_ALERTS: TimeDelta = TimeDelta::days(365);
 
 /// Tidies up and measures until `stop`: once at the start, since no worker may have run for months, and then again and
 /// again.
@@ -69,11 +72,46 @@ async fn tidy(parts: &Parts) {
         ensure_partitions(conn).await
     };
     job(parts, "partitions", partitions).await;
-    job(parts, "attempts", async |conn| store::prune_attempts(conn, now - KEEP_ATTEMPTS).await.map(drop)).await;
+    let months = (now - KEEP_ATTEMPTS).date_naive();
+    job(parts, "months of attempts", async |conn| alerts::drop_attempts(conn, months).await.map(drop)).await;
+    erase(parts, Old::Attempts, now - KEEP_ATTEMPTS).await;
+    erase(parts, Old::Alerts, parts.clocks.care.now() - KEEP_ALERTS).await;
+    job(parts, "stale devices", async |conn| {
+        for (provider, retired) in devices::retire_stale(conn, now).await? {
+            tracing::info!(push.provider = provider, devices = retired, "addresses removed: nobody heard of their apps for long");
+        }
+        Ok(())
+    })
+    .await;
     job(parts, "logins", async |conn| prune_logins(conn, now).await.map(drop)).await;
     job(parts, "dead addresses", async |conn| devices::prune_dead(conn, now - KEEP_DEAD).await.map(drop)).await;
     job(parts, "push health", async |conn| push_health::prune(conn, now - KEEP_HEALTH, now).await.map(drop)).await;
     job(parts, "idempotency keys", async |conn| idempotency::prune(conn, now).await.map(drop)).await;
+}
+
+/// What is erased a batch at a time.
+#[derive(Debug, Clone, Copy)]
+enum Old {
+    Attempts,
+    Alerts,
+}
+
+/// Erases batch after batch, each in a transaction of its own, until there is no whole one left.
+async fn erase(parts: &Parts, old: Old, before: DateTime<Utc>) {
+    loop {
+        let mut gone = 0;
+        let batch = async |conn: &mut AsyncPgConnection| {
+            gone = match old {
+                Old::Attempts => alerts::prune_attempts(conn, before).await?,
+                Old::Alerts => alerts::prune_alerts(conn, before).await?,
+            };
+            Ok(())
+        };
+        job(parts, "retention", batch).await;
+        if i64::try_from(gone).unwrap_or(0) < alerts::BATCH {
+            return;
+        }
+    }
 }
 
 async fn job(parts: &Parts, name: &str, work: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<()>) {

@@ -25,7 +25,7 @@ fn without_this_month(table: &str) -> String {
     )
 }
 
-async fn count(app: &TestApp, from: &str) -> i64 {
+pub async fn count(app: &TestApp, from: &str) -> i64 {
     #[derive(QueryableByName)]
     struct Counted {
         #[diesel(sql_type = Int8)]
@@ -104,4 +104,40 @@ async fn dead_addresses_go_a_day_later_and_what_dead_workers_knew_once_it_is_old
         assert_eq!(count(&app, &format!("devices WHERE id = '{left}'")).await, 1);
     }
     assert_eq!(count(&app, "push_health WHERE cause = 'quota' AND seen_at < now() - interval '40 minutes'").await, 2);
+}
+
+#[tokio::test]
+async fn a_month_of_attempts_that_is_over_goes_as_a_whole() {
+    let app = TestApp::start().await;
+    let month = "DO $$ BEGIN PERFORM ensure_month_partitions('attempts', (now() - interval '200 days')::date, 1); END $$;";
+    app.sql(&(month.to_owned() + &attempt(200) + &attempt(1))).await;
+    let partitions = "pg_inherits WHERE inhparent = 'attempts'::regclass";
+    let before = count(&app, partitions).await;
+    assert_eq!(count(&app, "attempts").await, 2);
+
+    work_until_none(&app, OLD).await;
+    assert_eq!((count(&app, "attempts").await, count(&app, partitions).await), (1, before - 1));
+}
+
+#[tokio::test]
+async fn alerts_that_ended_more_than_a_year_ago_are_forgotten_batch_by_batch_and_no_others() {
+    let app = TestApp::start().await;
+    let person = seed::person(&app).await;
+    let alert = |key: &str, days: u32, state: &str| {
+        let ended = if state == "scheduled" { "NULL" } else { "due" };
+        format!(
+            "INSERT INTO alerts (clinic_id, id, recipient_kind, recipient_id, dedupe_key, category, urgent, due_at,
+                 next_attempt_at, expires_at, state, plan_revision, superseded, claim_no, tries, finalized_at)
+             SELECT '{}', gen_random_uuid(), 'patient', '{}', '{key}' || n, 'routine', false, due, due,
+                    due + interval '900 days', '{state}', 1, false, 0, 0, {ended}
+               FROM (SELECT n, '{}'::timestamptz - interval '{days} days' AS due FROM generate_series(1, 6000) AS n) AS d;",
+            person.clinic_id,
+            person.patient_id,
+            app.care.now()
+        )
+    };
+    app.sql(&(alert("old", 366, "failed") + &alert("young", 364, "failed"))).await;
+    app.sql("DELETE FROM alerts WHERE dedupe_key ~ '^young' AND dedupe_key <> 'young1'").await;
+    work_until_none(&app, "alerts WHERE dedupe_key ~ '^old'").await;
+    assert_eq!(count(&app, "alerts").await, 1);
 }

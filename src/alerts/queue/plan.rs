@@ -187,7 +187,10 @@ hot_query! {
             state = CASE a.state WHEN 'sending' THEN 'sending' ELSE excluded.state END,
             superseded = false,
             finalized_at = CASE a.state WHEN 'sending' THEN NULL ELSE excluded.finalized_at END,
-            reason = CASE a.state WHEN 'sending' THEN nullif(a.reason, 'left_the_plan') ELSE excluded.reason END,
+            reason = CASE WHEN a.state <> 'sending' THEN excluded.reason
+                          WHEN a.reason = 'device_registered' THEN a.reason
+                          WHEN excluded.expires_at > a.expires_at THEN 'expires_later'
+                          ELSE nullif(a.reason, 'left_the_plan') END,
             plan_revision = excluded.plan_revision
           WHERE $20 AND a.state <> 'sent'
             AND (a.state, a.superseded, a.due_at, a.expires_at, a.category, a.treatment_id, a.protocol_version_id,

@@ -66,11 +66,14 @@ pub struct Settled {
 }
 
 /// Whether the alert `a` is owed once more after the result `r`: it is to be tried again, was moved to a later moment
-/// meanwhile, or found no device and one was registered meanwhile. Never if it left the plan.
+/// meanwhile, found no device and one was registered meanwhile, or ran out of time and was given more meanwhile. Never if
+/// it left the plan.
 macro_rules! owed_again {
     () => {
         "(r.state <> 'sent' AND NOT a.superseded AND (r.state = 'scheduled' OR a.due_at > r.at
-            OR r.state = 'no_device' AND a.reason IS NOT DISTINCT FROM 'device_registered'))"
+            OR r.state = 'no_device' AND a.reason IS NOT DISTINCT FROM 'device_registered'
+            OR r.state = 'expired' AND a.reason IS NOT DISTINCT FROM 'expires_later'
+                AND a.expires_at > r.at + interval '5 s'))"
     };
 }
 

@@ -1,9 +1,10 @@
-//! From one laid-out treatment to alerts: when each is due, what quiet hours do to it, and when it expires.
+//! From one laid-out treatment to alerts: when each would be due if nobody slept, and when it expires. What quiet hours
+//! make of that is `place.rs`.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Timelike, Utc};
 
-use super::{Category, Fate, LIFTED_LASTS, Owed, PROMPT_LASTS, Preferences, RunningTreatment};
-use crate::domain::alert::is_expired;
+use super::story::{LeftOut, MovedBy, Witness};
+use super::{Category, LIFTED_LASTS, Owed, PROMPT_LASTS, Preferences, RunningTreatment};
 use crate::domain::local_time::{ZoneHistory, day};
 use crate::domain::protocol::{Actor, DayTime, Item, Kind, Reminder, ReminderAt, Window};
 use crate::domain::timeline::{Conditions, LaidOut, Task, Timeline};
@@ -22,47 +23,64 @@ pub(super) struct Contender {
 /// Whether it can be sent at all, its priority, how new its treatment is: the greatest wins.
 pub(super) type Rank = (bool, u8, DateTime<Utc>);
 
-pub(super) struct Planner<'a, 'b> {
+pub(super) struct Planner<'a, 'b, W> {
     pub treatment: &'b RunningTreatment<'a>,
     pub preferences: &'b Preferences,
     pub flags: &'b Conditions,
     pub spread: TimeDelta,
     pub now: DateTime<Utc>,
     pub candidates: &'b mut Vec<Candidate>,
+    pub witness: &'b mut W,
 }
 
 /// One alert to be placed: what it is and when it would be due if nobody slept.
-struct Draft<'i> {
-    item: &'i Item,
-    category: Category,
-    day_index: i32,
-    seq: i32,
-    nominal: DateTime<Utc>,
+pub(super) struct Draft<'i> {
+    pub item: &'i Item,
+    pub category: Category,
+    pub day_index: i32,
+    pub seq: i32,
+    pub nominal: DateTime<Utc>,
     /// Whether it is at a local time, and so is spread.
-    local: bool,
-    expires_at: DateTime<Utc>,
+    pub local: bool,
+    pub expires_at: DateTime<Utc>,
+    /// Why it is not owed, where that is known before its moment is.
+    pub left_out: Option<LeftOut>,
 }
 
-impl Planner<'_, '_> {
-    fn zones(&self) -> &ZoneHistory {
+impl<W: Witness> Planner<'_, '_, W> {
+    pub fn zones(&self) -> &ZoneHistory {
         self.treatment.plan.zones
     }
 
-    fn wanted(&self, item: &Item) -> Option<Category> {
-        let category = Category::of(item.kind)?;
-        let session_over = category == Category::Session && self.treatment.course_continued;
-        let wanted = item.actor == Actor::Patient && !self.preferences.off.contains(&category) && !session_over;
-        wanted.then_some(category)
+    /// The category of an item's alerts, if it can owe a patient any.
+    fn category(item: &Item) -> Option<Category> {
+        Category::of(item.kind).filter(|_| item.actor == Actor::Patient)
+    }
+
+    fn unwanted(&self, category: Category) -> Option<LeftOut> {
+        if self.preferences.paused {
+            Some(LeftOut::Paused)
+        } else if self.preferences.off.contains(&category) {
+            Some(LeftOut::SwitchedOff)
+        } else if category == Category::Session && self.treatment.course_continued {
+            Some(LeftOut::CourseContinued)
+        } else {
+            None
+        }
     }
 
     pub fn items(&mut self, laid: &Timeline<'_>) {
         for laid in &laid.items {
-            if laid.skipped || matches!(laid.item.kind, Kind::Routine | Kind::CheckIn) {
+            if matches!(laid.item.kind, Kind::Routine | Kind::CheckIn) {
                 continue;
             }
-            let Some(category) = self.wanted(laid.item) else { continue };
+            let Some(category) = Self::category(laid.item) else { continue };
+            let left_out = self.unwanted(category).or(laid.skipped.then_some(LeftOut::WindowOver));
+            if left_out.is_some() && !W::CURIOUS {
+                continue;
+            }
             for (index, reminder) in laid.item.reminders.iter().enumerate() {
-                if let Some(draft) = self.item_draft(laid, category, index, reminder) {
+                if let Some(draft) = self.item_draft(laid, category, index, reminder, left_out) {
                     self.place(&draft);
                 }
             }
@@ -70,11 +88,12 @@ impl Planner<'_, '_> {
     }
 
     fn item_draft<'i>(
-        &self,
+        &mut self,
         laid: &LaidOut<'i>,
         category: Category,
         index: usize,
         reminder: &Reminder,
+        left_out: Option<LeftOut>,
     ) -> Option<Draft<'i>> {
         let item = laid.item;
         let first_day = match &item.window {
@@ -83,13 +102,34 @@ impl Planner<'_, '_> {
         };
         let day_index = reminder.day.or(first_day).unwrap_or(0);
         let offset = reminder.offset.delta();
-        let nominal = match reminder.at {
+        let wanted_at = match reminder.at {
             ReminderAt::Open => laid.open_at + offset,
             ReminderAt::Close => laid.close_at? + offset,
-            ReminderAt::Preferred => self.at_preferred(day(self.treatment.plan.anchor_on, day_index)).max(laid.open_at),
+            ReminderAt::Preferred => {
+                let date = day(self.treatment.plan.anchor_on, day_index);
+                self.zones().instant_on(date, self.preferences.preferred_time)
+            }
         };
-        let nominal = if item.hold_on_flag { self.released(nominal)? } else { nominal };
-        if nominal > laid.open_at && category != Category::Restriction && laid.close_at.is_some_and(|c| nominal >= c) {
+        self.witness.begin(reminder.at, wanted_at);
+        let mut nominal = wanted_at;
+        if reminder.at == ReminderAt::Preferred {
+            let awake = self.at_preferred(day(self.treatment.plan.anchor_on, day_index));
+            nominal = awake.max(laid.open_at);
+            self.witness.moved(MovedBy::QuietHours, wanted_at, awake);
+            self.witness.moved(MovedBy::Window, awake, nominal);
+        }
+        let (nominal, held) = match item.hold_on_flag.then(|| self.released(nominal)) {
+            Some(Some(free)) => {
+                self.witness.moved(MovedBy::Flag, nominal, free);
+                (free, None)
+            }
+            Some(None) => (nominal, Some(LeftOut::FlagOpen)),
+            None => (nominal, None),
+        };
+        let over =
+            nominal > laid.open_at && category != Category::Restriction && laid.close_at.is_some_and(|c| nominal >= c);
+        let left_out = left_out.or(held).or(over.then_some(LeftOut::WindowOver));
+        if left_out.is_some() && !W::CURIOUS {
             return None;
         }
         let expires_at = match category {
@@ -98,106 +138,62 @@ impl Planner<'_, '_> {
             _ => nominal + PROMPT_LASTS,
         };
         let local = first_day.is_some();
-        Some(Draft { item, category, day_index, seq: item.alert_seq(0, index), nominal, local, expires_at })
+        Some(Draft { item, category, day_index, seq: item.alert_seq(0, index), nominal, local, expires_at, left_out })
     }
 
     pub fn tasks(&mut self, laid: &Timeline<'_>) {
         for task in laid.tasks.iter().chain(&laid.check_ins) {
             let item = task.item;
-            let Some(category) = self.wanted(item) else { continue };
-            if task.excluded.is_some() || self.settled(task, category) {
+            let Some(category) = Self::category(item) else { continue };
+            let excluded = task.excluded.map(|_| LeftOut::Excluded);
+            let left_out = self.unwanted(category).or(excluded).or_else(|| self.settled(task, category));
+            if left_out.is_some() && !W::CURIOUS {
                 continue;
             }
             for (index, reminder) in item.reminders.iter().enumerate() {
-                if !reminder.applies(task.day_index, task.seq) {
-                    continue;
+                if reminder.applies(task.day_index, task.seq) {
+                    self.task_draft(task, category, index, reminder, left_out);
                 }
-                let nominal = match reminder.at {
-                    ReminderAt::Open | ReminderAt::Preferred => task.open_at,
-                    ReminderAt::Close => task.close_at,
-                } + reminder.offset.delta();
-                // A jump of the clock or a late treatment may have left too little of the window.
-                if nominal < task.open_at || nominal >= task.close_at {
-                    continue;
-                }
-                let expires_at = match category {
-                    Category::CheckIn => self.zones().instant_on(task.local_date, DayTime::END).max(task.close_at),
-                    _ => task.closed_at(),
-                };
-                let local = matches!(item.window, Some(Window::LocalDay { .. }));
-                let seq = item.alert_seq(task.seq, index);
-                self.place(&Draft { item, category, day_index: task.day_index, seq, nominal, local, expires_at });
             }
         }
     }
 
-    fn settled(&self, task: &Task<'_>, category: Category) -> bool {
-        match category {
-            Category::CheckIn => self.treatment.checked_in_on.contains(&task.local_date),
-            _ => self.treatment.settled.contains(&task.id),
-        }
-    }
-
-    /// Quiet hours, expiry and the past decide what becomes of a draft.
-    fn place(&mut self, draft: &Draft<'_>) {
-        if draft.nominal < self.treatment.registered_at || is_expired(self.now, draft.expires_at) {
+    fn task_draft(
+        &mut self,
+        task: &Task<'_>,
+        category: Category,
+        index: usize,
+        reminder: &Reminder,
+        left_out: Option<LeftOut>,
+    ) {
+        let item = task.item;
+        let nominal = match reminder.at {
+            ReminderAt::Open | ReminderAt::Preferred => task.open_at,
+            ReminderAt::Close => task.close_at,
+        } + reminder.offset.delta();
+        // A jump of the clock or a late treatment may have left too little of the window.
+        let over = nominal < task.open_at || nominal >= task.close_at;
+        let left_out = left_out.or(over.then_some(LeftOut::WindowOver));
+        if left_out.is_some() && !W::CURIOUS {
             return;
         }
-        let (due_at, fate) = self.not_at_night(self.waking(draft), draft.expires_at);
-        let plan = &self.treatment.plan;
-        let date = self.zones().date(due_at);
-        let milestone = (draft.category == Category::Milestone)
-            .then(|| Contender { date, rank: (fate == Fate::Due, draft.item.priority, plan.performed_at) });
-        let dedupe_key = match draft.category {
-            Category::Milestone => format!("m:{date}"),
-            _ => format!("t:{}:{}:{}:{}", plan.treatment, draft.item.key, draft.day_index, draft.seq),
+        let expires_at = match category {
+            Category::CheckIn => self.zones().instant_on(task.local_date, DayTime::END).max(task.close_at),
+            _ => task.closed_at(),
         };
-        let owed = Owed {
-            dedupe_key,
-            treatment_id: plan.treatment,
-            item_key: draft.item.key.clone(),
-            day_index: draft.day_index,
-            seq: draft.seq,
-            category: draft.category,
-            due_at,
-            expires_at: draft.expires_at,
-            fate,
-        };
-        self.candidates.push(Candidate { owed, milestone });
+        let local = matches!(item.window, Some(Window::LocalDay { .. }));
+        let (day_index, seq) = (task.day_index, item.alert_seq(task.seq, index));
+        self.witness.begin(reminder.at, nominal);
+        self.place(&Draft { item, category, day_index, seq, nominal, local, expires_at, left_out });
     }
 
-    /// When a draft is due, spread and with quiet hours kept.
-    fn waking(&self, draft: &Draft<'_>) -> (DateTime<Utc>, Fate) {
-        let at = draft.nominal;
-        let spread = if draft.local { self.spread } else { TimeDelta::zero() };
-        let usable = |at: DateTime<Utc>| !self.quiet_at(at) && !is_expired(at, draft.expires_at);
-        // Spreading must not push anything into the night or past its end.
-        if let Some(due) = [at + spread, at].into_iter().find(|at| usable(*at)) {
-            return (due, Fate::Due);
+    fn settled(&self, task: &Task<'_>, category: Category) -> Option<LeftOut> {
+        match category {
+            Category::CheckIn => {
+                self.treatment.checked_in_on.contains(&task.local_date).then_some(LeftOut::CheckedIn)
+            }
+            _ => self.treatment.settled.contains(&task.id).then_some(LeftOut::TaskSettled),
         }
-        let woken = self.end_of_quiet(at);
-        match [woken + spread, woken].into_iter().find(|at| usable(*at)) {
-            Some(due) => (due, Fate::Due),
-            None => (at, Fate::Suppressed),
-        }
-    }
-
-    /// What was due before now goes out at once: at night, that is in the morning (after an outage, or when somebody lifts
-    /// a pause late in the evening).
-    fn not_at_night(&self, (due_at, fate): (DateTime<Utc>, Fate), expires_at: DateTime<Utc>) -> (DateTime<Utc>, Fate) {
-        if fate == Fate::Suppressed || due_at > self.now || !self.quiet_at(self.now) {
-            return (due_at, fate);
-        }
-        let woken = self.end_of_quiet(self.now);
-        if is_expired(woken, expires_at) { (due_at, Fate::Suppressed) } else { (woken, Fate::Due) }
-    }
-
-    fn quiet_at(&self, at: DateTime<Utc>) -> bool {
-        self.preferences.quiet.is_some_and(|quiet| quiet.contains(time_of_day(self.zones(), at)))
-    }
-
-    fn end_of_quiet(&self, at: DateTime<Utc>) -> DateTime<Utc> {
-        self.preferences.quiet.map_or(at, |quiet| quiet.next_end(self.zones(), at))
     }
 
     /// The preferred time on a date; one within quiet hours moves to their end on that date.

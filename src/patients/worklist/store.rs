@@ -78,7 +78,8 @@ hot_query! {
           FROM flags AS f WHERE f.clinic_id = $1 AND f.status <> 'resolved' GROUP BY f.patient_id
     ), phones AS (
         SELECT d.user_id, bool_or(d.permission <> 'denied' AND d.quarantined_at IS NULL) AS live,
-               bool_or(d.quarantined_at IS NOT NULL) AS refused
+               bool_or(d.quarantined_at IS NOT NULL AND d.quarantine_reason IS DISTINCT FROM 'stale') AS refused,
+               bool_or(d.quarantine_reason = 'stale') AS stale
           FROM patients AS p JOIN devices AS d ON d.user_id = p.user_id WHERE p.clinic_id = $1 GROUP BY d.user_id
     )
     SELECT p.id, p.display_name, p.reference, p.linked_at, coalesce(z.zones, ARRAY[p.time_zone]),
@@ -88,6 +89,7 @@ hot_query! {
                 WHEN d.user_id IS NULL THEN 'no_device'
                 WHEN d.live THEN NULL
                 WHEN d.refused THEN 'address_refused'
+                WHEN d.stale THEN 'device_stale'
                 ELSE 'permission_denied' END,
            coalesce(f.open, 0), coalesce(f.urgent, false), c.low_compliance_bp,
            t.id, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.ended_at, t.activity, t.done_w,

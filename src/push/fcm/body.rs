@@ -8,6 +8,9 @@ use uuid::Uuid;
 use crate::domain::device::AddressKind;
 use crate::push::{PushMessage, PushTarget, Urgency, VisibleText};
 
+/// What is asked of FCM to see whether it knows us: to look at a message to nobody, and not to send it.
+pub(super) const PROBE: &[u8] = br#"{"validate_only":true,"message":{"token":"mendline-doctor","data":{"v":"1"}}}"#;
+
 #[derive(Serialize)]
 pub(super) struct Request<'a> {
     message: Message<'a>,

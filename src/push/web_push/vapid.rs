@@ -17,6 +17,9 @@ use rustls::pki_types::pem::PemObject as _;
 use serde::Serialize;
 use url::Url;
 
+use crate::domain::device::ProviderKind;
+use crate::push::{Finding, Verdict};
+
 /// How long a token is good for; the standard's limit is 24 hours.
 const LIFETIME: TimeDelta = TimeDelta::hours(12);
 
@@ -125,6 +128,28 @@ pub(super) struct Vapid {
 }
 
 impl Vapid {
+    /// Nobody can be asked: every service believes the key that a subscription was made with. What can be seen from here
+    /// is that the key signs and that the contact is somebody.
+    pub(super) fn check(&self, now: DateTime<Utc>) -> Vec<Finding> {
+        let signs = Url::parse("https://push.invalid/").is_ok_and(|url| self.authorization(&url, now).is_ok());
+        let key = match signs {
+            true => Verdict::good("it signs; services judge it when they get a message"),
+            false => {
+                Verdict::bad("it does not sign", "MENDLINE_VAPID_KEY: make another with `mendline admin keys new`")
+            }
+        };
+        let VapidSubject(subject) = &self.subject;
+        let contact = match subject.ends_with("@localhost") || subject.starts_with("https://localhost") {
+            true => Verdict::doubtful(
+                format!("{subject} is nobody outside this machine"),
+                "name a contact in MENDLINE_VAPID_SUBJECT: Apple refuses made-up ones",
+            ),
+            false => Verdict::good(format!("services may write to {subject}")),
+        };
+        let finding = |subject: String, verdict| Finding::new(ProviderKind::WebPush, subject, verdict);
+        vec![finding(format!("VAPID key {}", self.key.id), key), finding("VAPID subject".into(), contact)]
+    }
+
     pub(super) fn new(key: VapidKey, subject: VapidSubject) -> Self {
         Self { key, subject, tokens: Mutex::default() }
     }

@@ -1,0 +1,77 @@
+//! Erasing what is past its retention: whole months where that is possible, a batch at a time otherwise, so that nobody
+//! waits long for a row or a lock. Erasing is no change of state.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::QueryResult;
+use diesel::sql_types::{Date, Int4, Int8, Timestamptz};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+
+use crate::db::hot::hot_query;
+
+/// The most rows that one transaction erases.
+pub const BATCH: i64 = 5_000;
+
+hot_query! {
+    struct DropMonths { before: NaiveDate as Date }
+    returns Int4;
+    "SELECT drop_month_partitions('attempts', $1)"
+}
+
+/// Drops the months of attempts that were over before a date, without touching a row; returns how many. Whoever drops a
+/// month waits for nobody longer than half a second, and nobody waits longer for them.
+pub async fn drop_attempts(conn: &mut AsyncPgConnection, before: NaiveDate) -> QueryResult<usize> {
+    conn.batch_execute("SET LOCAL lock_timeout = 500").await?;
+    let dropped: i32 = DropMonths { before }.get_result(conn).await?;
+    Ok(usize::try_from(dropped).unwrap_or(0))
+}
+
+hot_query! {
+    struct PruneAttempts {
+        before: DateTime<Utc> as Timestamptz,
+        limit: i64 as Int8,
+    }
+    returns Int8;
+    ", doomed AS MATERIALIZED (
+        SELECT clinic_id, alert_id, device_id, claim_no, at FROM attempts WHERE at < $1 LIMIT $2
+    ), gone AS (
+        DELETE FROM attempts AS t USING doomed AS d
+         WHERE t.clinic_id = d.clinic_id AND t.alert_id = d.alert_id AND t.device_id = d.device_id
+           AND t.claim_no = d.claim_no AND t.at = d.at AND t.at < $1
+        RETURNING 1
+    )
+    SELECT count(*) FROM gone"
+}
+
+/// Forgets a batch of attempts older than `before`; returns how many.
+pub async fn prune_attempts(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
+    let gone: i64 = PruneAttempts { before, limit: BATCH }.get_result(conn).await?;
+    Ok(usize::try_from(gone).unwrap_or(0))
+}
+
+hot_query! {
+    /// Clinic by clinic, since the index of what has ended goes by clinic. Rows that somebody holds are left for later.
+    struct PruneAlerts {
+        before: DateTime<Utc> as Timestamptz,
+        limit: i64 as Int8,
+    }
+    returns Int8;
+    ", doomed AS MATERIALIZED (
+        SELECT old.clinic_id, old.id FROM clinics AS c
+         CROSS JOIN LATERAL (
+               SELECT clinic_id, id FROM alerts
+                WHERE clinic_id = c.id AND finalized_at IS NOT NULL AND due_at < $1 AND finalized_at < $1
+                ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old
+         LIMIT $2
+    ), gone AS (
+        DELETE FROM alerts AS a USING doomed AS d
+         WHERE a.clinic_id = d.clinic_id AND a.id = d.id AND a.finalized_at IS NOT NULL
+        RETURNING 1
+    )
+    SELECT count(*) FROM gone"
+}
+
+/// Forgets a batch of alerts that were due and had ended before `before`; returns how many.
+pub async fn prune_alerts(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
+    let gone: i64 = PruneAlerts { before, limit: BATCH }.get_result(conn).await?;
+    Ok(usize::try_from(gone).unwrap_or(0))
+}

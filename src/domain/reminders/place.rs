@@ -1,0 +1,102 @@
+//! When a draft is due and what becomes of it: the past, quiet hours and the spread decide.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::planner::{Candidate, Contender, Draft, Planner, time_of_day};
+use super::story::{LeftOut, MovedBy, Witness};
+use super::{Category, Fate, Owed};
+use crate::domain::alert::is_expired;
+
+impl<W: Witness> Planner<'_, '_, W> {
+    /// Why a draft whose moment is known comes too late.
+    fn too_late(&self, draft: &Draft<'_>) -> Option<LeftOut> {
+        if draft.nominal < self.treatment.registered_at {
+            Some(LeftOut::BeforeRegistration)
+        } else if is_expired(self.now, draft.expires_at) {
+            Some(LeftOut::Expired)
+        } else {
+            None
+        }
+    }
+
+    /// Quiet hours, expiry and the past decide what becomes of a draft.
+    pub fn place(&mut self, draft: &Draft<'_>) {
+        let left_out = draft.left_out.or_else(|| self.too_late(draft));
+        if left_out.is_some() && !W::CURIOUS {
+            return;
+        }
+        let waking = self.waking(draft);
+        let (due_at, fate) = self.not_at_night(waking, draft.expires_at);
+        let plan = &self.treatment.plan;
+        let date = self.zones().date(due_at);
+        let milestone = (draft.category == Category::Milestone)
+            .then(|| Contender { date, rank: (fate == Fate::Due, draft.item.priority, plan.performed_at) });
+        let dedupe_key = match draft.category {
+            Category::Milestone => format!("m:{date}"),
+            _ => format!("t:{}:{}:{}:{}", plan.treatment, draft.item.key, draft.day_index, draft.seq),
+        };
+        let owed = Owed {
+            dedupe_key,
+            treatment_id: plan.treatment,
+            item_key: draft.item.key.clone(),
+            day_index: draft.day_index,
+            seq: draft.seq,
+            category: draft.category,
+            due_at,
+            expires_at: draft.expires_at,
+            fate,
+        };
+        self.witness.placed(&owed, left_out);
+        if left_out.is_none() {
+            self.candidates.push(Candidate { owed, milestone });
+        }
+    }
+
+    /// When a draft is due, spread and with quiet hours kept.
+    fn waking(&mut self, draft: &Draft<'_>) -> (DateTime<Utc>, Fate) {
+        let at = draft.nominal;
+        let spread = if draft.local { self.spread } else { TimeDelta::zero() };
+        let usable = |at: DateTime<Utc>| !self.quiet_at(at) && !is_expired(at, draft.expires_at);
+        // Spreading must not push anything into the night or past its end.
+        let spread_from = |at: DateTime<Utc>| [at + spread, at].into_iter().find(|at| usable(*at));
+        if let Some(due) = spread_from(at) {
+            self.witness.moved(MovedBy::Spread, at, due);
+            return (due, Fate::Due);
+        }
+        let woken = self.end_of_quiet(at);
+        match spread_from(woken) {
+            Some(due) => {
+                self.witness.moved(MovedBy::QuietHours, at, woken);
+                self.witness.moved(MovedBy::Spread, woken, due);
+                (due, Fate::Due)
+            }
+            None => (at, Fate::Suppressed),
+        }
+    }
+
+    /// What was due before now goes out at once: at night, that is in the morning (after an outage, or when somebody lifts
+    /// a pause late in the evening).
+    fn not_at_night(
+        &mut self,
+        (due_at, fate): (DateTime<Utc>, Fate),
+        expires_at: DateTime<Utc>,
+    ) -> (DateTime<Utc>, Fate) {
+        if fate == Fate::Suppressed || due_at > self.now || !self.quiet_at(self.now) {
+            return (due_at, fate);
+        }
+        let woken = self.end_of_quiet(self.now);
+        if is_expired(woken, expires_at) {
+            return (due_at, Fate::Suppressed);
+        }
+        self.witness.moved(MovedBy::PlannedAtNight, due_at, woken);
+        (woken, Fate::Due)
+    }
+
+    fn quiet_at(&self, at: DateTime<Utc>) -> bool {
+        self.preferences.quiet.is_some_and(|quiet| quiet.contains(time_of_day(self.zones(), at)))
+    }
+
+    fn end_of_quiet(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        self.preferences.quiet.map_or(at, |quiet| quiet.next_end(self.zones(), at))
+    }
+}
