@@ -11,6 +11,7 @@ mod ideal;
 mod lab;
 mod measure;
 mod raw;
+mod scale;
 mod seed;
 mod sink;
 mod treatments;
@@ -33,6 +34,8 @@ enum Benchmark {
     Worker(drain::Options),
     /// One claim among few and among many alerts that are not due yet.
     Claim(claim::Options),
+    /// The queue's statements in a small and a huge database, then minutes of load on the huge one.
+    Scale(scale::Options),
     /// Registering a treatment over HTTP beside inserting the same rows.
     Treatments(treatments::Options),
     /// The push service that the others send to, as a process of its own.
@@ -46,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
         match Cli::parse().benchmark {
             Benchmark::Worker(options) => drain::run(options).await,
             Benchmark::Claim(options) => claim::run(options).await,
+            Benchmark::Scale(options) => scale::run(options).await,
             Benchmark::Treatments(options) => treatments::run(options).await,
             Benchmark::Sink(options) => sink::serve(options).await,
         }
