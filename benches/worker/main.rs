@@ -15,6 +15,7 @@ mod lateness;
 mod measure;
 mod raw;
 mod recipe;
+mod scale;
 mod seed;
 mod sink;
 mod treatments;
@@ -39,6 +40,8 @@ enum Benchmark {
     Lateness(lateness::Options),
     /// One claim among few and among many alerts that are not due yet.
     Claim(claim::Options),
+    /// The queue's statements in a small and a huge database, then minutes of load on the huge one.
+    Scale(scale::Options),
     /// Registering a treatment over HTTP beside inserting the same rows.
     Treatments(treatments::Options),
     /// Fills the database of DATABASE_URL, for measuring a server of one's own.
@@ -58,6 +61,7 @@ async fn main() -> anyhow::Result<()> {
             Benchmark::Worker(options) => drain::run(options).await,
             Benchmark::Lateness(options) => lateness::run(options).await,
             Benchmark::Claim(options) => claim::run(options).await,
+            Benchmark::Scale(options) => scale::run(options).await,
             Benchmark::Treatments(options) => treatments::run(options).await,
             Benchmark::Seed(options) => recipe::run(options).await,
             Benchmark::Sink(options) => sink::serve(options).await,

@@ -1,0 +1,157 @@
+//! `scale`: what the queue's statements cost in a database that stores a hundred times as many alerts. They must follow
+//! what is due or whose plan it is, never what is stored.
+//!
+//! Two databases are filled alike but for the number of people; each person has as many finished alerts as future ones.
+//! Claim, settle, enqueue, replan and inbox are then asked of both in turn. `fill.rs` makes the rows; `steady.rs` goes
+//! on writing to the larger one for minutes, and watches whether vacuum keeps up.
+
+mod fill;
+mod steady;
+
+use std::time::Instant;
+
+use anyhow::ensure;
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::AsyncPgConnection;
+use mendline::alerts::queue::{self, Owed, PlannedState, Recipient, RecipientKind};
+use mendline::alerts::store;
+use mendline::auth::keys::Keys;
+use mendline::clock::Clock;
+use uuid::Uuid;
+
+use super::lab::{self, Lab};
+use super::measure::{median, verdict};
+use fill::{EACH, Person, Population};
+
+/// The most that a statement may cost among many, compared with the same among few.
+const TARGET: f64 = 1.3;
+/// Rows per claim and settle.
+const BATCH: usize = 500;
+/// Rounds that do not count.
+const WARM_UP: usize = 10;
+/// No worker has this number; nobody rescues while this runs.
+const NUMBER: i32 = 1;
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Future alerts, and as many finished ones, on the small side.
+    #[arg(long, default_value_t = 100_000)]
+    few: usize,
+    /// Future alerts, and as many finished ones, on the large side. Ten million take some 12 GB of disk while it runs.
+    #[arg(long, default_value_t = 10_000_000)]
+    many: usize,
+    /// How often each statement is asked on each side.
+    #[arg(long, default_value_t = 60)]
+    rounds: usize,
+    /// How many minutes of continuous load follow, to see vacuum keep up; 0 for none.
+    #[arg(long, default_value_t = 10)]
+    minutes: u64,
+}
+
+/// One database, and how long each statement took there, in milliseconds.
+struct Side {
+    conn: AsyncPgConnection,
+    people: Population,
+    took: [Vec<f64>; STATEMENTS.len()],
+}
+
+const STATEMENTS: [&str; 6] =
+    ["claim of 500", "devices of 500", "settle of 500", "enqueue", "replan of a plan", "inbox"];
+
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let lab = Lab::open().await?;
+    let keys = Keys::load(&lab.config(&[])?)?;
+    let due = (options.rounds + WARM_UP) * BATCH;
+    let mut few = Side::fill(&lab, &keys, "few", options.few, due).await?;
+    let mut many = Side::fill(&lab, &keys, "many", options.many, due).await?;
+    for round in 0..options.rounds + WARM_UP {
+        // Whoever comes first finds colder caches.
+        let sides = if round % 2 == 0 { [&mut few, &mut many] } else { [&mut many, &mut few] };
+        for side in sides {
+            side.round(round).await?;
+        }
+    }
+    println!("\nmedian of {} each, in milliseconds:", options.rounds);
+    println!("{:<18}{:>12}{:>12}{:>8}", "future + finished", 2 * options.few, 2 * options.many, "ratio");
+    for (statement, (few, many)) in STATEMENTS.iter().zip(few.took.iter().zip(&many.took)) {
+        let of = |took: &[f64]| median(took.iter().skip(WARM_UP).copied());
+        let (few, many) = (of(few), of(many));
+        let ratio = many / few;
+        println!("{statement:<18}{few:>12.3}{many:>12.3}{ratio:>8.2}  {}", verdict(ratio <= TARGET));
+    }
+    println!("(target: at most {TARGET})");
+    steady::run(&mut many.conn, &many.people, options.minutes).await
+}
+
+impl Side {
+    async fn fill(lab: &Lab, keys: &Keys, name: &str, future: usize, due: usize) -> anyhow::Result<Self> {
+        let started = Instant::now();
+        let mut conn = lab::connect(&lab.database(name).await?).await?;
+        let people = fill::alerts(&mut conn, keys, now(), future, due).await?;
+        let (rows, took) = (2 * future + due, started.elapsed().as_secs());
+        println!("{name}: {rows} alerts of {} people, filled in {took} s", people.count());
+        Ok(Self { conn, people, took: Default::default() })
+    }
+
+    async fn round(&mut self, round: usize) -> anyhow::Result<()> {
+        let conn = &mut self.conn;
+        let [claim, devices, settle, enqueue, replan, inbox] = &mut self.took;
+        // Another person each time, far from the last one.
+        let person = self.people.nth(round * 7919);
+
+        let claimed = timed(claim, queue::claim_due(conn, now(), BATCH, NUMBER, 3600)).await?;
+        ensure!(claimed.claims.len() == BATCH, "a claim brought {} alerts", claimed.claims.len());
+        let found = timed(devices, store::list_devices(conn, &claimed.claims)).await?;
+        ensure!(found.len() == BATCH, "{} devices were found", found.len());
+        let settlements = fill::settlements(&claimed.claims, now());
+        let attempts = fill::attempts(&claimed.claims, now());
+        let settled = timed(settle, queue::settle(conn, &settlements, &attempts)).await?;
+        ensure!(settled.len() == BATCH, "{} alerts were settled", settled.len());
+
+        let one = owed(format!("f:{}:0", Uuid::new_v4()), now() + TimeDelta::hours(1));
+        let fresh = timed(enqueue, queue::enqueue(conn, recipient(person), &one, now())).await?;
+        ensure!(fresh, "an alert under a new key was owed already");
+
+        let plan = person.plan(now(), TimeDelta::zero());
+        let wake_before = now() + TimeDelta::seconds(1);
+        let moved = timed(replan, queue::replace_plan(conn, recipient(person), &plan, now(), wake_before, 2)).await?;
+        ensure!(moved == plan.len(), "{moved} of {} alerts were moved", plan.len());
+
+        let page = timed(inbox, store::list_inbox(conn, person.reader(), now(), None, 50)).await?;
+        ensure!(page.len() >= EACH / 2, "an inbox holds {} alerts", page.len());
+        Ok(())
+    }
+}
+
+async fn timed<T, E>(took: &mut Vec<f64>, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let started = Instant::now();
+    let result = work.await;
+    took.push(started.elapsed().as_secs_f64() * 1e3);
+    result
+}
+
+fn now() -> DateTime<Utc> {
+    Clock::system().now()
+}
+
+fn recipient(person: Person) -> Recipient {
+    Recipient { clinic_id: person.clinic, kind: RecipientKind::Patient, id: person.id }
+}
+
+fn owed(dedupe_key: String, due_at: DateTime<Utc>) -> Owed {
+    Owed {
+        dedupe_key,
+        category: "routine",
+        urgent: false,
+        treatment_id: None,
+        flag_id: None,
+        device_id: None,
+        protocol_version_id: None,
+        item_key: None,
+        day_index: None,
+        seq: None,
+        due_at,
+        expires_at: due_at + TimeDelta::hours(2),
+        state: PlannedState::Scheduled,
+    }
+}

@@ -1,0 +1,188 @@
+//! A clinic that has been running for six weeks: everybody's alerts, half of them finished, half still to come.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text, Timestamptz};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use mendline::alerts::queue::{AttemptRow, Claim, Owed, Settlement};
+use mendline::alerts::store::Reader;
+use mendline::auth::keys::Keys;
+use mendline::domain::alert::Decision;
+use mendline::schema::clinics;
+use uuid::Uuid;
+
+use super::super::seed;
+use super::owed;
+
+/// Alerts of one person: about as many as one treatment owes over its six weeks.
+pub const EACH: usize = 50;
+
+/// Who is in a database.
+pub struct Population {
+    clinic: Uuid,
+    /// In the order of the numbers that their alerts' keys carry.
+    ids: Vec<(Uuid, Uuid)>,
+}
+
+impl Population {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Somebody, by number.
+    pub fn nth(&self, number: usize) -> Person {
+        let index = number % self.ids.len();
+        {
+            let (id, user) = self.ids[index];
+            Person { clinic: self.clinic, id, user, number: index + 1 }
+        }
+    }
+}
+
+/// One patient.
+#[derive(Debug, Clone, Copy)]
+pub struct Person {
+    pub clinic: Uuid,
+    pub id: Uuid,
+    user: Uuid,
+    number: usize,
+}
+
+impl Person {
+    /// All that is still to come for them, `moved` later than planned.
+    pub fn plan(&self, now: DateTime<Utc>, moved: TimeDelta) -> Vec<Owed> {
+        let key = |day| format!("t:{}:wash:{day}:0", self.number);
+        let due =
+            |day: usize| now + TimeDelta::days(2) + TimeDelta::hours(40) * i32::try_from(day).unwrap_or(0) + moved;
+        (EACH / 2 + 1..=EACH).map(|day| owed(key(day), due(day))).collect()
+    }
+
+    /// They, reading what they were told.
+    pub fn reader(&self) -> Reader {
+        Reader { clinic_id: self.clinic, user_id: self.user, membership_id: Uuid::nil(), patient_id: Some(self.id) }
+    }
+}
+
+/// Fills an empty database: `future` alerts to come, as many finished ones, and `due` that are due.
+pub async fn alerts(
+    conn: &mut AsyncPgConnection,
+    keys: &Keys,
+    now: DateTime<Utc>,
+    future: usize,
+    due: usize,
+) -> anyhow::Result<Population> {
+    let people = (2 * future / EACH).max(1);
+    seed::people(conn, keys, people).await?;
+    // Keys and indexes are made once the rows are there, or ten million rows would take an hour.
+    let indexes = Indexes::drop(conn).await?;
+    diesel::sql_query(format!(
+        "INSERT INTO alerts (clinic_id, id, recipient_kind, recipient_id, dedupe_key, category, urgent, due_at,
+             next_attempt_at, expires_at, state, plan_revision, superseded, claim_no, tries, sent_at, finalized_at)
+         SELECT md5('clinic')::uuid, gen_random_uuid(), 'patient', person, 't:' || n || ':wash:' || day || ':0', 'routine',
+                false, due_at, due_at, due_at + interval '2 hours', CASE WHEN past THEN 'sent' ELSE 'scheduled' END, 1,
+                false, past::int, past::int, CASE WHEN past THEN due_at END, CASE WHEN past THEN due_at END
+           FROM generate_series(1, $2) AS n, generate_series(1, {EACH}) AS day,
+                LATERAL (SELECT md5('patient' || n)::uuid, day <= {EACH} / 2) AS who (person, past),
+                LATERAL (SELECT $1 + (day - {EACH} / 2) * interval '40 hours' + (n * 7919 % 36000) * interval '1 second'
+                            + CASE WHEN past THEN interval '-11 hours' ELSE interval '1 day' END) AS moment (due_at)
+         UNION ALL
+         SELECT md5('clinic')::uuid, gen_random_uuid(), 'patient', md5('patient' || 1 + n * 7919 % $2)::uuid, 'f:' || n || ':0',
+                'routine', false, $1, $1, $1 + interval '1 day', 'scheduled', 1, false, 0, 0, NULL, NULL
+           FROM generate_series(1, $3) AS n"
+    ))
+    .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(i64::try_from(people)?)
+    .bind::<BigInt, _>(i64::try_from(due)?)
+    .execute(conn)
+    .await?;
+    indexes.restore(conn).await?;
+    conn.batch_execute("VACUUM ANALYZE").await?;
+    conn.batch_execute("CHECKPOINT").await?;
+    let clinic = clinics::table.select(clinics::id).get_result(conn).await?;
+    let ids = numbered(conn, people).await?;
+    Ok(Population { clinic, ids })
+}
+
+#[derive(QueryableByName)]
+struct Id {
+    #[diesel(sql_type = diesel::sql_types::Uuid)]
+    id: Uuid,
+    #[diesel(sql_type = diesel::sql_types::Uuid)]
+    user_id: Uuid,
+}
+
+async fn numbered(conn: &mut AsyncPgConnection, people: usize) -> anyhow::Result<Vec<(Uuid, Uuid)>> {
+    let sql = "SELECT md5('patient' || n)::uuid AS id, md5('user' || n)::uuid AS user_id FROM generate_series(1, $1) AS n ORDER BY n";
+    let rows: Vec<Id> = diesel::sql_query(sql).bind::<BigInt, _>(i64::try_from(people)?).load(conn).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.user_id)).collect())
+}
+
+/// The table's keys and indexes, as statements that make them anew.
+struct Indexes(Vec<String>);
+
+#[derive(QueryableByName)]
+struct Definition {
+    #[diesel(sql_type = Text)]
+    remove: String,
+    #[diesel(sql_type = Text)]
+    make: String,
+}
+
+impl Indexes {
+    async fn drop(conn: &mut AsyncPgConnection) -> anyhow::Result<Self> {
+        let definitions: Vec<Definition> = diesel::sql_query(
+            "SELECT format('ALTER TABLE alerts DROP CONSTRAINT %I', conname) AS remove,
+                    format('ALTER TABLE alerts ADD CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)) AS make
+               FROM pg_constraint WHERE conrelid = 'alerts'::regclass AND contype IN ('p', 'u', 'f')
+             UNION ALL
+             SELECT format('DROP INDEX %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid)
+               FROM pg_index AS i LEFT JOIN pg_constraint AS c ON c.conindid = i.indexrelid AND c.conrelid = i.indrelid
+              WHERE i.indrelid = 'alerts'::regclass AND c.oid IS NULL",
+        )
+        .load(conn)
+        .await?;
+        for definition in &definitions {
+            conn.batch_execute(&definition.remove).await?;
+        }
+        Ok(Self(definitions.into_iter().map(|definition| definition.make).collect()))
+    }
+
+    async fn restore(self, conn: &mut AsyncPgConnection) -> anyhow::Result<()> {
+        conn.batch_execute("SET maintenance_work_mem = '1GB'").await?;
+        for make in self.0 {
+            conn.batch_execute(&make).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What the worker would write of claims that all were sent.
+pub fn settlements(claims: &[Claim], at: DateTime<Utc>) -> Vec<Settlement> {
+    let settlement = |claim: &Claim| Settlement {
+        clinic_id: claim.clinic_id,
+        alert_id: claim.id,
+        claim_no: claim.claim_no,
+        decision: Decision::Sent,
+        at,
+        reason: None,
+    };
+    claims.iter().map(settlement).collect()
+}
+
+/// One accepted attempt for each of the claims.
+pub fn attempts(claims: &[Claim], at: DateTime<Utc>) -> Vec<AttemptRow> {
+    let attempt = |claim: &Claim| AttemptRow {
+        at,
+        clinic_id: claim.clinic_id,
+        alert_id: claim.id,
+        device_id: Uuid::new_v4(),
+        claim_no: claim.claim_no,
+        provider: "fcm",
+        outcome: "accepted",
+        reason: None,
+        provider_message_id: Some(format!("projects/p/messages/{}", claim.id)),
+        duration_ms: 40,
+    };
+    claims.iter().map(attempt).collect()
+}

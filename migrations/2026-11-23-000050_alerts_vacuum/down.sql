@@ -1,0 +1,1 @@
+ALTER TABLE alerts RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold, autovacuum_analyze_scale_factor);
