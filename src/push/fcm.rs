@@ -86,9 +86,8 @@ impl Fcm {
     async fn post(&self, token: HeaderValue, target: &PushTarget, message: &PushMessage) -> Result<Reply, PushOutcome> {
         let turn = self.http.turn(self.send_url.clone()).await?;
         let ttl = message.ttl_seconds(self.clocks.care.now())?;
-        let request = body::Request::new(target, message, ttl, self.clocks.wall.now());
         let mut body = Vec::with_capacity(USUAL_BODY_BYTES);
-        serde_json::to_writer(&mut body, &request)
+        serde_json::to_writer(&mut body, &body::Request::new(target, message, ttl, self.clocks.wall.now()))
             .map_err(|_never| PushOutcome::Rejected { reason: "payload".into() })?;
         let headers = HeaderMap::from_iter([
             (AUTHORIZATION, token),

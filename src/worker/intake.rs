@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
 use super::{Parts, deliver};
@@ -42,10 +43,10 @@ impl Intake {
         Ok(look)
     }
 
-    /// Claims what is due, then reads whom it goes to. The claim stands by then: whoever registers a device in between
+    /// Claims what is due at `now`, then reads whom it goes to. The claim stands by then: whoever registers a device in between
     /// sees that the alert is being sent, and whoever did so before is found.
-    pub(super) async fn claim(&mut self, worker: i32, limit: usize) -> Result<Taken, DbError> {
-        let claimed = self.conn.run(async |conn| claim(&self.parts, conn, worker, limit).await).await?;
+    pub(super) async fn claim(&mut self, worker: i32, now: DateTime<Utc>, limit: usize) -> Result<Taken, DbError> {
+        let claimed = self.conn.run(async |conn| claim(&self.parts, conn, worker, now, limit).await).await?;
         let rows = claimed.len();
         let claims = claimed.claims;
         if claims.is_empty() {
@@ -68,14 +69,14 @@ pub(super) fn tell(look: &Look) {
     }
 }
 
-/// Claims what is due now.
+/// Claims what is due at `now`.
 pub(super) async fn claim(
     parts: &Parts,
     conn: &mut AsyncPgConnection,
     worker: i32,
+    now: DateTime<Utc>,
     limit: usize,
 ) -> Result<Claimed, DbError> {
-    let now = parts.clocks.care.now();
     let lease = i32::try_from(parts.settings.lease.as_secs()).unwrap_or(i32::MAX);
     let claimed = queue::claim_due(conn, now, limit, worker, lease).await?;
     for (state, ended) in claimed.ended() {
