@@ -94,7 +94,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let ratio = worker / ideal;
     println!("median: worker {worker:.0} alerts/s, ideal loop {ideal:.0} alerts/s, none lost, none sent twice");
     println!("ratio {ratio:.2} (target: at least {TARGET}): {}", verdict(ratio >= TARGET));
-    println!("worker and Postgres {cpu:.1} us per alert (target: at most {CPU_TARGET}): {}", verdict(cpu <= CPU_TARGET));
+    println!(
+        "worker and Postgres {cpu:.1} us per alert (target: at most {CPU_TARGET}): {}",
+        verdict(cpu <= CPU_TARGET)
+    );
     println!("peak memory of this process, which is the sender, the ideal loop and the seeding: {}", peak_memory());
     Ok(())
 }
@@ -172,8 +175,7 @@ impl Bench {
         let alerts = self.options.alerts as f64;
         let each = |total: Duration| total.as_secs_f64() * 1e6 / alerts;
         let Costs { own, database, sink, wal, statements } = round.costs;
-        let (speed, own, database, sink) =
-            (alerts / round.took.as_secs_f64(), each(own), each(database), each(sink));
+        let (speed, own, database, sink) = (alerts / round.took.as_secs_f64(), each(own), each(database), each(sink));
         let statements = statements.map_or("?".to_owned(), |calls| format!("{:.1}", calls as f64 * 1e3 / alerts));
         println!(
             "{number:>6} {side:>8} {speed:>10.0} {own:>10.1} {database:>10.1} {sink:>10.1} {:>10.0} {statements:>11}",

@@ -14,12 +14,12 @@ use mendline::worker::Worker;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::account;
 use super::costs::{self, Costs};
 use super::lab::{self, Lab};
 use super::measure::{percentile, verdict};
 use super::seed::{self, Due};
 use super::sink::Sink;
-use super::account;
 
 /// What half of all alerts, and all but one in a hundred, may be late by, in milliseconds.
 const TARGETS: (f64, f64) = (2.0, 8.0);
@@ -75,7 +75,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     ensure!(Clock::system().now() < from, "seeding took too long");
 
     let worker = Worker::new(state.worker_parts(&config)?);
-    let (stop, sent) = (CancellationToken::new(), state.metrics.settled.get_or_create(&StateLabel { state: "sent" }).clone());
+    let (stop, sent) =
+        (CancellationToken::new(), state.metrics.settled.get_or_create(&StateLabel { state: "sent" }).clone());
     let ended = stop.clone();
     #[expect(clippy::disallowed_methods, reason = "awaited below")]
     let running = tokio::spawn(async move { worker.run(ended).await });

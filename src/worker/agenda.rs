@@ -56,7 +56,10 @@ impl Agenda {
         }
         let due = self.moments.partition_point(|due| *due <= now);
         self.moments.drain(..due);
-        due > taken
+        let escaped = due > taken;
+        // Whoever holds so many will not be done at once: looking again can wait.
+        self.cut &= !escaped;
+        escaped
     }
 }
 
@@ -97,6 +100,13 @@ mod tests {
     fn what_was_due_and_not_taken_is_in_other_hands() {
         assert!(agenda(&[10, 11]).claimed(at(11), 1, 500));
         assert!(!agenda(&[10, 12]).claimed(at(11), 1, 500));
+    }
+
+    #[test]
+    fn as_many_as_a_look_brings_in_other_hands_are_no_reason_to_look_again_at_once() {
+        let mut agenda = agenda(&[1; AHEAD]);
+        assert!(agenda.claimed(at(1), 0, 500));
+        assert_eq!(agenda.next(at(1)), Next::Wait(None));
     }
 
     #[test]

@@ -51,13 +51,13 @@ pub(super) async fn deliver(
     parts: &Parts,
     health: &Health,
     alive: &CancellationToken,
-    claim: Claim,
-    devices: Vec<DeviceRow>,
+    claim: &Claim,
+    devices: &[DeviceRow],
     give_up_at: tokio::time::Instant,
 ) -> Finished {
     let _in_flight = InFlight::begin(&parts.metrics);
-    let send = |device| send(parts, health, alive, &claim, device, give_up_at);
-    let sent: Vec<Sent> = match devices.as_slice() {
+    let send = |device| send(parts, health, alive, claim, device, give_up_at);
+    let sent: Vec<Sent> = match devices {
         [device] => vec![send(device).await],
         devices => futures_util::future::join_all(devices.iter().map(send)).await,
     };
@@ -71,7 +71,7 @@ pub(super) async fn deliver(
     };
     let results: Vec<DeviceResult> = sent.iter().map(|sent| sent.result.clone()).collect();
     let decision = decide(&results, frame);
-    observe(parts, &claim, decision);
+    observe(parts, claim, decision);
     let reason = match decision {
         Decision::Sent => None,
         _ => results.iter().rev().find_map(DeviceResult::reason).map(str::to_owned),

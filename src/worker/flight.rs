@@ -40,7 +40,7 @@ impl Airspace {
         let result = match slot {
             Some(_) if !self.stop.is_cancelled() => {
                 let give_up_at = claimed_at + lease.saturating_sub(RESERVE);
-                let finished = deliver::deliver(&self.parts, &self.health, &self.alive, claim, devices, give_up_at);
+                let finished = deliver::deliver(&self.parts, &self.health, &self.alive, &claim, &devices, give_up_at);
                 settle::Result::Finished(Box::new(finished.await))
             }
             _ => settle::Result::Unsent(Box::new(claim)),

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
 use super::{Parts, deliver};
@@ -43,11 +44,11 @@ impl Intake {
         Ok(look)
     }
 
-    /// Claims what is due, then reads whom it goes to. The claim stands by then: whoever registers a device in between
+    /// Claims what is due at `now`, then reads whom it goes to. The claim stands by then: whoever registers a device in between
     /// sees that the alert is being sent, and whoever did so before is found.
-    pub(super) async fn claim(&mut self, worker: i32, limit: usize) -> Result<Taken, DbError> {
+    pub(super) async fn claim(&mut self, worker: i32, now: DateTime<Utc>, limit: usize) -> Result<Taken, DbError> {
         let claim = async |conn: &mut _| {
-            let claimed = claim(&self.parts, conn, worker, limit).await?;
+            let claimed = claim(&self.parts, conn, worker, now, limit).await?;
             if !claimed.is_empty() {
                 failpoint!("claim:uncommitted");
             }
@@ -77,14 +78,14 @@ pub(super) fn tell(look: &Look) {
     }
 }
 
-/// Claims what is due now.
+/// Claims what is due at `now`.
 pub(super) async fn claim(
     parts: &Parts,
     conn: &mut AsyncPgConnection,
     worker: i32,
+    now: DateTime<Utc>,
     limit: usize,
 ) -> Result<Claimed, DbError> {
-    let now = parts.clocks.care.now();
     let lease = i32::try_from(parts.settings.lease.as_secs()).unwrap_or(i32::MAX);
     let claimed = queue::claim_due(conn, now, limit, worker, lease).await?;
     for (state, ended) in claimed.ended() {

@@ -103,7 +103,7 @@ impl Worker {
         loop {
             anyhow::ensure!(presence.is_alive(), "the worker lost its place");
             let claim = async |conn: &mut _| {
-                let claimed = intake::claim(parts, conn, worker, BATCH).await?;
+                let claimed = intake::claim(parts, conn, worker, parts.clocks.care.now(), BATCH).await?;
                 let devices = intake::devices(parts, conn, &claimed.claims).await?;
                 Ok::<_, DbError>((claimed, devices))
             };
@@ -115,8 +115,9 @@ impl Worker {
             total.claimed += claimed.len();
             total.ended += claimed.len() - claimed.claims.len();
             let give_up_at = Instant::now() + parts.settings.lease;
-            let sends = deliver::pair(claimed.claims, devices)
-                .into_iter()
+            let alerts = deliver::pair(claimed.claims, devices);
+            let sends = alerts
+                .iter()
                 .map(|(claim, devices)| deliver::deliver(parts, &self.health, &alive, claim, devices, give_up_at));
             let finished: Vec<Finished> = futures_util::future::join_all(sends).await;
             let write = async |conn: &mut _| settle::write(parts, conn, &finished, false).await;
@@ -186,7 +187,7 @@ impl Worker {
                 () = tokio::time::sleep_until(look_at) => continue,
             };
             let (now, claimed_at) = (parts.clocks.care.now(), Instant::now());
-            let taken = match intake.claim(presence.number(), room).await {
+            let taken = match intake.claim(presence.number(), now, room).await {
                 Ok(taken) => taken,
                 Err(error) => {
                     tracing::warn!(%error, "claiming failed; the worker tries again");

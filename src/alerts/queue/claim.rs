@@ -120,7 +120,12 @@ hot_query! {
 
 /// Settles what is not worth another try: as sent, where a device had accepted it in an earlier one. Whoever dies between
 /// the claim and this leaves a claim like any other, which is rescued.
-async fn end(conn: &mut AsyncPgConnection, ended: &[Claim], now: DateTime<Utc>, claimed: &mut Claimed) -> QueryResult<()> {
+async fn end(
+    conn: &mut AsyncPgConnection,
+    ended: &[Claim],
+    now: DateTime<Utc>,
+    claimed: &mut Claimed,
+) -> QueryResult<()> {
     if ended.is_empty() {
         return Ok(());
     }
