@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use secrecy::ExposeSecret;
 use url::Url;
 
 use super::http::{HttpClient, HttpClientError, HttpSettings, Reply};
-use super::{Finding, PushMessage, PushProvider, PushTarget, Verdict};
+use super::{Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError, Verdict};
 use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::ProviderKind;
@@ -53,6 +54,19 @@ pub enum FcmError {
     /// The base URL cannot carry a path.
     #[error("the base URL is not an http or https URL")]
     BaseUrl,
+}
+
+/// From the settings; FCM is optional.
+pub(super) fn build(setup: &Setup<'_>) -> Result<Option<Arc<dyn PushProvider>>, SetupError> {
+    let Some(credentials) = &setup.settings.fcm_credentials else { return Ok(None) };
+    let settings = FcmSettings {
+        account: ServiceAccount::from_json(credentials.expose_secret())
+            .map_err(SetupError::of("MENDLINE_FCM_CREDENTIALS"))?,
+        base_url: Url::parse(&setup.settings.fcm_base_url).map_err(SetupError::of("MENDLINE_FCM_BASE_URL"))?,
+        http: setup.http.clone(),
+    };
+    let fcm = Fcm::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_FCM_BASE_URL"))?;
+    Ok(Some(Arc::new(fcm)))
 }
 
 impl Fcm {
