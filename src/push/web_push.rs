@@ -16,7 +16,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::http::{HttpClient, HttpClientError, HttpSettings};
-use super::{Finding, Payload, PushMessage, PushProvider, PushTarget, Setup, SetupError, VisibleText};
+use super::{Carrier, Finding, Payload, PushMessage, PushProvider, PushTarget, Setup, SetupError, VisibleText};
 use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::ProviderKind;
@@ -61,8 +61,10 @@ struct Plaintext<'a> {
 /// Whom push services may write to where the operator has not said: they want a subject, and development has none.
 const DEVELOPMENT_SUBJECT: &str = "mailto:development@localhost";
 
-/// From the settings; there is always a key.
-pub(super) fn build(setup: &Setup<'_>) -> Result<Option<Arc<dyn PushProvider>>, SetupError> {
+/// Web Push as one of the providers: there is always a key for it.
+pub(super) const CARRIER: Carrier = Carrier { kind: ProviderKind::WebPush, is_configured: |_settings| true, build };
+
+fn build(setup: &Setup<'_>) -> Result<Arc<dyn PushProvider>, SetupError> {
     let keys = VapidKeys::from_pem(setup.vapid_pem.expose_secret());
     let subject = setup.settings.vapid_subject.as_deref().unwrap_or(DEVELOPMENT_SUBJECT);
     let settings = WebPushSettings {
@@ -72,7 +74,7 @@ pub(super) fn build(setup: &Setup<'_>) -> Result<Option<Arc<dyn PushProvider>>, 
         http: setup.http.clone(),
     };
     let web_push = WebPush::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_EXTRA_CA"))?;
-    Ok(Some(Arc::new(web_push)))
+    Ok(Arc::new(web_push))
 }
 
 impl WebPush {

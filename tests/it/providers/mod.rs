@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should fall over")]
 
+mod apns;
+mod apns_connection;
+mod apns_table;
 mod check;
 mod faults;
 mod fcm;
