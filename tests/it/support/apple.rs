@@ -26,7 +26,11 @@ pub struct Seen {
 /// What the server does with it.
 #[derive(Debug, Clone)]
 pub enum Reaction {
-    Answer { status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8> },
+    Answer {
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+    },
     /// After so many milliseconds.
     Slowly(u64, Box<Reaction>),
     /// The status and a first byte, and no more.
@@ -34,7 +38,7 @@ pub enum Reaction {
     Silence,
     /// The connection ends without a word.
     HangUp,
-    /// The answer, and with it the news that the connection takes no further requests.
+    /// The answer, and with it the news that the connection takes no further requests: those that come are refused.
     LastAnswer(Box<Reaction>),
 }
 
@@ -107,17 +111,28 @@ impl Apple {
         let Ok(mut http) = h2::server::handshake(socket).await else { return };
         let (ends, mut end) = unbounded_channel();
         let answered = Arc::new(Mutex::new(false));
+        let mut is_closing = false;
         loop {
-            let (request, respond) = tokio::select! {
+            let (request, mut respond) = tokio::select! {
+                // A goodbye that was said counts before whatever arrives after it.
+                biased;
+                Some(end) = end.recv() => match end {
+                    End::Graceful => {
+                        is_closing = true;
+                        http.graceful_shutdown();
+                        continue;
+                    }
+                    End::Abrupt => return,
+                },
                 accepted = http.accept() => match accepted {
                     Some(Ok(accepted)) => accepted,
                     _ => return,
                 },
-                Some(end) = end.recv() => match end {
-                    End::Graceful => { http.graceful_shutdown(); continue }
-                    End::Abrupt => return,
-                },
             };
+            if is_closing {
+                respond.send_reset(h2::Reason::REFUSED_STREAM);
+                continue;
+            }
             let (seen, react, ends, answered) =
                 (Arc::clone(&seen), Arc::clone(&react), ends.clone(), Arc::clone(&answered));
             // Read here, before anybody else's answer can be given.
@@ -143,7 +158,12 @@ impl Apple {
         }
     }
 
-    async fn act(reaction: Reaction, mut respond: SendResponse<Bytes>, ends: &UnboundedSender<End>, answered: &Mutex<bool>) {
+    async fn act(
+        reaction: Reaction,
+        mut respond: SendResponse<Bytes>,
+        ends: &UnboundedSender<End>,
+        answered: &Mutex<bool>,
+    ) {
         match reaction {
             Reaction::Answer { status, headers, body } => {
                 *answered.lock().unwrap() = true;
