@@ -9,6 +9,7 @@ mod check;
 mod faults;
 mod fcm;
 mod http_guard;
+mod settings;
 mod web_push;
 
 use std::time::Duration;
