@@ -34,13 +34,20 @@ impl Lab {
     }
 
     pub(super) async fn with(http: HttpSettings, react: impl Fn(&Seen) -> Reaction + Send + Sync + 'static) -> Self {
-        let (apple, sandbox) = (Apple::start(react).await, Apple::start(|_| Reaction::accept()).await);
+        let apple = Apple::start(react).await;
+        let base_url = apple.url();
+        Self::at(apple, &base_url, http).await
+    }
+
+    /// With an Apple of the caller's, at an address of theirs.
+    pub(super) async fn at(apple: Apple, base_url: &str, http: HttpSettings) -> Self {
+        let sandbox = Apple::start(|_| Reaction::accept()).await;
         let key = rcgen::KeyPair::generate().unwrap();
         let Clocks { care, wall } = clocks();
         let settings = ApnsSettings {
             key: ApnsKey::new(&key.serialize_pem(), "KEY1234567", "TEAM123456").unwrap(),
             topic: "org.example.mendline".into(),
-            base_url: apple.url().parse().unwrap(),
+            base_url: base_url.parse().unwrap(),
             sandbox_base_url: sandbox.url().parse().unwrap(),
             http,
         };

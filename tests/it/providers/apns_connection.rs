@@ -8,11 +8,12 @@ use chrono::TimeDelta;
 use futures_util::future::join_all;
 use mendline::domain::alert::{PushOutcome, Scope};
 use mendline::domain::device::ProviderKind;
+use mendline::push::http::HttpSettings;
 use mendline::push::{PushProvider as _, Verdict};
 
 use super::apns::{Lab, accepted};
 use super::quick;
-use crate::support::apple::{Reaction, Seen};
+use crate::support::apple::{Apple, Reaction, Seen};
 
 async fn send_many(lab: &Lab, count: usize) -> Vec<PushOutcome> {
     join_all((0..count).map(|_| lab.send())).await
@@ -101,6 +102,22 @@ async fn a_goodbye_between_two_alerts_is_noticed_by_one_request_and_not_by_a_cro
     assert_eq!(lab.send().await, accepted());
     assert_eq!(send_many(&lab, 25).await, vec![accepted(); 25]);
     assert_eq!(before_the_first_answer(&lab.apple.seen()), HashMap::from([(1, 1), (2, 1)]));
+}
+
+#[tokio::test]
+async fn over_tls_it_is_the_same_and_a_certificate_that_nobody_vouches_for_gets_nothing() {
+    let (apple, pem) = Apple::start_with_tls(|_| Reaction::Slowly(20, Box::new(Reaction::accept()))).await;
+    let base_url = format!("https://{}", apple.address);
+    let trusting = HttpSettings { extra_ca: Some(pem), ..HttpSettings::default() };
+    let lab = Lab::at(apple, &base_url, trusting).await;
+    assert_eq!(send_many(&lab, 10).await, vec![accepted(); 10]);
+    assert_eq!(before_the_first_answer(&lab.apple.seen()), HashMap::from([(1, 1)]));
+
+    let (apple, _) = Apple::start_with_tls(|_| Reaction::accept()).await;
+    let base_url = format!("https://{}", apple.address);
+    let lab = Lab::at(apple, &base_url, HttpSettings::default()).await;
+    assert_eq!(lab.send().await, PushOutcome::Unavailable { retry_after: None, reason: "tls".into() });
+    assert!(lab.apple.seen().is_empty());
 }
 
 #[tokio::test]

@@ -7,8 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use http::{HeaderMap, Response};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio_rustls::TlsAcceptor;
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
@@ -85,7 +87,24 @@ enum End {
 
 #[expect(clippy::disallowed_methods, reason = "the test's runtime ends with the test")]
 impl Apple {
+    /// Over plain TCP, HTTP/2 from the first byte.
     pub async fn start(react: impl Fn(&Seen) -> Reaction + Send + Sync + 'static) -> Self {
+        Self::start_behind(None, react).await
+    }
+
+    /// Over TLS with a certificate of its own, and that certificate's PEM.
+    pub async fn start_with_tls(react: impl Fn(&Seen) -> Reaction + Send + Sync + 'static) -> (Self, String) {
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["127.0.0.1".into()]).unwrap();
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let mut tls = tls.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        (Self::start_behind(Some(TlsAcceptor::from(Arc::new(tls))), react).await, cert.pem())
+    }
+
+    async fn start_behind(tls: Option<TlsAcceptor>, react: impl Fn(&Seen) -> Reaction + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, react): (Arc<Mutex<Vec<Seen>>>, Arc<React>) = (Arc::default(), Arc::new(react));
@@ -93,7 +112,16 @@ impl Apple {
         tokio::spawn(async move {
             for connection in 1.. {
                 let (socket, _) = listener.accept().await.unwrap();
-                tokio::spawn(Self::serve(socket, connection, Arc::clone(&remembered), Arc::clone(&react)));
+                let (seen, react, tls) = (Arc::clone(&remembered), Arc::clone(&react), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => Self::serve(socket, connection, seen, react).await,
+                        Some(tls) => match tls.accept(socket).await {
+                            Ok(socket) => Self::serve(socket, connection, seen, react).await,
+                            Err(_) => return,
+                        },
+                    }
+                });
             }
         });
         Self { address, seen }
@@ -107,7 +135,12 @@ impl Apple {
         self.seen.lock().unwrap().clone()
     }
 
-    async fn serve(socket: TcpStream, connection: usize, seen: Arc<Mutex<Vec<Seen>>>, react: Arc<React>) {
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+        socket: S,
+        connection: usize,
+        seen: Arc<Mutex<Vec<Seen>>>,
+        react: Arc<React>,
+    ) {
         let Ok(mut http) = h2::server::handshake(socket).await else { return };
         let (ends, mut end) = unbounded_channel();
         let answered = Arc::new(Mutex::new(false));
