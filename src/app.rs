@@ -64,7 +64,7 @@ impl State {
         let protocols = Catalogue::new()?;
         let push_hosts = AllowedHosts::parse(&config.push.allowed_hosts.join(","))
             .map_err(|error| anyhow::anyhow!("MENDLINE_PUSH_ALLOWED_HOSTS: {error}"))?;
-        let about = About::new(config, &keys)?;
+        let about = About::new(config, &providers::vapid_keys(&keys)?);
         let trusted_proxies = config.http.trusted_proxies.clone();
         Ok(Self {
             db,

@@ -48,6 +48,8 @@ pub struct DeviceRow {
     pub accepted: bool,
     /// Earlier tries of this alert at this device that failed and count.
     pub tries: i64,
+    /// Which of our keys the subscription was made with (Web Push).
+    pub vapid_key_id: Option<String>,
 }
 
 hot_query! {
@@ -59,10 +61,11 @@ hot_query! {
         only: Vec<Option<Uuid>> as Array<Nullable<SqlUuid>>,
         again: Vec<bool> as Array<Bool>,
     }
-    returns (Int4, SqlUuid, Text, Text, Text, Text, Bytea, Text, Timestamptz, Bool, Bool, Int8);
+    returns (Int4, SqlUuid, Text, Text, Text, Text, Bytea, Text, Timestamptz, Bool, Bool, Int8, Nullable<Text>);
     "SELECT c.position::int, d.id, d.provider, d.app_id, d.environment, d.address_kind, d.address_sealed, d.locale,
             d.registered_at, coalesce(np.show_details, false),
-            coalesce(earlier.accepted, false), coalesce(earlier.tries, 0)
+            coalesce(earlier.accepted, false), coalesce(earlier.tries, 0),
+            d.vapid_key_id
        FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
             AS c (clinic_id, alert_id, of_patient, recipient_id, only_device, again, position)
        LEFT JOIN patients AS p ON c.of_patient AND p.clinic_id = c.clinic_id AND p.id = c.recipient_id

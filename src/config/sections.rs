@@ -103,20 +103,3 @@ pub struct Worker {
     /// How fast this process may send.
     pub limits: Limits,
 }
-
-/// Push providers' credentials and addresses.
-#[derive(Debug, Clone)]
-pub struct Push {
-    /// `MENDLINE_FCM_CREDENTIALS`: service-account JSON, inline or a path.
-    pub fcm_credentials: Option<SecretString>,
-    /// `MENDLINE_FCM_BASE_URL`.
-    pub fcm_base_url: String,
-    /// `MENDLINE_VAPID_KEY`: PEM, P-256.
-    pub vapid_key: Option<SecretString>,
-    /// `MENDLINE_VAPID_SUBJECT`: `mailto:` or `https:` URL that push services may contact.
-    pub vapid_subject: Option<String>,
-    /// `MENDLINE_PUSH_ALLOWED_HOSTS`: `host:port` of self-hosted push services; only these may be private or plain http.
-    pub allowed_hosts: Vec<String>,
-    /// PEM of `MENDLINE_EXTRA_CA`.
-    pub extra_ca: Option<String>,
-}

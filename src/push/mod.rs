@@ -2,6 +2,8 @@
 //! A provider classifies what happened into a [`PushOutcome`] value and decides nothing: what becomes of the alert is
 //! `domain/alert.rs`, what is written is `alerts/queue.rs`. Nothing here knows a database, a slice or a patient.
 
+pub mod apns;
+mod carriers;
 pub mod check;
 pub mod fcm;
 pub mod http;
@@ -21,6 +23,7 @@ use uuid::Uuid;
 use crate::domain::alert::{PushOutcome, Scope};
 use crate::domain::device::{Address, AddressKind, Environment, ProviderKind, WebPushKeys};
 
+pub use carriers::{Carrier, Setup, SetupError, configured};
 pub use check::{Finding, Verdict};
 pub use message::{Collapse, Payload, PushMessage, Urgency, VisibleText};
 
@@ -41,6 +44,8 @@ pub struct PushTarget {
     pub address: Address,
     /// What to encrypt with (Web Push).
     pub keys: Option<WebPushKeys>,
+    /// Which of our keys the subscription was made with (Web Push), where the device told us.
+    pub vapid_key_id: Option<String>,
     /// When the app last registered this address.
     pub registered_at: DateTime<Utc>,
 }

@@ -5,14 +5,20 @@ mod classify;
 mod encryption;
 mod receiver;
 mod vapid;
+mod vapid_key;
+
+use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use url::Url;
 
 use super::http::{HttpClient, HttpClientError, HttpSettings};
-use super::{Finding, Payload, PushMessage, PushProvider, PushTarget, VisibleText};
+use super::{
+    Carrier, Finding, Payload, PushMessage, PushProvider, PushTarget, Setup, SetupError, Urgency, VisibleText,
+};
 use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::ProviderKind;
@@ -20,13 +26,14 @@ use crate::domain::endpoint::AllowedHosts;
 
 pub use encryption::{EncryptionError, MAX_PLAINTEXT_BYTES};
 pub use receiver::Receiver;
-pub use vapid::{InvalidVapidKey, InvalidVapidSubject, VapidKey, VapidSubject};
+pub use vapid::{InvalidVapidSubject, VapidSubject};
+pub use vapid_key::{InvalidVapidKey, VapidKey, VapidKeys};
 
 /// How Web Push is set up.
 #[derive(Debug, Clone)]
 pub struct WebPushSettings {
-    /// Our key: browsers tie every subscription to it, so it is kept for good.
-    pub key: VapidKey,
+    /// Our keys: the one that apps subscribe with, and older ones for the subscriptions that were made with them.
+    pub keys: VapidKeys,
     /// Whom a push service may write to when our requests trouble it.
     pub subject: VapidSubject,
     /// Hosts that are exempt from the address guard.
@@ -53,11 +60,30 @@ struct Plaintext<'a> {
     text: &'a VisibleText,
 }
 
+/// Whom push services may write to where the operator has not said: they want a subject, and development has none.
+const DEVELOPMENT_SUBJECT: &str = "mailto:development@localhost";
+
+/// Web Push as one of the providers: there is always a key for it.
+pub(super) const CARRIER: Carrier = Carrier { kind: ProviderKind::WebPush, is_configured: |_settings| true, build };
+
+fn build(setup: &Setup<'_>) -> Result<Arc<dyn PushProvider>, SetupError> {
+    let keys = VapidKeys::from_pem(setup.vapid_pem.expose_secret());
+    let subject = setup.settings.vapid_subject.as_deref().unwrap_or(DEVELOPMENT_SUBJECT);
+    let settings = WebPushSettings {
+        keys: keys.map_err(SetupError::of("MENDLINE_VAPID_KEY"))?,
+        subject: VapidSubject::parse(subject).map_err(SetupError::of("MENDLINE_VAPID_SUBJECT"))?,
+        allowed_hosts: setup.hosts.clone(),
+        http: setup.http.clone(),
+    };
+    let web_push = WebPush::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_EXTRA_CA"))?;
+    Ok(Arc::new(web_push))
+}
+
 impl WebPush {
     /// Sets the sender up: tokens live by the wall clock, messages by the story's.
     pub fn new(settings: WebPushSettings, clocks: Clocks) -> Result<Self, HttpClientError> {
         let http = HttpClient::for_endpoints(&settings.http, settings.allowed_hosts)?;
-        Ok(Self { http, vapid: vapid::Vapid::new(settings.key, settings.subject), clocks })
+        Ok(Self { http, vapid: vapid::Vapid::new(settings.keys, settings.subject), clocks })
     }
 
     async fn deliver(&self, target: &PushTarget, message: &PushMessage) -> Result<PushOutcome, PushOutcome> {
@@ -66,7 +92,7 @@ impl WebPush {
         let ttl = message.ttl_seconds(self.clocks.care.now())?;
         headers.insert(HeaderName::from_static("ttl"), HeaderValue::from(ttl));
         let reply = turn.post(headers, body).await?;
-        Ok(classify::outcome(&reply, self.clocks.wall.now()))
+        Ok(classify::outcome(&reply, target.registered_at, self.clocks.wall.now()))
     }
 
     /// All of the request but its time to live.
@@ -82,12 +108,11 @@ impl WebPush {
             EncryptionError::TooLong => rejected("too_long"),
             EncryptionError::Crypto => rejected("crypto"),
         })?;
-        let Ok(authorization) = self.vapid.authorization(&url, self.clocks.wall.now()) else {
-            return Err(rejected("vapid"));
-        };
+        let key_id = target.vapid_key_id.as_deref();
+        let authorization = self.vapid.authorization(&url, key_id, self.clocks.wall.now())?;
         let Ok(topic) = HeaderValue::from_str(message.collapse.as_str()) else { return Err(rejected("topic")) };
         let headers = HeaderMap::from_iter([
-            (HeaderName::from_static("urgency"), HeaderValue::from_static(message.urgency.as_str())),
+            (HeaderName::from_static("urgency"), HeaderValue::from_static(urgency(&url, message.urgency).as_str())),
             (HeaderName::from_static("topic"), topic),
             (CONTENT_ENCODING, HeaderValue::from_static("aes128gcm")),
             (CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
@@ -95,6 +120,12 @@ impl WebPush {
         ]);
         Ok((url, headers, body))
     }
+}
+
+/// Apple delivers anything less than high when the phone happens to be awake, and a reminder is due at its time.
+fn urgency(endpoint: &Url, wanted: Urgency) -> Urgency {
+    let is_apple = endpoint.host_str().is_some_and(|host| host.ends_with(".push.apple.com"));
+    if is_apple && wanted == Urgency::Normal { Urgency::High } else { wanted }
 }
 
 impl PushProvider for WebPush {
@@ -108,5 +139,20 @@ impl PushProvider for WebPush {
 
     fn check(&self) -> BoxFuture<'_, Vec<Finding>> {
         ready(self.vapid.check(self.clocks.wall.now())).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_apple_is_told_that_what_is_due_now_is_urgent() {
+        let of = |endpoint: &str, wanted| urgency(&endpoint.parse().unwrap(), wanted);
+        assert_eq!(of("https://web.push.apple.com/abc", Urgency::Normal), Urgency::High);
+        assert_eq!(of("https://web.push.apple.com/abc", Urgency::Low), Urgency::Low);
+        for other in ["https://push.example.org/web.push.apple.com", "https://fakepush.apple.com.example.org/"] {
+            assert_eq!(of(other, Urgency::Normal), Urgency::Normal, "{other}");
+        }
     }
 }

@@ -215,6 +215,7 @@ fn target(parts: &Parts, device: &DeviceRow) -> Option<PushTarget> {
         environment: device.environment.parse().unwrap_or_default(),
         address: Address::new(sealed.address),
         keys: sealed.keys,
+        vapid_key_id: device.vapid_key_id.clone(),
         registered_at: device.registered_at,
     })
 }

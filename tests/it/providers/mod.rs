@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should fall over")]
 
+mod apns;
+mod apns_connection;
+mod apns_table;
 mod check;
 mod faults;
 mod fcm;
 mod http_guard;
+mod settings;
 mod web_push;
 
 use std::time::Duration;
@@ -16,7 +20,7 @@ use mendline::domain::device::{Address, AddressKind, Environment, ProviderKind};
 use mendline::domain::endpoint::AllowedHosts;
 use mendline::domain::neutral_text::NeutralKind;
 use mendline::push::http::HttpSettings;
-use mendline::push::web_push::{Receiver, VapidKey, VapidSubject, WebPush, WebPushSettings};
+use mendline::push::web_push::{Receiver, VapidKey, VapidKeys, VapidSubject, WebPush, WebPushSettings};
 use mendline::push::{Collapse, Payload, PushMessage, PushTarget, Urgency, VisibleText};
 use uuid::Uuid;
 
@@ -60,6 +64,7 @@ pub fn target(provider: ProviderKind, address: &str) -> PushTarget {
         environment: Environment::Production,
         address: Address::new(address),
         keys: None,
+        vapid_key_id: None,
         registered_at: now() - TimeDelta::days(1),
     }
 }
@@ -71,14 +76,14 @@ pub fn subscription(endpoint: &str) -> (PushTarget, Receiver) {
     (target, phone)
 }
 
-pub fn vapid_key() -> VapidKey {
-    VapidKey::from_pem(&VapidKey::generate_pem().unwrap()).unwrap()
+pub fn vapid_keys() -> VapidKeys {
+    VapidKeys::from_pem(&VapidKey::generate_pem().unwrap()).unwrap()
 }
 
 /// A Web Push sender that may reach `hosts` on this machine.
 pub fn web_push(hosts: &str, http: HttpSettings) -> WebPush {
     let settings = WebPushSettings {
-        key: vapid_key(),
+        keys: vapid_keys(),
         subject: VapidSubject::parse("mailto:ops@example.org").unwrap(),
         allowed_hosts: AllowedHosts::parse(hosts).unwrap(),
         http,
