@@ -31,7 +31,7 @@ impl About {
     /// From the settings and the key that browsers subscribe with.
     pub fn new(config: &Config, keys: &Keys) -> anyhow::Result<Self> {
         let vapid = providers::vapid_key(keys)?;
-        let mut features = vec!["web_push"];
+        let mut features = vec!["web_push", "expo"];
         if config.push.fcm_credentials.is_some() {
             features.push("fcm");
         }

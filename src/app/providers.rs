@@ -11,6 +11,7 @@ use crate::clock::Clocks;
 use crate::config::Config;
 use crate::domain::endpoint::AllowedHosts;
 use crate::push::Registry;
+use crate::push::expo::{Expo, ExpoSettings};
 use crate::push::fcm::{Fcm, FcmSettings, ServiceAccount};
 use crate::push::http::HttpSettings;
 use crate::push::web_push::{VapidKey, VapidSubject, WebPush, WebPushSettings};
@@ -23,7 +24,7 @@ pub fn vapid_key(keys: &Keys) -> anyhow::Result<VapidKey> {
     VapidKey::from_pem(keys.vapid_pem().expose_secret()).context("MENDLINE_VAPID_KEY")
 }
 
-/// Web Push always; FCM where there are credentials for it.
+/// Web Push and Expo always, since they need nothing from us; FCM where there are credentials for it.
 pub fn registry(config: &Config, keys: &Keys, hosts: &AllowedHosts, clocks: &Clocks) -> anyhow::Result<Registry> {
     let http = HttpSettings {
         total_timeout: config.worker.send_timeout,
@@ -38,7 +39,14 @@ pub fn registry(config: &Config, keys: &Keys, hosts: &AllowedHosts, clocks: &Clo
         allowed_hosts: hosts.clone(),
         http: http.clone(),
     };
-    let mut registry = Registry::default().with(Arc::new(WebPush::new(web_push, clocks.clone())?));
+    let expo = ExpoSettings {
+        token: config.push.expo_token.clone(),
+        base_url: Url::parse(&config.push.expo_base_url).context("MENDLINE_EXPO_BASE_URL")?,
+        http: http.clone(),
+    };
+    let mut registry = Registry::default()
+        .with(Arc::new(WebPush::new(web_push, clocks.clone())?))
+        .with(Arc::new(Expo::new(expo, clocks.clone()).context("MENDLINE_EXPO_TOKEN")?));
     if let Some(credentials) = &config.push.fcm_credentials {
         let fcm = FcmSettings {
             account: ServiceAccount::from_json(credentials.expose_secret()).context("MENDLINE_FCM_CREDENTIALS")?,

@@ -90,6 +90,8 @@ impl Config {
             push: Push {
                 fcm_credentials: vars.pem("MENDLINE_FCM_CREDENTIALS").map(SecretString::from),
                 fcm_base_url: base_url(&mut vars, "MENDLINE_FCM_BASE_URL", "https://fcm.googleapis.com"),
+                expo_token: vars.secret("MENDLINE_EXPO_TOKEN").map(SecretString::from),
+                expo_base_url: base_url(&mut vars, "MENDLINE_EXPO_BASE_URL", "https://exp.host"),
                 vapid_key: vars.pem("MENDLINE_VAPID_KEY").map(SecretString::from),
                 vapid_subject: vars.text("MENDLINE_VAPID_SUBJECT"),
                 allowed_hosts: vars.list("MENDLINE_PUSH_ALLOWED_HOSTS"),

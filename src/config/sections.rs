@@ -107,6 +107,10 @@ pub struct Push {
     pub fcm_credentials: Option<SecretString>,
     /// `MENDLINE_FCM_BASE_URL`.
     pub fcm_base_url: String,
+    /// `MENDLINE_EXPO_TOKEN`: access token, inline or a path; only projects with enhanced push security need it.
+    pub expo_token: Option<SecretString>,
+    /// `MENDLINE_EXPO_BASE_URL`.
+    pub expo_base_url: String,
     /// `MENDLINE_VAPID_KEY`: PEM, P-256.
     pub vapid_key: Option<SecretString>,
     /// `MENDLINE_VAPID_SUBJECT`: `mailto:` or `https:` URL that push services may contact.

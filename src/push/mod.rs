@@ -2,13 +2,14 @@
 //! A provider classifies what happened into a [`PushOutcome`] value and decides nothing: what becomes of the alert is
 //! `domain/alert.rs`, what is written is `alerts/queue.rs`. Nothing here knows a database, a slice or a patient.
 
+pub mod expo;
 pub mod fcm;
 pub mod http;
 pub mod message;
 pub mod recording;
 pub mod web_push;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -67,6 +68,24 @@ pub trait PushProvider: Send + Sync {
     /// Hands over one message and says what came of it. It never fails: every fault is an outcome, and it takes no
     /// longer than the HTTP client's total timeout (twice that when credentials had to be renewed).
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome>;
+
+    /// Whom to ask later what became of accepted messages, where an acceptance is no more than a promise.
+    fn receipts(&self) -> Option<&dyn Receipts> {
+        None
+    }
+}
+
+/// What became of messages, by the id they were accepted under.
+pub type WhatBecame = HashMap<String, PushOutcome>;
+
+/// The memory of a provider that hands messages on: it knows after a while what became of them.
+pub trait Receipts: Send + Sync {
+    /// The most ids in one question.
+    fn most(&self) -> usize;
+
+    /// What became of the messages that were accepted under these ids. An id that is missing in the answer is not known
+    /// yet, or no longer. An error says why nothing can be learnt for now.
+    fn ask<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, Result<WhatBecame, PushOutcome>>;
 }
 
 /// The providers of this installation.
@@ -84,6 +103,11 @@ impl Registry {
     /// Who is configured.
     pub fn kinds(&self) -> impl Iterator<Item = ProviderKind> {
         self.0.keys().copied()
+    }
+
+    /// The memory of a provider that has one.
+    pub fn receipts(&self, kind: ProviderKind) -> Option<&dyn Receipts> {
+        self.0.get(&kind)?.receipts()
     }
 
     /// Hands the message to the target's provider. One that is not configured is a matter of our credentials: no

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should fall over")]
 
+mod expo;
 mod faults;
 mod fcm;
 mod http_guard;
