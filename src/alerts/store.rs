@@ -1,6 +1,8 @@
-//! Reading alerts: what a delivery needs to know; `inbox.rs` is what a person was told. The states are written in `queue.rs` alone.
+//! Reading alerts: what a delivery needs to know; `inbox.rs` is what a person was told, `receipts.rs` what providers
+//! still owe us. The states are written in `queue.rs` alone.
 
 mod inbox;
+mod receipts;
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, Bool, Bytea, Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -9,6 +11,9 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 pub use inbox::{InboxRow, Reader, find_own, list_ahead, list_inbox};
+pub use receipts::{
+    FIRST_QUESTION, FORGOTTEN, ReceiptRow, claim_receipts, delete_answered, delete_forgotten, insert_receipts,
+};
 
 use super::queue::Claim;
 use crate::db::hot::hot_query;

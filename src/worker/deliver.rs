@@ -12,7 +12,7 @@ use super::Parts;
 use super::health::Health;
 use crate::alerts::message;
 use crate::alerts::queue::{AttemptRow, Claim, Settlement};
-use crate::alerts::store::DeviceRow;
+use crate::alerts::store::{DeviceRow, ReceiptRow};
 use crate::devices::sealed::SealedAddress;
 use crate::domain::alert::{Decision, DeviceResult, PushOutcome, TryFrame, decide};
 use crate::domain::backoff::MAX_JITTER_BP;
@@ -26,6 +26,8 @@ use crate::telemetry::{Metrics, PushLabels};
 pub(super) struct Finished {
     pub(super) settlement: Settlement,
     pub(super) attempts: Vec<AttemptRow>,
+    /// Whom to ask later what became of an accepted message, and for what.
+    pub(super) receipts: Vec<(&'static str, ReceiptRow)>,
     /// Addresses that are gone: the device, and since when.
     pub(super) dead: Vec<(Uuid, DateTime<Utc>)>,
     /// Addresses to leave alone: the device, when we tried it, and the provider's word.
@@ -78,8 +80,10 @@ pub(super) async fn deliver(
         at: frame.now,
         reason,
     };
-    let mut finished = Finished { settlement, attempts: Vec::new(), dead: Vec::new(), suspect: Vec::new() };
+    let mut finished =
+        Finished { settlement, attempts: Vec::new(), receipts: Vec::new(), dead: Vec::new(), suspect: Vec::new() };
     for sent in sent {
+        finished.receipts.extend(sent.attempt.as_ref().and_then(|attempt| receipt(parts, attempt)));
         match &sent.result {
             DeviceResult::Tried(PushOutcome::Unregistered { since }) => {
                 finished.dead.push((sent.device_id, since.unwrap_or(sent.started_at)));
@@ -174,6 +178,22 @@ async fn send(parts: &Parts, health: &Health, alive: &CancellationToken, claim: 
         duration_ms,
     };
     Sent { device_id: device.device_id, started_at, result: DeviceResult::Tried(outcome), attempt: Some(attempt) }
+}
+
+/// What to ask for later, if the message was accepted by somebody who only promises.
+fn receipt(parts: &Parts, attempt: &AttemptRow) -> Option<(&'static str, ReceiptRow)> {
+    // Only an accepted message has an id.
+    let receipt_id = attempt.provider_message_id.clone()?;
+    parts.registry.receipts(attempt.provider.parse().ok()?)?;
+    let row = ReceiptRow {
+        clinic_id: attempt.clinic_id,
+        receipt_id,
+        alert_id: attempt.alert_id,
+        device_id: attempt.device_id,
+        claim_no: attempt.claim_no,
+        accepted_at: attempt.at,
+    };
+    Some((attempt.provider, row))
 }
 
 fn count(parts: &Parts, provider: &'static str, outcome: &'static str) {

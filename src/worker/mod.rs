@@ -2,12 +2,14 @@
 //! run against one database.
 //!
 //! `presence.rs` is the worker's place among the others, `deliver.rs` takes one alert to its devices, `health.rs` knows
-//! which providers to leave alone, `settle.rs` writes results in batches, `maintenance.rs` tidies up.
+//! which providers to leave alone, `settle.rs` writes results in batches, `receipts.rs` asks later what became of
+//! them, `maintenance.rs` tidies up.
 
 mod deliver;
 mod health;
 mod maintenance;
 mod presence;
+mod receipts;
 mod settle;
 
 use std::sync::Arc;
@@ -109,7 +111,10 @@ impl Worker {
     /// Works until `stop`, then finishes what is in flight and gives back what was not sent.
     pub async fn run(&self, stop: CancellationToken) -> anyhow::Result<()> {
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let tidy = tokio::spawn(maintenance::run(Arc::clone(&self.parts), stop.clone()));
+        let tidy = tokio::spawn(futures_util::future::join(
+            maintenance::run(Arc::clone(&self.parts), stop.clone()),
+            receipts::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
+        ));
         while !stop.is_cancelled() {
             match Presence::register(&self.parts.db).await {
                 Ok(presence) => self.work(presence, &stop).await,

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Parts;
 use super::deliver::Finished;
 use crate::alerts::queue::{self, AttemptRow, Claim, Settlement};
+use crate::alerts::store;
 use crate::db::{DbError, Scope};
 use crate::devices;
 use crate::telemetry::StateLabel;
@@ -87,11 +88,13 @@ async fn write_all(parts: &Parts, finished: &[Finished], unsent: &[Claim]) -> st
 pub(super) async fn write(parts: &Parts, finished: &[Finished]) -> std::result::Result<usize, DbError> {
     let settlements: Vec<Settlement> = finished.iter().map(|result| result.settlement.clone()).collect();
     let attempts: Vec<AttemptRow> = finished.iter().flat_map(|result| result.attempts.clone()).collect();
+    let receipts: Vec<_> = finished.iter().flat_map(|result| result.receipts.clone()).collect();
     let now = parts.clocks.wall.now();
     let settled = parts
         .db
         .scoped(Scope::System, async |conn| {
             let settled = queue::settle(conn, &settlements, &attempts).await?;
+            store::insert_receipts(conn, &receipts).await?;
             for (device, since) in finished.iter().flat_map(|result| &result.dead) {
                 devices::store::delete_dead(conn, *device, *since).await?;
             }
