@@ -211,6 +211,8 @@ diesel::table! {
         quarantined_at -> Nullable<Timestamptz>,
         /// The provider's word for it.
         quarantine_reason -> Nullable<Text>,
+        /// Which of the server's keys a Web Push subscription was made with; absent elsewhere and where the device never told.
+        vapid_key_id -> Nullable<Text>,
     }
 }
 

@@ -43,6 +43,8 @@ pub struct DeviceRow {
     pub show_details: bool,
     /// An earlier try of this alert was accepted for this device.
     pub accepted: bool,
+    /// Which of our keys the subscription was made with (Web Push).
+    pub vapid_key_id: Option<String>,
 }
 
 hot_query! {
@@ -54,12 +56,13 @@ hot_query! {
         only: Vec<Option<Uuid>> as Array<Nullable<SqlUuid>>,
         again: Vec<bool> as Array<Bool>,
     }
-    returns (Int4, SqlUuid, Text, Text, Text, Text, Bytea, Text, Timestamptz, Bool, Bool);
+    returns (Int4, SqlUuid, Text, Text, Text, Text, Bytea, Text, Timestamptz, Bool, Bool, Nullable<Text>);
     "SELECT c.position::int, d.id, d.provider, d.app_id, d.environment, d.address_kind, d.address_sealed, d.locale,
             d.registered_at, coalesce(np.show_details, false),
             c.again AND EXISTS (SELECT 1 FROM attempts AS t
                                  WHERE t.clinic_id = c.clinic_id AND t.alert_id = c.alert_id AND t.device_id = d.id
-                                   AND t.outcome = 'accepted')
+                                   AND t.outcome = 'accepted'),
+            d.vapid_key_id
        FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
             AS c (clinic_id, alert_id, of_patient, recipient_id, only_device, again, position)
        LEFT JOIN patients AS p ON c.of_patient AND p.clinic_id = c.clinic_id AND p.id = c.recipient_id

@@ -5,15 +5,20 @@ use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{State, providers};
-use crate::auth::keys::Keys;
+use super::State;
 use crate::config::{self, Config};
+use crate::domain::device::ProviderKind;
+use crate::push::Registry;
+use crate::push::web_push::VapidKeys;
 
 /// What does not change while the server runs.
 #[derive(Debug, Clone, Serialize)]
 pub struct About {
     vapid_public_key: String,
     vapid_key_id: String,
+    /// All keys that still serve subscriptions, the current one first.
+    #[serde(skip)]
+    vapid_key_ids: Vec<String>,
     /// Push providers that a device may be registered for, and what else may be switched off.
     features: Vec<&'static str>,
     #[serde(flatten)]
@@ -28,19 +33,20 @@ struct ConfigAnswer<'a> {
 }
 
 impl About {
-    /// From the settings and the key that browsers subscribe with.
-    pub fn new(config: &Config, keys: &Keys) -> anyhow::Result<Self> {
-        let vapid = providers::vapid_key(keys)?;
-        let mut features = vec!["web_push", "expo"];
-        if config.push.fcm_credentials.is_some() {
-            features.push("fcm");
-        }
-        Ok(Self {
-            vapid_public_key: vapid.public_key().to_owned(),
-            vapid_key_id: vapid.id().to_owned(),
-            features,
+    /// From the settings, the providers that they make, and the keys that browsers subscribe with.
+    pub fn new(config: &Config, registry: &Registry, keys: &VapidKeys) -> Self {
+        Self {
+            vapid_public_key: keys.current().public_key().to_owned(),
+            vapid_key_id: keys.current().id().to_owned(),
+            vapid_key_ids: keys.iter().map(|key| key.id().to_owned()).collect(),
+            features: registry.kinds().map(ProviderKind::as_str).collect(),
             versions: config.app.clone(),
-        })
+        }
+    }
+
+    /// The ids of the keys that a Web Push subscription may have been made with, the current one first.
+    pub fn vapid_key_ids(&self) -> &[String] {
+        &self.vapid_key_ids
     }
 }
 

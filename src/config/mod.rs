@@ -4,6 +4,7 @@
 mod origin;
 mod places;
 pub mod postgres_url;
+mod push;
 pub mod roots;
 mod sections;
 mod vars;
@@ -16,7 +17,8 @@ use secrecy::SecretString;
 
 use origin::Origin;
 pub use places::{default_data_dir, search_path};
-pub use sections::{AppVersions, Database, Environment, Http, Keys, Push, Worker};
+pub use push::{Apns, Push};
+pub use sections::{AppVersions, Database, Environment, Http, Keys, Worker};
 pub use vars::{Fault, Vars};
 
 /// Everything the binary can be told.
@@ -87,16 +89,7 @@ impl Config {
                 shutdown,
                 poll: seconds(&mut vars, "MENDLINE_POLL_SECONDS", 1, 600),
             },
-            push: Push {
-                fcm_credentials: vars.pem("MENDLINE_FCM_CREDENTIALS").map(SecretString::from),
-                fcm_base_url: base_url(&mut vars, "MENDLINE_FCM_BASE_URL", "https://fcm.googleapis.com"),
-                expo_token: vars.secret("MENDLINE_EXPO_TOKEN").map(SecretString::from),
-                expo_base_url: base_url(&mut vars, "MENDLINE_EXPO_BASE_URL", "https://exp.host"),
-                vapid_key: vars.pem("MENDLINE_VAPID_KEY").map(SecretString::from),
-                vapid_subject: vars.text("MENDLINE_VAPID_SUBJECT"),
-                allowed_hosts: vars.list("MENDLINE_PUSH_ALLOWED_HOSTS"),
-                extra_ca,
-            },
+            push: push::read(&mut vars, extra_ca),
             app: AppVersions {
                 minimum_app_version: vars.text("MENDLINE_MINIMUM_APP_VERSION"),
                 terms_version: vars.text("MENDLINE_TERMS_VERSION"),

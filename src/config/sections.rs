@@ -99,24 +99,3 @@ pub struct Worker {
     /// `MENDLINE_POLL_SECONDS`: how often a worker looks at the queue and for claims of dead ones without being called.
     pub poll: Duration,
 }
-
-/// Push providers' credentials and addresses.
-#[derive(Debug, Clone)]
-pub struct Push {
-    /// `MENDLINE_FCM_CREDENTIALS`: service-account JSON, inline or a path.
-    pub fcm_credentials: Option<SecretString>,
-    /// `MENDLINE_FCM_BASE_URL`.
-    pub fcm_base_url: String,
-    /// `MENDLINE_EXPO_TOKEN`: access token, inline or a path; only projects with enhanced push security need it.
-    pub expo_token: Option<SecretString>,
-    /// `MENDLINE_EXPO_BASE_URL`.
-    pub expo_base_url: String,
-    /// `MENDLINE_VAPID_KEY`: PEM, P-256.
-    pub vapid_key: Option<SecretString>,
-    /// `MENDLINE_VAPID_SUBJECT`: `mailto:` or `https:` URL that push services may contact.
-    pub vapid_subject: Option<String>,
-    /// `MENDLINE_PUSH_ALLOWED_HOSTS`: `host:port` of self-hosted push services; only these may be private or plain http.
-    pub allowed_hosts: Vec<String>,
-    /// PEM of `MENDLINE_EXTRA_CA`.
-    pub extra_ca: Option<String>,
-}

@@ -24,9 +24,19 @@ pub struct DeviceFields {
     environment: Environment,
     app_id: Option<String>,
     keys: Option<WebPushKeys>,
+    vapid_key_id: Option<String>,
     locale: String,
     time_zone: String,
     permission: Permission,
+}
+
+/// Which of our keys a Web Push subscription was made with.
+#[derive(Debug, Clone)]
+pub struct SubscribedWith {
+    /// The key's id.
+    pub id: String,
+    /// Whether the app said so; otherwise it is the current one.
+    pub is_told: bool,
 }
 
 /// A device to be registered. `Debug` shows neither address nor keys.
@@ -42,8 +52,10 @@ pub struct Registration {
     pub address_kind: &'static str,
     /// Where to send to.
     pub address: Address,
-    /// What to encrypt with (Web Push).
+    /// What to encrypt with.
     pub keys: Option<WebPushKeys>,
+    /// Which of our keys the subscription was made with (Web Push).
+    pub vapid_key: Option<SubscribedWith>,
     /// Language of the phone.
     pub locale: String,
     /// Zone the phone is in.
@@ -53,8 +65,8 @@ pub struct Registration {
 }
 
 impl DeviceFields {
-    /// Checks the values.
-    pub fn read(self, faults: &mut Faults, allowed: &AllowedHosts) -> Registration {
+    /// Checks the values. `vapid_keys` are the ids of our keys, the current one first.
+    pub fn read(self, faults: &mut Faults, allowed: &AllowedHosts, vapid_keys: &[String]) -> Registration {
         let address = self.address.trim();
         let checked = check_address(self.provider, self.address_kind, address, self.keys.as_ref(), allowed);
         for fault in checked.err().into_iter().flatten() {
@@ -71,6 +83,7 @@ impl DeviceFields {
             }),
             address_kind: if self.provider == ProviderKind::WebPush { "endpoint" } else { self.address_kind.as_str() },
             app_id: app_id(faults, self.app_id.as_deref()),
+            vapid_key: vapid_key(faults, self.provider, self.vapid_key_id, vapid_keys),
             locale: faults.locale("/locale", &self.locale),
             time_zone: faults.time_zone("/time_zone", self.time_zone.trim()),
             provider: self.provider,
@@ -78,6 +91,32 @@ impl DeviceFields {
             keys: self.keys,
             permission: self.permission,
         }
+    }
+}
+
+fn vapid_key(
+    faults: &mut Faults,
+    provider: ProviderKind,
+    told: Option<String>,
+    ours: &[String],
+) -> Option<SubscribedWith> {
+    match told {
+        Some(_) if provider != ProviderKind::WebPush => {
+            faults.push("/vapid_key_id", "only Web Push subscribes with a key: leave it out");
+            None
+        }
+        Some(id) if !ours.contains(&id) => {
+            faults.push(
+                "/vapid_key_id",
+                "is none of this server's keys: subscribe with the one that `GET /v1/config` names",
+            );
+            None
+        }
+        Some(id) => Some(SubscribedWith { id, is_told: true }),
+        None if provider == ProviderKind::WebPush => {
+            ours.first().map(|id| SubscribedWith { id: id.clone(), is_told: false })
+        }
+        None => None,
     }
 }
 

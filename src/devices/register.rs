@@ -58,6 +58,7 @@ pub async fn register(
     }
     let address_hash = device.address_hash();
     store::lock_registration(conn, caller.user_id, &address_hash).await?;
+    let vapid_key_id = vapid_key_of(conn, device, &address_hash).await?;
     let wall_now = clocks.wall.now();
     let row = NewDevice {
         id,
@@ -74,6 +75,7 @@ pub async fn register(
         permission: device.permission.as_str(),
         registered_at: wall_now,
         last_seen_at: wall_now,
+        vapid_key_id: vapid_key_id.as_deref(),
     };
     let registered = store::upsert_device(conn, caller.user_id, &row).await?;
     let (device, is_new) = registered.ok_or(RegisterError::IdTaken)?;
@@ -82,6 +84,21 @@ pub async fn register(
         audit::record(conn, clocks, entry(caller, "device.register", id)).await?;
     }
     Ok((device, is_new))
+}
+
+/// Which of our keys the subscription was made with. An app that does not say made it with the current one, unless we knew
+/// the subscription before that key came.
+async fn vapid_key_of(
+    conn: &mut AsyncPgConnection,
+    device: &Registration,
+    address_hash: &[u8],
+) -> diesel::QueryResult<Option<String>> {
+    let Some(key) = &device.vapid_key else { return Ok(None) };
+    if key.is_told {
+        return Ok(Some(key.id.clone()));
+    }
+    let known = store::find_vapid_key(conn, device.provider.as_str(), &device.app_id, address_hash).await?;
+    Ok(known.unwrap_or_else(|| Some(key.id.clone())))
 }
 
 /// Owes again what found no device, now that there is one: in a transaction of its own, after the one that registered it.

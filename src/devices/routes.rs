@@ -26,6 +26,8 @@ struct DeviceView {
     #[serde(skip_serializing_if = "String::is_empty")]
     app_id: String,
     environment: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vapid_key_id: Option<String>,
     locale: String,
     time_zone: String,
     permission: String,
@@ -46,6 +48,7 @@ impl DeviceView {
             address_kind: device.address_kind,
             app_id: device.app_id,
             environment: device.environment,
+            vapid_key_id: device.vapid_key_id,
             locale: device.locale,
             time_zone: device.time_zone,
             permission: device.permission,
@@ -89,7 +92,7 @@ pub async fn put_device(
     body: Body<DeviceFields>,
 ) -> Result<HttpResponse, ApiError> {
     let mut faults = Faults::default();
-    let device = body.value.read(&mut faults, &state.push_hosts);
+    let device = body.value.read(&mut faults, &state.push_hosts, state.about.vapid_key_ids());
     faults.finish()?;
     let address = SealedAddress { address: device.address.expose().to_owned(), keys: device.keys.clone() };
     let sealed = address.seal(&state.keys, *id)?;

@@ -41,6 +41,8 @@ pub struct Device {
     pub last_seen_at: DateTime<Utc>,
     /// Since when the address is left alone.
     pub quarantined_at: Option<DateTime<Utc>>,
+    /// Which of our keys the subscription was made with (Web Push).
+    pub vapid_key_id: Option<String>,
 }
 
 impl Device {
@@ -82,6 +84,8 @@ pub struct NewDevice<'a> {
     pub registered_at: DateTime<Utc>,
     /// Now (wall clock).
     pub last_seen_at: DateTime<Utc>,
+    /// Which of our keys the subscription was made with (Web Push).
+    pub vapid_key_id: Option<&'a str>,
 }
 
 /// The devices of a login, the last used first.
@@ -107,6 +111,23 @@ pub async fn lock_registration(conn: &mut AsyncPgConnection, user_id: Uuid, addr
         i64::from_le_bytes(key)
     });
     conn.batch_execute(&keys.map(|key| format!("SELECT pg_advisory_xact_lock({key})")).join("; ")).await
+}
+
+/// With which of our keys the subscription at an address was made, as it was last registered by anybody; `None` where the
+/// address is new.
+pub async fn find_vapid_key(
+    conn: &mut AsyncPgConnection,
+    provider: &str,
+    app_id: &str,
+    address_hash: &[u8],
+) -> QueryResult<Option<Option<String>>> {
+    devices::table
+        .filter(devices::provider.eq(provider).and(devices::app_id.eq(app_id)))
+        .filter(devices::address_hash.eq(address_hash))
+        .select(devices::vapid_key_id)
+        .first(conn)
+        .await
+        .optional()
 }
 
 /// Writes a device and takes its address away from whichever other device has it. Whether the device is new;
@@ -145,6 +166,7 @@ pub async fn upsert_device(
         devices::permission.eq(excluded(devices::permission)),
         devices::registered_at.eq(excluded(devices::registered_at)),
         devices::last_seen_at.eq(excluded(devices::last_seen_at)),
+        devices::vapid_key_id.eq(excluded(devices::vapid_key_id)),
         devices::quarantined_at.eq(None::<DateTime<Utc>>),
         devices::quarantine_reason.eq(None::<String>),
     ));

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 use url::Url;
 
 use super::http::{Failure, HttpClient, HttpClientError, HttpSettings, Reply};
-use super::{PushMessage, PushProvider, PushTarget, Receipts};
+use super::{Finding, PushMessage, PushProvider, PushTarget, Receipts, Setup, SetupError, Verdict};
 use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::ProviderKind;
@@ -76,6 +76,17 @@ pub enum ExpoError {
     Token,
 }
 
+/// From the settings; nothing has to be set.
+pub(super) fn build(setup: &Setup<'_>) -> Result<Option<Arc<dyn PushProvider>>, SetupError> {
+    let settings = ExpoSettings {
+        token: setup.settings.expo_token.clone(),
+        base_url: Url::parse(&setup.settings.expo_base_url).map_err(SetupError::of("MENDLINE_EXPO_BASE_URL"))?,
+        http: setup.http.clone(),
+    };
+    let expo = Expo::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_EXPO_TOKEN"))?;
+    Ok(Some(Arc::new(expo)))
+}
+
 impl Expo {
     /// Sets the sender up: waits are reckoned by the wall clock, messages live by the story's.
     pub fn new(settings: ExpoSettings, clocks: Clocks) -> Result<Self, ExpoError> {
@@ -103,6 +114,20 @@ impl Expo {
             clocks,
         };
         Ok(Self { wire: Arc::new(wire), places: Semaphore::new(PLACES) })
+    }
+
+    /// Asks for a receipt that nobody has: who may ask may send.
+    async fn probe(&self) -> Finding {
+        let subject = if self.wire.authorization.is_some() { "access token" } else { "no access token" };
+        let known = self.ask(&[self.wire.clocks.fresh_id().to_string()]).await;
+        let verdict = match known {
+            Ok(_) if self.wire.authorization.is_some() => Verdict::good("Expo answers to the token"),
+            Ok(_) => Verdict::good("Expo answers; a project with enhanced push security needs MENDLINE_EXPO_TOKEN"),
+            Err(refused) => {
+                Verdict::of_probe(&refused, |_word| "see MENDLINE_EXPO_TOKEN and MENDLINE_EXPO_BASE_URL".into())
+            }
+        };
+        Finding::new(ProviderKind::Expo, subject, verdict)
     }
 
     async fn deliver(&self, target: &PushTarget, message: &PushMessage) -> PushOutcome {
@@ -181,6 +206,10 @@ impl PushProvider for Expo {
 
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome> {
         self.deliver(target, message).boxed()
+    }
+
+    fn check(&self) -> BoxFuture<'_, Vec<Finding>> {
+        self.probe().map(|finding| vec![finding]).boxed()
     }
 
     fn receipts(&self) -> Option<&dyn Receipts> {

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use secrecy::ExposeSecret;
 use url::Url;
 
 use super::http::{HttpClient, HttpClientError, HttpSettings, Reply};
-use super::{PushMessage, PushProvider, PushTarget};
+use super::{Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError, Verdict};
 use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::ProviderKind;
@@ -40,6 +41,7 @@ pub struct Fcm {
     http: Arc<HttpClient>,
     access: access::Access,
     send_url: Url,
+    project: String,
     clocks: Clocks,
 }
 
@@ -54,6 +56,19 @@ pub enum FcmError {
     BaseUrl,
 }
 
+/// From the settings; FCM is optional.
+pub(super) fn build(setup: &Setup<'_>) -> Result<Option<Arc<dyn PushProvider>>, SetupError> {
+    let Some(credentials) = &setup.settings.fcm_credentials else { return Ok(None) };
+    let settings = FcmSettings {
+        account: ServiceAccount::from_json(credentials.expose_secret())
+            .map_err(SetupError::of("MENDLINE_FCM_CREDENTIALS"))?,
+        base_url: Url::parse(&setup.settings.fcm_base_url).map_err(SetupError::of("MENDLINE_FCM_BASE_URL"))?,
+        http: setup.http.clone(),
+    };
+    let fcm = Fcm::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_FCM_BASE_URL"))?;
+    Ok(Some(Arc::new(fcm)))
+}
+
 impl Fcm {
     /// Sets the sender up: tokens live by the wall clock, messages by the story's.
     pub fn new(settings: FcmSettings, clocks: Clocks) -> Result<Self, FcmError> {
@@ -63,33 +78,81 @@ impl Fcm {
             let mut path = send_url.path_segments_mut().map_err(|()| FcmError::BaseUrl)?;
             path.pop_if_empty().extend(["v1", "projects", settings.account.project_id(), "messages:send"]);
         }
+        let project = settings.account.project_id().to_owned();
         let access = access::Access::new(settings.account, Arc::clone(&http), clocks.wall.clone());
-        Ok(Self { http, access, send_url, clocks })
+        Ok(Self { http, access, send_url, project, clocks })
     }
 
     async fn deliver(&self, target: &PushTarget, message: &PushMessage) -> Result<PushOutcome, PushOutcome> {
+        self.exchange(|| {
+            let ttl = message.ttl_seconds(self.clocks.care.now())?;
+            let request = body::Request::new(target, message, ttl, self.clocks.wall.now());
+            serde_json::to_vec(&request).map_err(|_never| PushOutcome::Rejected { reason: "payload".into() })
+        })
+        .await
+    }
+
+    async fn exchange(
+        &self,
+        body: impl Fn() -> Result<Vec<u8>, PushOutcome> + Sync,
+    ) -> Result<PushOutcome, PushOutcome> {
         let token = self.access.token().await?;
-        let mut reply = self.post(token.clone(), target, message).await?;
+        let mut reply = self.post(token.clone(), &body).await?;
         // Once: a token that was revoked early is replaced, but credentials that are wrong stay wrong.
         if classify::is_token_refused(&reply)
             && let Some(token) = self.access.replace(&token).await?
         {
-            reply = self.post(token, target, message).await?;
+            reply = self.post(token, &body).await?;
         }
         Ok(classify::outcome(&reply, self.clocks.wall.now()))
     }
 
     /// The request is put together when it may leave at once: by then a token or a connection may have taken long.
-    async fn post(&self, token: HeaderValue, target: &PushTarget, message: &PushMessage) -> Result<Reply, PushOutcome> {
+    async fn post(
+        &self,
+        token: HeaderValue,
+        body: &(impl Fn() -> Result<Vec<u8>, PushOutcome> + Sync),
+    ) -> Result<Reply, PushOutcome> {
         let turn = self.http.turn(self.send_url.clone()).await?;
-        let ttl = message.ttl_seconds(self.clocks.care.now())?;
-        let request = body::Request::new(target, message, ttl, self.clocks.wall.now());
-        let body = serde_json::to_vec(&request).map_err(|_never| PushOutcome::Rejected { reason: "payload".into() })?;
         let headers = HeaderMap::from_iter([
             (AUTHORIZATION, token),
             (CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8")),
         ]);
-        Ok(turn.post(headers, body).await?)
+        Ok(turn.post(headers, body()?).await?)
+    }
+
+    /// FCM validates a message without sending it, and looks at the address last.
+    async fn probe(&self) -> Finding {
+        let body = || Ok(body::PROBE.to_vec());
+        let outcome = match self.exchange(body).await.unwrap_or_else(|unsent| unsent) {
+            // The message is as right as can be: what is invalid about it can only be the address.
+            PushOutcome::Rejected { reason } if reason == "INVALID_ARGUMENT" => PushOutcome::AddressSuspect { reason },
+            outcome => outcome,
+        };
+        Finding::new(ProviderKind::Fcm, &self.project, Verdict::of_probe(&outcome, |word| self.remedy(word)))
+    }
+
+    fn remedy(&self, word: &str) -> String {
+        let project = &self.project;
+        match word {
+            "oauth_key" | "oauth_uri" => "MENDLINE_FCM_CREDENTIALS: make a new key for the service account".into(),
+            word if word.starts_with("oauth_") => "MENDLINE_FCM_CREDENTIALS: the token server refuses the service \
+                account's key; see that it was not deleted and that this machine's clock is right"
+                .into(),
+            "PERMISSION_DENIED" | "http_403" => format!(
+                "project {project}: enable the Firebase Cloud Messaging API and give the service account the role \
+                 that may send (cloudmessaging.messages.create)"
+            ),
+            "NOT_FOUND" | "http_404" => {
+                format!(
+                    "there is no project {project} behind this address: see MENDLINE_FCM_CREDENTIALS and MENDLINE_FCM_BASE_URL"
+                )
+            }
+            "THIRD_PARTY_AUTH_ERROR" => {
+                format!("project {project}: renew the APNs and Web Push keys in the Firebase console")
+            }
+            _ => "see MENDLINE_FCM_CREDENTIALS and MENDLINE_FCM_BASE_URL".into(),
+        }
     }
 }
 
@@ -100,5 +163,9 @@ impl PushProvider for Fcm {
 
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome> {
         self.deliver(target, message).map(|sent| sent.unwrap_or_else(|unsent| unsent)).boxed()
+    }
+
+    fn check(&self) -> BoxFuture<'_, Vec<Finding>> {
+        self.probe().map(|finding| vec![finding]).boxed()
     }
 }

@@ -4,6 +4,7 @@
 
 mod failure;
 mod guard;
+mod one_connection;
 mod retry_after;
 mod tls;
 
@@ -18,6 +19,7 @@ use url::Url;
 use crate::domain::endpoint::{self, AllowedHosts, Trust};
 
 pub use failure::Failure;
+pub use one_connection::OneConnection;
 pub use retry_after::{MAX_RETRY_AFTER, parse_retry_after};
 
 /// As much of an answer as is read, unless somebody expects more. Every documented error body is below 2 KiB.
@@ -172,10 +174,20 @@ impl Turn<'_> {
 
     /// Posts `body` and reads the answer, whatever its status.
     pub async fn post(self, headers: HeaderMap, body: Vec<u8>) -> Result<Reply, Failure> {
-        let request = self.client.post(self.url).headers(headers).body(body);
-        let response = request.send().await.map_err(|error| Failure::from_error(&error))?;
-        Ok(read(response, self.most).await)
+        post(self.client, self.url, headers, body, self.most).await
     }
+}
+
+async fn post(
+    client: &reqwest::Client,
+    url: Url,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    most: usize,
+) -> Result<Reply, Failure> {
+    let request = client.post(url).headers(headers).body(body);
+    let response = request.send().await.map_err(|error| Failure::from_error(&error))?;
+    Ok(read(response, most).await)
 }
 
 async fn read(mut response: reqwest::Response, most: usize) -> Reply {
@@ -198,6 +210,23 @@ async fn read(mut response: reqwest::Response, most: usize) -> Reply {
     Reply { status, end, body, retry_after }
 }
 
+/// What all clients have in common.
+fn builder(settings: &HttpSettings, tls: rustls::ClientConfig) -> ClientBuilder {
+    let builder = ClientBuilder::new()
+        .user_agent(concat!("mendline/", env!("CARGO_PKG_VERSION")))
+        .timeout(settings.total_timeout)
+        .connect_timeout(settings.connect_timeout)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .pool_idle_timeout(POOL_IDLE)
+        // Pings only while a request is waiting: FCM cuts connections that ping without one.
+        .http2_keep_alive_interval(Duration::from_secs(60))
+        .http2_keep_alive_while_idle(false)
+        .tls_backend_preconfigured(tls);
+    if settings.http2_prior_knowledge { builder.http2_prior_knowledge() } else { builder }
+}
+
 /// reqwest keeps one HTTP/2 connection per host and client, and a connection takes about a hundred requests at a time:
 /// more in flight need more clients.
 #[derive(Debug)]
@@ -216,22 +245,7 @@ impl Lanes {
     ) -> Result<Self, HttpClientError> {
         let tls = tls::client_config(settings.extra_ca.as_deref(), settings.http2_prior_knowledge)?;
         let lane = || {
-            let mut builder = ClientBuilder::new()
-                .user_agent(concat!("mendline/", env!("CARGO_PKG_VERSION")))
-                .timeout(settings.total_timeout)
-                .connect_timeout(settings.connect_timeout)
-                .redirect(redirect::Policy::none())
-                .no_proxy()
-                .referer(false)
-                .pool_idle_timeout(POOL_IDLE)
-                // Pings only while a request is waiting: FCM cuts connections that ping without one.
-                .http2_keep_alive_interval(Duration::from_secs(60))
-                .http2_keep_alive_while_idle(false)
-                .tls_backend_preconfigured(tls.clone());
-            if settings.http2_prior_knowledge {
-                builder = builder.http2_prior_knowledge();
-            }
-            let client = finish(builder).build().map_err(HttpClientError::Build)?;
+            let client = finish(builder(settings, tls.clone())).build().map_err(HttpClientError::Build)?;
             Ok(Lane { client, permits: Semaphore::new(STREAMS_PER_CONNECTION) })
         };
         (0..settings.max_in_flight.div_ceil(STREAMS_PER_CONNECTION).max(1)).map(|_| lane()).collect()

@@ -2,25 +2,31 @@
 //! A provider classifies what happened into a [`PushOutcome`] value and decides nothing: what becomes of the alert is
 //! `domain/alert.rs`, what is written is `alerts/queue.rs`. Nothing here knows a database, a slice or a patient.
 
+pub mod apns;
+mod carriers;
+pub mod check;
 pub mod expo;
 pub mod fcm;
 pub mod http;
 pub mod message;
 pub mod recording;
+pub mod sealed;
 pub mod web_push;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use url::Url;
 use uuid::Uuid;
 
 use crate::domain::alert::{PushOutcome, Scope};
 use crate::domain::device::{Address, AddressKind, Environment, ProviderKind, WebPushKeys};
 
-pub use message::{Collapse, Payload, PushMessage, Urgency, VisibleText};
+pub use carriers::{Build, Setup, SetupError};
+pub use check::{Finding, Verdict};
+pub use message::{Collapse, Payload, Private, PushMessage, Urgency, VisibleText};
 
 /// One device's address, as a provider needs it.
 #[derive(Debug, Clone)]
@@ -37,8 +43,10 @@ pub struct PushTarget {
     pub environment: Environment,
     /// Where to send.
     pub address: Address,
-    /// What to encrypt with (Web Push).
+    /// What to encrypt with: what only the phone may read travels under these.
     pub keys: Option<WebPushKeys>,
+    /// Which of our keys the subscription was made with (Web Push), where the device told us.
+    pub vapid_key_id: Option<String>,
     /// When the app last registered this address.
     pub registered_at: DateTime<Utc>,
 }
@@ -68,6 +76,9 @@ pub trait PushProvider: Send + Sync {
     /// Hands over one message and says what came of it. It never fails: every fault is an outcome, and it takes no
     /// longer than the HTTP client's total timeout (twice that when credentials had to be renewed).
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome>;
+
+    /// Looks at our own credentials, one by one, without reaching anybody. It takes no longer than a send.
+    fn check(&self) -> BoxFuture<'_, Vec<Finding>>;
 
     /// Whom to ask later what became of accepted messages, where an acceptance is no more than a promise.
     fn receipts(&self) -> Option<&dyn Receipts> {
@@ -117,6 +128,11 @@ impl Registry {
             Some(provider) => provider.send(target, message).await,
             None => PushOutcome::Unauthorized { scope: Scope::Provider, reason: "not_configured".into() },
         }
+    }
+
+    /// What the credentials of every provider are worth, asked of all at once.
+    pub async fn check(&self) -> Vec<Finding> {
+        join_all(self.0.values().map(|provider| provider.check())).await.concat()
     }
 }
 

@@ -2,31 +2,33 @@
 //! The endpoint is the device's own choice, so nothing that comes back from it is trusted beyond that endpoint.
 
 mod classify;
-mod encryption;
-mod receiver;
 mod vapid;
+mod vapid_key;
 
-use futures_util::future::{BoxFuture, FutureExt as _};
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use serde::Serialize;
+use secrecy::ExposeSecret;
 use url::Url;
 
 use super::http::{HttpClient, HttpClientError, HttpSettings};
-use super::{Payload, PushMessage, PushProvider, PushTarget, VisibleText};
+use super::sealed;
+use super::{Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError};
 use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::ProviderKind;
 use crate::domain::endpoint::AllowedHosts;
 
-pub use encryption::{EncryptionError, MAX_PLAINTEXT_BYTES};
-pub use receiver::Receiver;
-pub use vapid::{InvalidVapidKey, InvalidVapidSubject, VapidKey, VapidSubject};
+pub use super::sealed::{EncryptionError, MAX_PLAINTEXT_BYTES, Receiver};
+pub use vapid::{InvalidVapidSubject, VapidSubject};
+pub use vapid_key::{InvalidVapidKey, VapidKey, VapidKeys};
 
 /// How Web Push is set up.
 #[derive(Debug, Clone)]
 pub struct WebPushSettings {
-    /// Our key: browsers tie every subscription to it, so it is kept for good.
-    pub key: VapidKey,
+    /// Our keys: the one that apps subscribe with, and older ones for the subscriptions that were made with them.
+    pub keys: VapidKeys,
     /// Whom a push service may write to when our requests trouble it.
     pub subject: VapidSubject,
     /// Hosts that are exempt from the address guard.
@@ -43,21 +45,28 @@ pub struct WebPush {
     clocks: Clocks,
 }
 
-/// What is encrypted: the payload that every provider carries, and the neutral text, since here it is the app that
-/// shows it.
-#[derive(Serialize)]
-struct Plaintext<'a> {
-    #[serde(flatten)]
-    payload: &'a Payload,
-    #[serde(flatten)]
-    text: &'a VisibleText,
+/// Whom push services may write to where the operator has not said: they want a subject, and development has none.
+const DEVELOPMENT_SUBJECT: &str = "mailto:development@localhost";
+
+/// From the settings; there is always a key.
+pub(super) fn build(setup: &Setup<'_>) -> Result<Option<Arc<dyn PushProvider>>, SetupError> {
+    let keys = VapidKeys::from_pem(setup.vapid_pem.expose_secret());
+    let subject = setup.settings.vapid_subject.as_deref().unwrap_or(DEVELOPMENT_SUBJECT);
+    let settings = WebPushSettings {
+        keys: keys.map_err(SetupError::of("MENDLINE_VAPID_KEY"))?,
+        subject: VapidSubject::parse(subject).map_err(SetupError::of("MENDLINE_VAPID_SUBJECT"))?,
+        allowed_hosts: setup.hosts.clone(),
+        http: setup.http.clone(),
+    };
+    let web_push = WebPush::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_EXTRA_CA"))?;
+    Ok(Some(Arc::new(web_push)))
 }
 
 impl WebPush {
     /// Sets the sender up: tokens live by the wall clock, messages by the story's.
     pub fn new(settings: WebPushSettings, clocks: Clocks) -> Result<Self, HttpClientError> {
         let http = HttpClient::for_endpoints(&settings.http, settings.allowed_hosts)?;
-        Ok(Self { http, vapid: vapid::Vapid::new(settings.key, settings.subject), clocks })
+        Ok(Self { http, vapid: vapid::Vapid::new(settings.keys, settings.subject), clocks })
     }
 
     async fn deliver(&self, target: &PushTarget, message: &PushMessage) -> Result<PushOutcome, PushOutcome> {
@@ -75,16 +84,13 @@ impl WebPush {
         let rejected = |reason: &'static str| PushOutcome::Rejected { reason: reason.into() };
         let Ok(url) = Url::parse(target.address.expose()) else { return Err(suspect("not_a_url")) };
         let Some(keys) = &target.keys else { return Err(suspect("no_keys")) };
-        let plaintext = Plaintext { payload: &message.payload, text: &message.text };
-        let Ok(plaintext) = serde_json::to_vec(&plaintext) else { return Err(rejected("payload")) };
-        let body = encryption::encrypt(keys, &plaintext).map_err(|error| match error {
+        let body = sealed::seal(keys, message).map_err(|error| match error {
             EncryptionError::Keys => suspect("bad_keys"),
             EncryptionError::TooLong => rejected("too_long"),
             EncryptionError::Crypto => rejected("crypto"),
         })?;
-        let Ok(authorization) = self.vapid.authorization(&url, self.clocks.wall.now()) else {
-            return Err(rejected("vapid"));
-        };
+        let key_id = target.vapid_key_id.as_deref();
+        let authorization = self.vapid.authorization(&url, key_id, self.clocks.wall.now())?;
         let Ok(topic) = HeaderValue::from_str(message.collapse.as_str()) else { return Err(rejected("topic")) };
         let headers = HeaderMap::from_iter([
             (HeaderName::from_static("urgency"), HeaderValue::from_static(message.urgency.as_str())),
@@ -104,5 +110,9 @@ impl PushProvider for WebPush {
 
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome> {
         self.deliver(target, message).map(|sent| sent.unwrap_or_else(|unsent| unsent)).boxed()
+    }
+
+    fn check(&self) -> BoxFuture<'_, Vec<Finding>> {
+        ready(self.vapid.check(self.clocks.wall.now())).boxed()
     }
 }

@@ -18,7 +18,7 @@ use crate::domain::alert::{Decision, DeviceResult, PushOutcome, TryFrame, decide
 use crate::domain::backoff::MAX_JITTER_BP;
 use crate::domain::device::{Address, ProviderKind};
 use crate::domain::ids;
-use crate::push::{Collapse, Payload, PushMessage, PushTarget, Urgency, VisibleText};
+use crate::push::{Collapse, Payload, Private, PushMessage, PushTarget, Urgency, VisibleText};
 use crate::telemetry::{Metrics, PushLabels};
 
 /// What came of one claimed alert, to be written.
@@ -141,7 +141,7 @@ async fn send(parts: &Parts, health: &Health, alive: &CancellationToken, claim: 
         // Somebody else may be sending it by now.
         return without_try(DeviceResult::LeftAlone { wait: TimeDelta::zero(), reason: "place_lost".into() });
     }
-    let message = message(parts, claim, device);
+    let message = message(parts, claim, device, target.keys.is_some());
     let clock = Instant::now();
     let given_up = |reason: &'static str| PushOutcome::Unavailable { retry_after: None, reason: reason.into() };
     let patience = parts.settings.lease.saturating_sub(Duration::from_secs(2));
@@ -211,40 +211,49 @@ fn target(parts: &Parts, device: &DeviceRow) -> Option<PushTarget> {
         environment: device.environment.parse().unwrap_or_default(),
         address: Address::new(sealed.address),
         keys: sealed.keys,
+        vapid_key_id: device.vapid_key_id.clone(),
         registered_at: device.registered_at,
     })
 }
 
-fn message(parts: &Parts, claim: &Claim, device: &DeviceRow) -> PushMessage {
+/// Words go where only the phone reads them, if it has a key; if not, to the lock screen of whoever agreed to that.
+fn message(parts: &Parts, claim: &Claim, device: &DeviceRow, has_keys: bool) -> PushMessage {
     let kind = message::neutral_kind(&claim.category);
-    let details = if device.show_details { details(parts, claim, &device.locale) } else { None };
+    let words = if has_keys || device.show_details { details(parts, claim, &device.locale) } else { None };
+    let neutral = || VisibleText::neutral(kind, &device.locale);
+    let (text, private) = match words {
+        Some(words) if has_keys => (neutral(), Some(Private { words, on_lock_screen: device.show_details })),
+        words => (words.unwrap_or_else(neutral), None),
+    };
     PushMessage {
         delivery_id: ids::delivery_id(claim.id, device.device_id),
         collapse: Collapse::new(parts.keys.collapse(claim.id)),
         payload: Payload::new(claim.id, parts.keys.recipient_tag(claim.recipient_id), kind),
-        text: details.unwrap_or_else(|| VisibleText::neutral(kind, &device.locale)),
+        text,
+        private,
         urgency: if claim.urgent { Urgency::High } else { Urgency::Normal },
         expires_at: claim.expires_at,
     }
 }
 
-/// What a patient who asked for details sees: the words of the protocol's item. What is for staff is about somebody else,
-/// who agreed to nothing.
+/// What a patient's own alert says: the words of the protocol's item. What is for staff is about somebody else, who agreed
+/// to nothing. A test says so, to anybody.
 fn details(parts: &Parts, claim: &Claim, locale: &str) -> Option<VisibleText> {
-    if claim.recipient_kind != "patient" {
-        return None;
-    }
-    let version = parts.catalogue.cached(claim.protocol_version_id?)?;
-    let texts = version.texts_for(&[locale], false);
-    let said = message::of_item(&version, texts, claim.item_key.as_deref()?, claim.seq)?;
+    let said = match claim.category.as_str() {
+        "test" => message::of_test(),
+        _ if claim.recipient_kind != "patient" => return None,
+        _ => {
+            let version = parts.catalogue.cached(claim.protocol_version_id?)?;
+            let texts = version.texts_for(&[locale], false);
+            message::of_item(&version, texts, claim.item_key.as_deref()?, claim.seq)?
+        }
+    };
     Some(VisibleText { title: said.title, body: Some(said.body).filter(|body| !body.is_empty()) })
 }
 
-/// The versions whose words somebody among these devices wants to see.
-pub(super) fn wanted_versions(claims: &[Claim], devices: &[DeviceRow]) -> BTreeSet<Uuid> {
-    let detailed = devices.iter().filter(|device| device.show_details);
-    let claims = detailed.filter_map(|device| claims.get(usize::try_from(device.position).ok()?.checked_sub(1)?));
-    claims.filter_map(|claim| claim.protocol_version_id).collect()
+/// The versions whose words somebody among these claims may be told: whose phones can read them in private is sealed.
+pub(super) fn wanted_versions(claims: &[Claim]) -> BTreeSet<Uuid> {
+    claims.iter().filter_map(|claim| claim.protocol_version_id).collect()
 }
 
 fn observe(parts: &Parts, claim: &Claim, decision: Decision) {

@@ -172,6 +172,7 @@ fn behind(provider: ProviderKind, device_id: Uuid, registered_at: DateTime<Utc>)
         environment: Environment::default(),
         address: Address::new(""),
         keys: None,
+        vapid_key_id: None,
         registered_at,
     }
 }

@@ -9,7 +9,7 @@ use mendline::alerts::queue::{self, Settlement};
 use mendline::domain::alert::{Decision, PushOutcome};
 use mendline::domain::device::ProviderKind;
 use mendline::push::recording::Recording;
-use mendline::push::{PushMessage, PushProvider, PushTarget};
+use mendline::push::{Finding, PushMessage, PushProvider, PushTarget};
 use mendline::telemetry::StateLabel;
 use mendline::worker::Worker;
 use tokio::sync::watch;
@@ -82,6 +82,10 @@ impl PushProvider for Meeting {
             there.wait_for(|there| *there).await.unwrap();
             self.recording.send(target, message).await
         })
+    }
+
+    fn check(&self) -> BoxFuture<'_, Vec<Finding>> {
+        self.recording.check()
     }
 }
 

@@ -6,7 +6,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::push::{PushMessage, PushTarget, Urgency};
+use crate::push::{PushMessage, PushTarget, Urgency, sealed};
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,6 +33,10 @@ struct Data {
     alert_id: Uuid,
     recipient: String,
     category: &'static str,
+    /// Encrypted to the phone's key, in base64url. Apple's phones show it in place of the neutral text, by the app's
+    /// extension; on Android Expo shows the neutral one, and the app has the words at hand when it is opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
 }
 
 impl Message {
@@ -47,6 +51,7 @@ impl Message {
                 alert_id: message.payload.alert_id,
                 recipient: message.payload.recipient.clone(),
                 category,
+                sealed: sealed::seal_private(target, message),
             },
             ttl: 0,
             priority: match message.urgency {

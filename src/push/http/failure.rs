@@ -5,6 +5,7 @@ use std::error::Error;
 use std::io;
 
 use super::guard::OnlyPrivate;
+use super::one_connection::ConnectionGone;
 use crate::domain::alert::PushOutcome;
 
 /// Why there is no answer.
@@ -31,6 +32,9 @@ impl Failure {
     pub(super) fn from_error(error: &reqwest::Error) -> Self {
         if chain(error).any(|cause| cause.is::<OnlyPrivate>()) {
             return Self::NotAllowed;
+        }
+        if chain(error).any(|cause| cause.is::<ConnectionGone>()) {
+            return Self::NotSent("connection_gone");
         }
         if let Some(reason) = chain(error).find_map(turned_away) {
             return Self::NotSent(reason);

@@ -27,19 +27,19 @@ fn account(token_uri: &str) -> ServiceAccount {
 }
 
 /// FCM and its token server in one.
-struct Google {
-    server: MockServer,
-    fcm: Fcm,
+pub(super) struct Google {
+    pub(super) server: MockServer,
+    pub(super) fcm: Fcm,
     care: Clock,
     wall: Clock,
 }
 
 impl Google {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(HttpSettings::default()).await
     }
 
-    async fn with(http: HttpSettings) -> Self {
+    pub(super) async fn with(http: HttpSettings) -> Self {
         let server = MockServer::start().await;
         let Clocks { care, wall } = clocks();
         let settings = FcmSettings {
@@ -52,7 +52,7 @@ impl Google {
     }
 
     /// Grants tokens `t1`, `t2`, … of `seconds` each.
-    async fn granting(self, seconds: i64) -> Self {
+    pub(super) async fn granting(self, seconds: i64) -> Self {
         let granted = AtomicUsize::new(0);
         self.answering("/token", move |_: &Request| {
             let n = granted.fetch_add(1, Ordering::Relaxed) + 1;
@@ -62,7 +62,7 @@ impl Google {
         .await
     }
 
-    async fn answering(self, at: &str, answer: impl wiremock::Respond + 'static) -> Self {
+    pub(super) async fn answering(self, at: &str, answer: impl wiremock::Respond + 'static) -> Self {
         Mock::given(method("POST")).and(path(at)).respond_with(answer).mount(&self.server).await;
         self
     }
@@ -75,7 +75,7 @@ impl Google {
         self.fcm.send(&target(ProviderKind::Fcm, "phone-1:APA91b"), &message()).await
     }
 
-    async fn requests(&self, at: &str) -> Vec<Request> {
+    pub(super) async fn requests(&self, at: &str) -> Vec<Request> {
         let all = self.server.received_requests().await.unwrap();
         all.into_iter().filter(|request| request.url.path() == at).collect()
     }
@@ -86,7 +86,7 @@ impl Google {
     }
 }
 
-fn accepted() -> ResponseTemplate {
+pub(super) fn accepted() -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({"name": "projects/recovery-1/messages/0:1"}))
 }
 
@@ -95,12 +95,12 @@ fn accepted_outcome() -> PushOutcome {
 }
 
 /// An error as FCM writes it.
-fn error(http: u16, status: &str, details: Value) -> ResponseTemplate {
+pub(super) fn error(http: u16, status: &str, details: Value) -> ResponseTemplate {
     let body = json!({"error": {"code": http, "message": "words", "status": status, "details": details}});
     ResponseTemplate::new(http).set_body_json(body)
 }
 
-fn fcm_error(code: &str) -> Value {
+pub(super) fn fcm_error(code: &str) -> Value {
     json!({"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code})
 }
 

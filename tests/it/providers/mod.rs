@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should fall over")]
 
+mod check;
 mod expo;
 mod faults;
 mod fcm;
@@ -16,7 +17,7 @@ use mendline::domain::device::{Address, AddressKind, Environment, ProviderKind};
 use mendline::domain::endpoint::AllowedHosts;
 use mendline::domain::neutral_text::NeutralKind;
 use mendline::push::http::HttpSettings;
-use mendline::push::web_push::{Receiver, VapidKey, VapidSubject, WebPush, WebPushSettings};
+use mendline::push::web_push::{Receiver, VapidKey, VapidKeys, VapidSubject, WebPush, WebPushSettings};
 use mendline::push::{Collapse, Payload, PushMessage, PushTarget, Urgency, VisibleText};
 use uuid::Uuid;
 
@@ -46,6 +47,7 @@ pub fn message() -> PushMessage {
         collapse: Collapse::new("c0llapse-name-0f-22-ch"),
         payload: Payload::new(alert, "r7", NeutralKind::Reminder),
         text: VisibleText::neutral(NeutralKind::Reminder, "en"),
+        private: None,
         urgency: Urgency::Normal,
         expires_at: clocks().care.now() + TimeDelta::hours(2),
     }
@@ -60,6 +62,7 @@ pub fn target(provider: ProviderKind, address: &str) -> PushTarget {
         environment: Environment::Production,
         address: Address::new(address),
         keys: None,
+        vapid_key_id: None,
         registered_at: now() - TimeDelta::days(1),
     }
 }
@@ -71,14 +74,14 @@ pub fn subscription(endpoint: &str) -> (PushTarget, Receiver) {
     (target, phone)
 }
 
-pub fn vapid_key() -> VapidKey {
-    VapidKey::from_pem(&VapidKey::generate_pem().unwrap()).unwrap()
+pub fn vapid_keys() -> VapidKeys {
+    VapidKeys::from_pem(&VapidKey::generate_pem().unwrap()).unwrap()
 }
 
 /// A Web Push sender that may reach `hosts` on this machine.
 pub fn web_push(hosts: &str, http: HttpSettings) -> WebPush {
     let settings = WebPushSettings {
-        key: vapid_key(),
+        keys: vapid_keys(),
         subject: VapidSubject::parse("mailto:ops@example.org").unwrap(),
         allowed_hosts: AllowedHosts::parse(hosts).unwrap(),
         http,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::{clocks, message, now, subscription, vapid_key, web_push};
+use super::{clocks, message, now, subscription, vapid_keys, web_push};
 use crate::support::contract::assert_is;
 
 async fn service(answer: ResponseTemplate) -> (MockServer, String) {
@@ -81,9 +81,9 @@ async fn a_message_arrives_with_exactly_these_headers_and_only_the_phone_can_rea
 #[tokio::test]
 async fn the_token_names_the_endpoints_origin_and_verifies_under_the_key_beside_it() {
     let (server, endpoint) = service(ResponseTemplate::new(201)).await;
-    let key = vapid_key();
+    let keys = vapid_keys();
     let settings = WebPushSettings {
-        key: key.clone(),
+        keys: keys.clone(),
         subject: VapidSubject::parse("mailto:ops@example.org").unwrap(),
         allowed_hosts: AllowedHosts::parse(&server.address().to_string()).unwrap(),
         http: HttpSettings::default(),
@@ -94,7 +94,7 @@ async fn the_token_names_the_endpoints_origin_and_verifies_under_the_key_beside_
     let request = server.received_requests().await.unwrap().remove(0);
     let value = header(&request, "authorization").strip_prefix("vapid t=").unwrap();
     let (token, public) = value.split_once(", k=").unwrap();
-    assert_eq!(public, key.public_key());
+    assert_eq!(public, keys.current().public_key());
 
     let point = URL_SAFE_NO_PAD.decode(public).unwrap();
     let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
