@@ -213,6 +213,10 @@ diesel::table! {
         quarantine_reason -> Nullable<Text>,
         /// Which of the server's keys a Web Push subscription was made with; absent elsewhere and where the device never told.
         vapid_key_id -> Nullable<Text>,
+        /// SHA-256 of the secret part of the token that the last registration was answered with. Good for 90 days after it.
+        fetch_token_hash -> Nullable<Bytea>,
+        /// Likewise of the registration before: still good, since an app may not have got the last answer.
+        fetch_token_before -> Nullable<Bytea>,
     }
 }
 
