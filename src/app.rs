@@ -27,7 +27,6 @@ use crate::db::Db;
 use crate::domain::endpoint::AllowedHosts;
 use crate::planning;
 use crate::protocols::Catalogue;
-use crate::push::Registry;
 use crate::telemetry::{self, Metrics};
 use crate::worker;
 
@@ -48,8 +47,6 @@ pub struct State {
     pub protocols: Catalogue,
     /// Hosts of Web Push services that may be private or plain http.
     pub push_hosts: AllowedHosts,
-    /// Push providers that this installation has credentials for.
-    pub registry: Registry,
     /// What apps ask before anybody has logged in.
     pub about: About,
     /// Proxies whose word about the client's address is believed.
@@ -67,8 +64,7 @@ impl State {
         let protocols = Catalogue::new()?;
         let push_hosts = AllowedHosts::parse(&config.push.allowed_hosts.join(","))
             .map_err(|error| anyhow::anyhow!("MENDLINE_PUSH_ALLOWED_HOSTS: {error}"))?;
-        let registry = providers::registry(config, &keys, &push_hosts, &clocks)?;
-        let about = About::new(config, &registry, &providers::vapid_keys(&keys)?);
+        let about = About::new(config, &providers::vapid_keys(&keys)?);
         let trusted_proxies = config.http.trusted_proxies.clone();
         Ok(Self {
             db,
@@ -78,7 +74,6 @@ impl State {
             auth,
             protocols,
             push_hosts,
-            registry,
             about,
             trusted_proxies,
             public_url,
@@ -95,7 +90,7 @@ impl State {
         Ok(worker::Parts {
             db: self.db.clone(),
             clocks: self.clocks.clone(),
-            registry: self.registry.clone(),
+            registry: providers::registry(config, &self.keys, &self.push_hosts, &self.clocks)?,
             keys: self.keys.clone(),
             catalogue: self.protocols.clone(),
             metrics: self.metrics.clone(),

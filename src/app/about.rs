@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use super::State;
 use crate::config::{self, Config};
-use crate::domain::device::ProviderKind;
-use crate::push::Registry;
+use crate::push;
 use crate::push::web_push::VapidKeys;
 
 /// What does not change while the server runs.
@@ -33,13 +32,13 @@ struct ConfigAnswer<'a> {
 }
 
 impl About {
-    /// From the settings, the providers that they make, and the keys that browsers subscribe with.
-    pub fn new(config: &Config, registry: &Registry, keys: &VapidKeys) -> Self {
+    /// From the settings and the keys that browsers subscribe with.
+    pub fn new(config: &Config, keys: &VapidKeys) -> Self {
         Self {
             vapid_public_key: keys.current().public_key().to_owned(),
             vapid_key_id: keys.current().id().to_owned(),
             vapid_key_ids: keys.iter().map(|key| key.id().to_owned()).collect(),
-            features: registry.kinds().map(ProviderKind::as_str).collect(),
+            features: push::configured(&config.push).map(|carrier| carrier.kind.as_str()).collect(),
             versions: config.app.clone(),
         }
     }

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-pub use files::{Made, make, rotate, write_private};
+pub use files::{Made, make, precede_vapid, rotate, write_private};
 pub use signing::{Jwk, Jwks, SigningKey, parse as parse_signing_keys};
 
 use crate::config::Config;

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::admin::print;
-use crate::auth::keys::{SigningKey, make, parse_signing_keys, rotate, write_private};
+use crate::auth::keys::{SigningKey, make, parse_signing_keys, precede_vapid, rotate, write_private};
 use crate::config::default_data_dir;
 
 const TOKEN: &str = "token.pem";
@@ -22,6 +22,9 @@ pub enum Command {
     New(Where),
     /// Sign with the next token key, keep the previous one for tokens in flight; restart every server afterwards
     Rotate(Where),
+    /// Put a new key towards Web Push services in front; the older ones go on serving the subscriptions made with them.
+    /// Restart every server afterwards
+    RotateVapid(Where),
 }
 
 /// Which keys.
@@ -52,12 +55,16 @@ struct Answer {
 
 /// Runs a command.
 pub fn run(command: Command) -> anyhow::Result<()> {
-    let (asked, is_new) = match command {
-        Command::New(asked) => (asked, true),
-        Command::Rotate(asked) => (asked, false),
+    let (Command::New(asked) | Command::Rotate(asked) | Command::RotateVapid(asked)) = &command;
+    let dir = asked.dir.clone().unwrap_or_else(|| default_data_dir().join("keys"));
+    let token = match command {
+        Command::New(_) => make_all(&dir)?,
+        Command::Rotate(_) => replace(&dir, TOKEN, rotate)?,
+        Command::RotateVapid(_) => {
+            replace(&dir, VAPID, precede_vapid)?;
+            read(&dir.join(TOKEN))?
+        }
     };
-    let dir = asked.dir.unwrap_or_else(|| default_data_dir().join("keys"));
-    let token = if is_new { make_all(&dir)? } else { rotate_token(&dir)? };
     let keys = parse_signing_keys(token.expose_secret())?;
     let mut kids = keys.iter().map(|key: &SigningKey| key.kid().to_owned());
     let answer = Answer {
@@ -83,12 +90,16 @@ fn make_all(dir: &Path) -> anyhow::Result<SecretString> {
     Ok(made.token)
 }
 
-fn rotate_token(dir: &Path) -> anyhow::Result<SecretString> {
-    let path = dir.join(TOKEN);
-    let old = std::fs::read_to_string(&path).map(SecretString::from).with_context(|| path.display().to_string())?;
-    let new = rotate(old.expose_secret()).with_context(|| path.display().to_string())?;
+fn read(path: &Path) -> anyhow::Result<SecretString> {
+    std::fs::read_to_string(path).map(SecretString::from).with_context(|| path.display().to_string())
+}
+
+/// Puts the next generation of a file's keys in its place.
+fn replace(dir: &Path, name: &str, next: fn(&str) -> anyhow::Result<SecretString>) -> anyhow::Result<SecretString> {
+    let path = dir.join(name);
+    let new = next(read(&path)?.expose_secret()).with_context(|| path.display().to_string())?;
     // Written beside and moved over: a reader finds the old keys or the new ones, whole.
-    let draft = dir.join(format!(".{TOKEN}.{}", std::process::id()));
+    let draft = dir.join(format!(".{name}.{}", std::process::id()));
     write_private(&draft, new.expose_secret()).context("writing the new keys")?;
     std::fs::rename(&draft, &path).context("putting the new keys in place")?;
     Ok(new)

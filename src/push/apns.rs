@@ -16,7 +16,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::http::{HttpClientError, HttpSettings};
-use super::{Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError, Urgency, Verdict};
+use super::{Carrier, Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError, Urgency, Verdict};
 use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::{Environment, ProviderKind};
@@ -71,20 +71,23 @@ pub enum ApnsError {
     Topic,
 }
 
-/// From the settings; APNs is optional.
-pub(super) fn build(setup: &Setup<'_>) -> Result<Option<Arc<dyn PushProvider>>, SetupError> {
-    let Some(given) = &setup.settings.apns else { return Ok(None) };
+/// APNs as one of the providers.
+pub(super) const CARRIER: Carrier =
+    Carrier { kind: ProviderKind::Apns, is_configured: |settings| settings.apns.is_some(), build };
+
+fn build(setup: &Setup<'_>) -> Result<Arc<dyn PushProvider>, SetupError> {
+    let given = setup.settings.apns.as_ref().ok_or("is missing").map_err(SetupError::of("MENDLINE_APNS_KEY"))?;
     let key = ApnsKey::new(given.key.expose_secret(), &given.key_id, &given.team_id);
+    let url = |text: &str, variable| Url::parse(text).map_err(SetupError::of(variable));
     let settings = ApnsSettings {
         key: key.map_err(|fault| SetupError::of(fault.variable())(fault))?,
         topic: given.topic.clone(),
-        base_url: Url::parse(&given.base_url).map_err(SetupError::of("MENDLINE_APNS_BASE_URL"))?,
-        sandbox_base_url: Url::parse(&given.sandbox_base_url)
-            .map_err(SetupError::of("MENDLINE_APNS_SANDBOX_BASE_URL"))?,
+        base_url: url(&given.base_url, "MENDLINE_APNS_BASE_URL")?,
+        sandbox_base_url: url(&given.sandbox_base_url, "MENDLINE_APNS_SANDBOX_BASE_URL")?,
         http: setup.http.clone(),
     };
     let apns = Apns::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_APNS_TOPIC"))?;
-    Ok(Some(Arc::new(apns)))
+    Ok(Arc::new(apns))
 }
 
 /// What differs from message to message.

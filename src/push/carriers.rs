@@ -8,13 +8,27 @@ use super::http::HttpSettings;
 use super::{PushProvider, Registry, apns, expo, fcm, web_push};
 use crate::clock::Clocks;
 use crate::config;
+use crate::domain::device::ProviderKind;
 use crate::domain::endpoint::AllowedHosts;
 
 /// Every provider there is.
-const CARRIERS: &[Build] = &[fcm::build, apns::build, web_push::build, expo::build];
+const CARRIERS: &[Carrier] = &[fcm::CARRIER, apns::CARRIER, web_push::CARRIER, expo::CARRIER];
 
-/// Makes a provider; `None` where the installation has no credentials for it.
-pub type Build = fn(&Setup<'_>) -> Result<Option<Arc<dyn PushProvider>>, SetupError>;
+/// A provider before it is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Carrier {
+    /// Which of the providers it is.
+    pub kind: ProviderKind,
+    /// Whether the installation has credentials for it.
+    pub is_configured: fn(&config::Push) -> bool,
+    /// Makes it; not asked where it is not configured.
+    pub build: fn(&Setup<'_>) -> Result<Arc<dyn PushProvider>, SetupError>,
+}
+
+/// The providers that an installation with these settings has credentials for.
+pub fn configured(settings: &config::Push) -> impl Iterator<Item = &'static Carrier> {
+    CARRIERS.iter().filter(|carrier| (carrier.is_configured)(settings))
+}
 
 /// What providers are made from.
 #[derive(Debug, Clone, Copy)]
@@ -54,8 +68,20 @@ impl SetupError {
 impl Registry {
     /// The providers that the settings have credentials for.
     pub fn build(setup: &Setup<'_>) -> Result<Self, SetupError> {
-        CARRIERS
-            .iter()
-            .try_fold(Self::default(), |registry, build| Ok(build(setup)?.into_iter().fold(registry, Registry::with)))
+        let built = configured(setup.settings).map(|carrier| (carrier.build)(setup));
+        built.collect::<Result<Vec<_>, _>>().map(|built| built.into_iter().fold(Self::default(), Self::with))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_listed_twice() {
+        let mut kinds: Vec<_> = CARRIERS.iter().map(|carrier| carrier.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        assert_eq!(kinds.len(), CARRIERS.len());
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 use url::Url;
 
 use super::http::{Failure, HttpClient, HttpClientError, HttpSettings, Reply};
-use super::{Finding, PushMessage, PushProvider, PushTarget, Receipts, Setup, SetupError, Verdict};
+use super::{Carrier, Finding, PushMessage, PushProvider, PushTarget, Receipts, Setup, SetupError, Verdict};
 use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::ProviderKind;
@@ -76,15 +76,17 @@ pub enum ExpoError {
     Token,
 }
 
-/// From the settings; nothing has to be set.
-pub(super) fn build(setup: &Setup<'_>) -> Result<Option<Arc<dyn PushProvider>>, SetupError> {
+/// Expo as one of the providers. It needs nothing from us.
+pub(super) const CARRIER: Carrier = Carrier { kind: ProviderKind::Expo, is_configured: |_settings| true, build };
+
+fn build(setup: &Setup<'_>) -> Result<Arc<dyn PushProvider>, SetupError> {
     let settings = ExpoSettings {
         token: setup.settings.expo_token.clone(),
         base_url: Url::parse(&setup.settings.expo_base_url).map_err(SetupError::of("MENDLINE_EXPO_BASE_URL"))?,
         http: setup.http.clone(),
     };
     let expo = Expo::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_EXPO_TOKEN"))?;
-    Ok(Some(Arc::new(expo)))
+    Ok(Arc::new(expo))
 }
 
 impl Expo {

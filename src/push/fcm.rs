@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::http::{HttpClient, HttpClientError, HttpSettings, Reply};
-use super::{Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError, Verdict};
+use super::{Carrier, Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError, Verdict};
 use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::ProviderKind;
@@ -56,17 +56,20 @@ pub enum FcmError {
     BaseUrl,
 }
 
-/// From the settings; FCM is optional.
-pub(super) fn build(setup: &Setup<'_>) -> Result<Option<Arc<dyn PushProvider>>, SetupError> {
-    let Some(credentials) = &setup.settings.fcm_credentials else { return Ok(None) };
+/// FCM as one of the providers.
+pub(super) const CARRIER: Carrier =
+    Carrier { kind: ProviderKind::Fcm, is_configured: |settings| settings.fcm_credentials.is_some(), build };
+
+fn build(setup: &Setup<'_>) -> Result<Arc<dyn PushProvider>, SetupError> {
+    let credentials = setup.settings.fcm_credentials.as_ref().map(|secret| secret.expose_secret());
+    let account = ServiceAccount::from_json(credentials.unwrap_or_default());
     let settings = FcmSettings {
-        account: ServiceAccount::from_json(credentials.expose_secret())
-            .map_err(SetupError::of("MENDLINE_FCM_CREDENTIALS"))?,
+        account: account.map_err(SetupError::of("MENDLINE_FCM_CREDENTIALS"))?,
         base_url: Url::parse(&setup.settings.fcm_base_url).map_err(SetupError::of("MENDLINE_FCM_BASE_URL"))?,
         http: setup.http.clone(),
     };
     let fcm = Fcm::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_FCM_BASE_URL"))?;
-    Ok(Some(Arc::new(fcm)))
+    Ok(Arc::new(fcm))
 }
 
 impl Fcm {

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::domain::alert::{PushOutcome, Scope};
 use crate::domain::device::{Address, AddressKind, Environment, ProviderKind, WebPushKeys};
 
-pub use carriers::{Build, Setup, SetupError};
+pub use carriers::{Carrier, Setup, SetupError, configured};
 pub use check::{Finding, Verdict};
 pub use message::{Collapse, Payload, Private, PushMessage, Urgency, VisibleText};
 

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::http::{HttpClient, HttpClientError, HttpSettings};
 use super::sealed;
-use super::{Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError};
+use super::{Carrier, Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError, Urgency};
 use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::ProviderKind;
@@ -48,8 +48,10 @@ pub struct WebPush {
 /// Whom push services may write to where the operator has not said: they want a subject, and development has none.
 const DEVELOPMENT_SUBJECT: &str = "mailto:development@localhost";
 
-/// From the settings; there is always a key.
-pub(super) fn build(setup: &Setup<'_>) -> Result<Option<Arc<dyn PushProvider>>, SetupError> {
+/// Web Push as one of the providers: there is always a key for it.
+pub(super) const CARRIER: Carrier = Carrier { kind: ProviderKind::WebPush, is_configured: |_settings| true, build };
+
+fn build(setup: &Setup<'_>) -> Result<Arc<dyn PushProvider>, SetupError> {
     let keys = VapidKeys::from_pem(setup.vapid_pem.expose_secret());
     let subject = setup.settings.vapid_subject.as_deref().unwrap_or(DEVELOPMENT_SUBJECT);
     let settings = WebPushSettings {
@@ -59,7 +61,7 @@ pub(super) fn build(setup: &Setup<'_>) -> Result<Option<Arc<dyn PushProvider>>, 
         http: setup.http.clone(),
     };
     let web_push = WebPush::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_EXTRA_CA"))?;
-    Ok(Some(Arc::new(web_push)))
+    Ok(Arc::new(web_push))
 }
 
 impl WebPush {
@@ -75,7 +77,7 @@ impl WebPush {
         let ttl = message.ttl_seconds(self.clocks.care.now())?;
         headers.insert(HeaderName::from_static("ttl"), HeaderValue::from(ttl));
         let reply = turn.post(headers, body).await?;
-        Ok(classify::outcome(&reply, self.clocks.wall.now()))
+        Ok(classify::outcome(&reply, target.registered_at, self.clocks.wall.now()))
     }
 
     /// All of the request but its time to live.
@@ -93,7 +95,7 @@ impl WebPush {
         let authorization = self.vapid.authorization(&url, key_id, self.clocks.wall.now())?;
         let Ok(topic) = HeaderValue::from_str(message.collapse.as_str()) else { return Err(rejected("topic")) };
         let headers = HeaderMap::from_iter([
-            (HeaderName::from_static("urgency"), HeaderValue::from_static(message.urgency.as_str())),
+            (HeaderName::from_static("urgency"), HeaderValue::from_static(urgency(&url, message.urgency).as_str())),
             (HeaderName::from_static("topic"), topic),
             (CONTENT_ENCODING, HeaderValue::from_static("aes128gcm")),
             (CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
@@ -101,6 +103,12 @@ impl WebPush {
         ]);
         Ok((url, headers, body))
     }
+}
+
+/// Apple delivers anything less than high when the phone happens to be awake, and a reminder is due at its time.
+fn urgency(endpoint: &Url, wanted: Urgency) -> Urgency {
+    let is_apple = endpoint.host_str().is_some_and(|host| host.ends_with(".push.apple.com"));
+    if is_apple && wanted == Urgency::Normal { Urgency::High } else { wanted }
 }
 
 impl PushProvider for WebPush {
@@ -114,5 +122,20 @@ impl PushProvider for WebPush {
 
     fn check(&self) -> BoxFuture<'_, Vec<Finding>> {
         ready(self.vapid.check(self.clocks.wall.now())).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_apple_is_told_that_what_is_due_now_is_urgent() {
+        let of = |endpoint: &str, wanted| urgency(&endpoint.parse().unwrap(), wanted);
+        assert_eq!(of("https://web.push.apple.com/abc", Urgency::Normal), Urgency::High);
+        assert_eq!(of("https://web.push.apple.com/abc", Urgency::Low), Urgency::Low);
+        for other in ["https://push.example.org/web.push.apple.com", "https://fakepush.apple.com.example.org/"] {
+            assert_eq!(of(other, Urgency::Normal), Urgency::Normal, "{other}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use diesel_async::SimpleAsyncConnection;
 use mendline::db::Connector;
 use mendline::domain::role::Role;
 use mendline::embedded;
+use mendline::push::web_push::VapidKeys;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -95,6 +96,10 @@ async fn keys_are_made_once_and_rotated_and_a_server_takes_them() {
     let rotated = answer(&keys_command("rotate").await);
     assert_eq!((&rotated["signing_kid"], &rotated["previous_kid"]), (&made["next_kid"], &made["signing_kid"]));
     assert_ne!(rotated["next_kid"], made["next_kid"]);
+    let again = answer(&keys_command("rotate-vapid").await);
+    assert_eq!(again["signing_kid"], rotated["signing_kid"], "only the one key was asked for");
+    let vapid = std::fs::read_to_string(keys.join("vapid.pem")).unwrap();
+    assert_eq!(VapidKeys::from_pem(&vapid).unwrap().iter().count(), 2);
     let paths: Vec<_> = ["MENDLINE_TOKEN_KEY", "MENDLINE_SECRET_KEY", "MENDLINE_VAPID_KEY"]
         .map(|variable| (variable, rotated[variable].as_str().unwrap()))
         .into();
@@ -102,6 +107,8 @@ async fn keys_are_made_once_and_rotated_and_a_server_takes_them() {
     let jwks = app.get("/.well-known/jwks.json", "").await.expect(200);
     assert_eq!(jwks["keys"].as_array().unwrap().len(), 3);
     assert_eq!(jwks["keys"][0]["kid"], rotated["signing_kid"]);
+    let shown = app.get("/v1/config", "").await.expect(200);
+    assert_eq!(shown["vapid_key_id"], VapidKeys::from_pem(&vapid).unwrap().current().id());
     app.clinic().await;
 }
 

@@ -7,9 +7,13 @@ use mendline::db::Connector;
 use mendline::devices::sealed::SealedAddress;
 use mendline::devices::store::{delete_dead, quarantine};
 use mendline::domain::role::Role;
+use mendline::push::web_push::{Receiver, VapidKey, VapidKeys};
 use mendline::schema::{audit, devices, patient_zones};
+use mendline::worker::Worker;
 use serde_json::{Value, json};
 use uuid::Uuid;
+use wiremock::matchers::method;
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::{Staged, TestApp, seed};
 
@@ -369,4 +373,56 @@ async fn a_phone_is_not_registered_to_a_session_that_ends_meanwhile() {
     let (answer, ()) = tokio::join!(app.put(&path, &ada.token, berlin("token-1")), commit);
     assert_eq!(answer.problem(401), "unauthenticated");
     assert!(device_ids(&app, &ada).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_subscription_keeps_the_key_it_was_made_with_and_the_push_is_signed_with_it() {
+    let service = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(201)).mount(&service).await;
+    let pems: String = (0..2).map(|_| VapidKey::generate_pem().unwrap()).collect();
+    let keys = VapidKeys::from_pem(&pems).unwrap();
+    let ids: Vec<&str> = keys.iter().map(VapidKey::id).collect();
+    let host = service.address().to_string();
+    let app = TestApp::start_with(&[("MENDLINE_VAPID_KEY", &pems), ("MENDLINE_PUSH_ALLOWED_HOSTS", &host)]).await;
+    let clinic = app.stage_clinic().await;
+    let ada = app.stage(clinic, Role::Patient).await;
+    let shown = app.get("/v1/config", "").await.expect(200);
+    assert_eq!(
+        (&shown["vapid_key_id"], &shown["vapid_public_key"]),
+        (&json!(ids[0]), &json!(keys.current().public_key()))
+    );
+
+    let browser = Receiver::generate().unwrap();
+    let body = |path: &str, key: Option<&str>| {
+        let mut body = json!({
+            "provider": "web_push", "address": format!("{}/{path}", service.uri()), "keys": browser.keys(),
+            "locale": "en", "time_zone": "Europe/Berlin", "permission": "granted",
+        });
+        if let Some(key) = key {
+            body["vapid_key_id"] = json!(key);
+        }
+        body
+    };
+    let (new, old) = (Uuid::new_v4(), Uuid::new_v4());
+    let registered = app.put(&path(new), &ada.token, body("new", None)).await.expect(201);
+    assert_eq!(registered["vapid_key_id"], ids[0], "an app that does not say subscribed with the current one");
+    app.put(&path(old), &ada.token, body("old", Some(ids[1]))).await.expect(201);
+    let again = app.put(&path(old), &ada.token, body("old", None)).await.expect(200);
+    assert_eq!(again["vapid_key_id"], ids[1], "a subscription that is known was not made anew");
+    let anew = app.put(&path(new), &ada.token, body("newer", Some(ids[1]))).await.expect(200);
+    assert_eq!(anew["vapid_key_id"], ids[1], "what the app says counts");
+
+    let mut elsewhere = berlin("token-1");
+    elsewhere["vapid_key_id"] = json!(ids[0]);
+    for body in [body("x", Some("gone")), elsewhere] {
+        let refused = app.put(&path(Uuid::new_v4()), &ada.token, body).await.expect(422);
+        assert_eq!(refused["errors"][0]["pointer"], "/vapid_key_id", "{refused}");
+    }
+
+    app.post(&format!("{}/test", path(old)), &ada.token, json!({})).await.expect(202);
+    Worker::new(app.wire_parts()).drain().await.unwrap();
+    let sent = service.received_requests().await.unwrap();
+    assert_eq!(sent.iter().map(|request| request.url.path()).collect::<Vec<_>>(), ["/old"]);
+    let authorization = sent[0].headers["authorization"].to_str().unwrap();
+    assert!(authorization.ends_with(&format!(", k={}", keys.find(ids[1]).unwrap().public_key())));
 }

@@ -35,12 +35,10 @@ pub struct Made {
 pub fn make() -> anyhow::Result<Made> {
     let mut secret = Zeroizing::new([0; SECRET_BYTES]);
     aws_lc_rs::rand::fill(&mut *secret).context("asking for randomness")?;
-    let vapid = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).context("generating a P-256 key")?;
-    let vapid = vapid.to_pkcs8v1().context("writing a P-256 key")?;
     Ok(Made {
         token: SecretString::from(pem::encode_many(&[fresh_signing_key()?, fresh_signing_key()?])),
         secret: SecretString::from(STANDARD_NO_PAD.encode(secret.as_slice())),
-        vapid: SecretString::from(pem::encode(&Pem::new("PRIVATE KEY", vapid.as_ref()))),
+        vapid: SecretString::from(pem::encode(&fresh_vapid_key()?)),
     })
 }
 
@@ -48,6 +46,19 @@ fn fresh_signing_key() -> anyhow::Result<Pem> {
     let pair = Ed25519KeyPair::generate().context("generating an Ed25519 key")?;
     let pkcs8 = pair.to_pkcs8v1().context("writing an Ed25519 key")?;
     Ok(Pem::new("PRIVATE KEY", pkcs8.as_ref()))
+}
+
+fn fresh_vapid_key() -> anyhow::Result<Pem> {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).context("generating a P-256 key")?;
+    let pkcs8 = pair.to_pkcs8v1().context("writing a P-256 key")?;
+    Ok(Pem::new("PRIVATE KEY", pkcs8.as_ref()))
+}
+
+/// A VAPID key text with a new key in front of those that it holds.
+pub fn precede_vapid(vapid: &str) -> anyhow::Result<SecretString> {
+    let old: Vec<Pem> = pem::parse_many(vapid).context("reading the keys")?;
+    anyhow::ensure!(!old.is_empty(), "holds no private key");
+    Ok(SecretString::from(pem::encode_many(&[vec![fresh_vapid_key()?], old].concat())))
 }
 
 /// The next generation of a token key text: `[signing, next, previous]`.

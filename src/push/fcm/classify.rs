@@ -9,6 +9,8 @@ use crate::push::http::{BodyEnd, Reply};
 
 /// What Google's guide to scaling says to wait after a 429 without `Retry-After`.
 const QUOTA_PAUSE: TimeDelta = TimeDelta::seconds(60);
+/// Google's guide asks for this much before any retry, whatever an answer says.
+const LEAST_WAIT: TimeDelta = TimeDelta::seconds(10);
 /// What the HTML page of a 502 asks for.
 const BAD_GATEWAY_PAUSE: TimeDelta = TimeDelta::seconds(30);
 const MAX_NAME_CHARS: usize = 256;
@@ -102,9 +104,14 @@ fn accepted(reply: &Reply) -> PushOutcome {
     }
 }
 
+/// What the answer asks for, within Google's own bounds; the upper one, an hour, holds for every provider.
+fn asked(reply: &Reply, now: DateTime<Utc>) -> Option<TimeDelta> {
+    reply.retry_after(now).map(|wait| wait.max(LEAST_WAIT))
+}
+
 fn unavailable(reply: &Reply, now: DateTime<Utc>, reason: Reason) -> PushOutcome {
     let usual = (reply.status == 502).then_some(BAD_GATEWAY_PAUSE);
-    PushOutcome::Unavailable { retry_after: reply.retry_after(now).or(usual), reason }
+    PushOutcome::Unavailable { retry_after: asked(reply, now).or(usual), reason }
 }
 
 impl Fault {
@@ -153,11 +160,12 @@ impl Fault {
 
     /// The project's quota, unless the answer says that it is this device's.
     fn throttled(&self, reply: &Reply, now: DateTime<Utc>, reason: Reason) -> PushOutcome {
-        let device = self.quotas.iter().any(|quota| {
+        let of_device = |quota: &String| {
             let quota = quota.to_ascii_lowercase();
             quota.contains("device") || quota.starts_with("token:") || quota.starts_with("fid:")
-        });
+        };
+        let device = self.quotas.iter().chain(&self.code).any(of_device);
         let scope = if device { Scope::Device } else { Scope::Provider };
-        PushOutcome::Throttled { scope, retry_after: Some(reply.retry_after(now).unwrap_or(QUOTA_PAUSE)), reason }
+        PushOutcome::Throttled { scope, retry_after: Some(asked(reply, now).unwrap_or(QUOTA_PAUSE)), reason }
     }
 }

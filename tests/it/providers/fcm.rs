@@ -283,6 +283,8 @@ async fn a_project_that_refuses_every_token_is_not_a_storm_of_renewals() {
     assert_eq!(google.requests("/token").await.len(), 3);
 }
 
+const ROWS: usize = 0;
+
 /// Every row of FCM's error table, what nobody documents included.
 fn table() -> Vec<(&'static str, ResponseTemplate, PushOutcome)> {
     let wait = |seconds| Some(TimeDelta::seconds(seconds));
@@ -354,6 +356,22 @@ fn table() -> Vec<(&'static str, ResponseTemplate, PushOutcome)> {
             throttled(Scope::Provider, 60, "QUOTA_EXCEEDED"),
         ),
         ("overload", error(429, "RESOURCE_EXHAUSTED", json!([])), throttled(Scope::Provider, 60, "RESOURCE_EXHAUSTED")),
+        (
+            "a device's quota, by FCM's own word",
+            with(429, "RESOURCE_EXHAUSTED", "DEVICE_MESSAGE_RATE_EXCEEDED"),
+            throttled(Scope::Device, 60, "DEVICE_MESSAGE_RATE_EXCEEDED"),
+        ),
+        (
+            "a wait below Google's own least",
+            with(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED").insert_header("retry-after", "1"),
+            throttled(Scope::Provider, 10, "QUOTA_EXCEEDED"),
+        ),
+        (
+            "a wait of days",
+            with(429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED").insert_header("retry-after", "200000"),
+            throttled(Scope::Provider, 3600, "QUOTA_EXCEEDED"),
+        ),
+        ("request timeout", html(408), down(None, "http_408")),
         ("429 in HTML", html(429), throttled(Scope::Provider, 60, "http_429")),
         ("internal", with(500, "INTERNAL", "INTERNAL"), down(None, "INTERNAL")),
         ("500 without a word", ResponseTemplate::new(500), down(None, "http_500")),
@@ -387,7 +405,9 @@ fn table() -> Vec<(&'static str, ResponseTemplate, PushOutcome)> {
 
 #[tokio::test]
 async fn every_row_of_the_error_table_has_its_meaning() {
-    for (name, answer, expected) in table() {
+    let rows = table();
+    assert_eq!(rows.len(), ROWS);
+    for (name, answer, expected) in rows {
         let google = Google::new().await.granting(3599).await.answering(SEND, answer).await;
         assert_eq!(google.send().await, expected, "{name}");
         assert_eq!(google.requests(SEND).await.len(), 1, "{name}: sent once");

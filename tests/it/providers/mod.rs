@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should fall over")]
 
+mod apns;
+mod apns_connection;
+mod apns_table;
 mod check;
 mod expo;
 mod faults;
 mod fcm;
 mod http_guard;
+mod settings;
 mod web_push;
 
 use std::time::Duration;

@@ -8,7 +8,7 @@ use mendline::domain::alert::{PushOutcome, Scope};
 use mendline::domain::device::WebPushKeys;
 use mendline::domain::endpoint::AllowedHosts;
 use mendline::push::http::HttpSettings;
-use mendline::push::web_push::{VapidSubject, WebPush, WebPushSettings};
+use mendline::push::web_push::{VapidKey, VapidKeys, VapidSubject, WebPush, WebPushSettings};
 use mendline::push::{PushProvider as _, PushTarget};
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
@@ -136,15 +136,65 @@ async fn every_status_has_its_meaning() {
 }
 
 #[tokio::test]
-async fn apples_words_tell_our_bad_token_from_a_foreign_subscription() {
-    for (word, expected) in [
-        ("BadJwtToken", PushOutcome::Unauthorized { scope: Scope::Provider, reason: "BadJwtToken".into() }),
-        ("VapidPkHashMismatch", PushOutcome::AddressSuspect { reason: "VapidPkHashMismatch".into() }),
-        ("SomethingNew", PushOutcome::AddressSuspect { reason: "http_403".into() }),
-    ] {
-        let answer = ResponseTemplate::new(403).set_body_json(json!({"reason": word}));
-        assert_eq!(outcome_of(answer).await, expected, "{word}");
+async fn apples_words_say_whose_fault_it_is() {
+    let ours = |reason: &'static str| PushOutcome::Unauthorized { scope: Scope::Provider, reason: reason.into() };
+    let suspect = |reason: &'static str| PushOutcome::AddressSuspect { reason: reason.into() };
+    let rejected = |reason: &'static str| PushOutcome::Rejected { reason: reason.into() };
+    let rows = [
+        (403, "BadJwtToken", ours("BadJwtToken")),
+        (403, "ExpiredJwtToken", ours("ExpiredJwtToken")),
+        (403, "VapidPkHashMismatch", suspect("VapidPkHashMismatch")),
+        (400, "VapidPkHashMismatch", suspect("VapidPkHashMismatch")),
+        (400, "BadTtl", rejected("BadTtl")),
+        (400, "BadUrgency", rejected("BadUrgency")),
+        (400, "BadWebPushTopic", rejected("BadWebPushTopic")),
+        (403, "SomethingNew", suspect("http_403")),
+        (400, "SomethingNew", rejected("http_400")),
+        (410, "ExpiredToken", PushOutcome::Unregistered { since: None }),
+    ];
+    assert_eq!(rows.len(), 10);
+    for (status, word, expected) in rows {
+        let answer = ResponseTemplate::new(status).set_body_json(json!({"reason": word}));
+        assert_eq!(outcome_of(answer).await, expected, "{status} {word}");
     }
+}
+
+#[tokio::test]
+async fn a_topic_that_nobody_listens_to_is_given_a_day_and_then_left_alone() {
+    let (server, endpoint) = service(ResponseTemplate::new(507)).await;
+    let sender = web_push(&server.address().to_string(), HttpSettings::default());
+    for (hours, expected) in [
+        (23, PushOutcome::Unavailable { retry_after: None, reason: "http_507".into() }),
+        (25, PushOutcome::AddressSuspect { reason: "http_507".into() }),
+    ] {
+        let target = PushTarget { registered_at: now() - TimeDelta::hours(hours), ..subscription(&endpoint).0 };
+        assert_eq!(sender.send(&target, &message()).await, expected, "{hours}");
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_is_served_with_the_key_it_was_made_with_and_a_key_that_is_gone_ends_it_alone() {
+    let (server, endpoint) = service(ResponseTemplate::new(201)).await;
+    let pems: String = (0..2).map(|_| VapidKey::generate_pem().unwrap()).collect();
+    let keys = VapidKeys::from_pem(&pems).unwrap();
+    let settings = WebPushSettings {
+        keys: keys.clone(),
+        subject: VapidSubject::parse("mailto:ops@example.org").unwrap(),
+        allowed_hosts: AllowedHosts::parse(&server.address().to_string()).unwrap(),
+        http: HttpSettings::default(),
+    };
+    let sender = WebPush::new(settings, clocks()).unwrap();
+    let made_with = |id: &str| PushTarget { vapid_key_id: Some(id.to_owned()), ..subscription(&endpoint).0 };
+    for key in keys.iter() {
+        let outcome = sender.send(&made_with(key.id()), &message()).await;
+        assert_eq!(outcome, PushOutcome::Accepted { provider_id: None });
+    }
+    let gone = PushOutcome::Unauthorized { scope: Scope::Device, reason: "vapid_key_removed".into() };
+    assert_eq!(sender.send(&made_with("gone"), &message()).await, gone);
+    let requests = server.received_requests().await.unwrap();
+    let shown: Vec<&str> =
+        requests.iter().map(|request| header(request, "authorization").split_once(", k=").unwrap().1).collect();
+    assert_eq!(shown, keys.iter().map(VapidKey::public_key).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What every test stands on: a throw-away Postgres cluster, a database per test, the app over real HTTP.
 
 mod app;
+pub mod apple;
 pub mod binary;
 mod cluster;
 pub mod contract;
