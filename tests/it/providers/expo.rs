@@ -13,7 +13,7 @@ use mendline::domain::alert::{PushOutcome, Scope};
 use mendline::domain::device::ProviderKind;
 use mendline::push::expo::{Expo, ExpoSettings};
 use mendline::push::http::HttpSettings;
-use mendline::push::{PushMessage, PushProvider as _, PushTarget, Receipts as _, Urgency, VisibleText};
+use mendline::push::{Finding, PushMessage, PushProvider as _, PushTarget, Receipts as _, Urgency, VisibleText};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use wiremock::matchers::{method, path};
@@ -459,4 +459,21 @@ async fn a_question_that_fails_says_why_and_three_hundred_sentences_are_read() {
     assert_eq!(expo.ask(&many).await.unwrap().len(), 300);
     assert_eq!(asked.load(Ordering::Relaxed), 1);
     assert!(now() > clocks().care.now(), "the clocks differ, so that mixing them up would show");
+}
+
+#[tokio::test]
+async fn a_doctor_learns_whether_expo_lets_us_in_and_reaches_nobody() {
+    let known = || ResponseTemplate::new(200).set_body_json(json!({"data": {}}));
+    for (answer, is_bad, word) in [
+        (known(), false, "Good"),
+        (refused(401, "UNAUTHORIZED"), true, "MENDLINE_EXPO_TOKEN"),
+        (ResponseTemplate::new(404), true, "MENDLINE_EXPO_BASE_URL"),
+        (ResponseTemplate::new(503), false, "Doubtful"),
+    ] {
+        let (server, expo) = receipts(answer).await;
+        let findings = expo.check().await;
+        assert_eq!(findings.iter().map(Finding::is_bad).collect::<Vec<_>>(), [is_bad], "{findings:?}");
+        assert!(format!("{findings:?}").contains(word), "{findings:?}");
+        assert_eq!(server.received_requests().await.unwrap().len(), 1, "one question");
+    }
 }
