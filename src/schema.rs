@@ -213,6 +213,10 @@ diesel::table! {
         quarantine_reason -> Nullable<Text>,
         /// Which of the server's keys a Web Push subscription was made with; absent elsewhere and where the device never told.
         vapid_key_id -> Nullable<Text>,
+        /// SHA-256 of the secret part of the token that the last registration was answered with. Good for 90 days after it.
+        fetch_token_hash -> Nullable<Bytea>,
+        /// Likewise of the registration before: still good, since an app may not have got the last answer.
+        fetch_token_before -> Nullable<Bytea>,
     }
 }
 
@@ -525,6 +529,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Accepted messages whose fate the provider tells later. Rows live a day at most.
+    receipts (clinic_id, provider, receipt_id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Whom to ask.
+        provider -> Text,
+        /// What to ask for: the id under which the provider accepted the message.
+        receipt_id -> Text,
+        /// The alert.
+        alert_id -> Uuid,
+        /// The device; it may be gone by now.
+        device_id -> Uuid,
+        /// The claim under which it was sent.
+        claim_no -> Int4,
+        /// When the provider accepted it (wall clock).
+        accepted_at -> Timestamptz,
+        /// When to ask next (wall clock); moved ahead by whoever asks, so that nobody else does meanwhile.
+        ask_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// Opaque refresh tokens, hashed. A successor is an HMAC of its parent, so a lost answer can be asked for again.
     refresh_tokens (token_hash) {
         /// SHA-256 of the token.
@@ -690,6 +716,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     patients,
     protocol_texts,
     protocol_versions,
+    receipts,
     refresh_tokens,
     reset_codes,
     sessions,

@@ -105,6 +105,8 @@ pub struct Metrics {
     pub request_seconds: Histogram,
     /// Pushes by provider and outcome.
     pub pushes: Family<PushLabels, Counter>,
+    /// Receipts by provider and what they said.
+    pub receipts: Family<PushLabels, Counter>,
     /// Alerts by the state a try left them in.
     pub settled: Family<StateLabel, Counter>,
     /// From the moment an alert was owed to a provider's acceptance, in seconds.
@@ -138,6 +140,7 @@ impl Default for Metrics {
             requests: Family::default(),
             request_seconds: Histogram::new(fast),
             pushes: Family::default(),
+            receipts: Family::default(),
             settled: Family::default(),
             lateness_seconds: Histogram::new(late),
             in_flight: Gauge::default(),
@@ -154,6 +157,7 @@ impl Default for Metrics {
         registry.register("http_requests", "Requests served", metrics.requests.clone());
         registry.register("http_request_seconds", "Time to answer", metrics.request_seconds.clone());
         registry.register("pushes", "Pushes by provider and outcome", metrics.pushes.clone());
+        registry.register("receipts", "Receipts by provider and what they said", metrics.receipts.clone());
         registry.register("alerts_settled", "Alerts by the state a try left them in", metrics.settled.clone());
         registry.register("alert_lateness_seconds", "From owed to accepted", metrics.lateness_seconds.clone());
         registry.register("sends_in_flight", "Sends in flight", metrics.in_flight.clone());

@@ -18,8 +18,9 @@ use super::message::{self, Rendered};
 use super::open::open;
 use super::store::{self, InboxRow, Reader};
 use crate::app::State;
-use crate::auth::extract::Caller;
+use crate::auth::extract::{AlertReader, Caller};
 use crate::db::Scope;
+use crate::domain::neutral_text;
 use crate::domain::protocol::{Level, ProtocolVersion};
 use crate::error::ApiError;
 use crate::language::{FALLBACK, Wanted, content_language};
@@ -76,7 +77,7 @@ pub async fn list_alerts(
         .await?;
     let mut language = None;
     let list = page.cut(found, |(row, _)| (At(row.due_at), row.id)).map(|found| {
-        let (view, spoken) = view(found, &wanted);
+        let (view, spoken) = view(found, &wanted, false);
         language.get_or_insert(spoken);
         view
     });
@@ -86,11 +87,17 @@ pub async fn list_alerts(
 /// `GET /v1/alerts/{id}`
 pub async fn find_alert(
     state: Data<State>,
-    caller: Caller,
+    reader: AlertReader,
     wanted: Wanted,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
-    respond(&state, &caller, &wanted, *id).await
+    for caller in &reader.readers {
+        match respond(&state, caller, &wanted, *id, reader.is_extension).await {
+            Err(ApiError::NotFound) => {}
+            found => return found,
+        }
+    }
+    Err(ApiError::NotFound)
 }
 
 /// `POST /v1/alerts/{id}/opened`
@@ -102,7 +109,7 @@ pub async fn open_alert(
 ) -> Result<HttpResponse, ApiError> {
     let opened = async |conn: &mut _| Ok::<_, ApiError>(open(conn, &state.clocks, &caller, *id).await?);
     state.db.scoped(Scope::Clinic(caller.clinic_id), opened).await?;
-    respond(&state, &caller, &wanted, *id).await
+    respond(&state, &caller, &wanted, *id, false).await
 }
 
 fn reader(caller: &Caller) -> Reader {
@@ -114,7 +121,13 @@ fn reader(caller: &Caller) -> Reader {
     }
 }
 
-async fn respond(state: &State, caller: &Caller, wanted: &Wanted, id: Uuid) -> Result<HttpResponse, ApiError> {
+async fn respond(
+    state: &State,
+    caller: &Caller,
+    wanted: &Wanted,
+    id: Uuid,
+    on_lock_screen: bool,
+) -> Result<HttpResponse, ApiError> {
     let now = state.clocks.care.now();
     let found = state
         .db
@@ -124,7 +137,7 @@ async fn respond(state: &State, caller: &Caller, wanted: &Wanted, id: Uuid) -> R
             Ok::<_, ApiError>((row, version))
         })
         .await?;
-    let (view, language) = view(found, wanted);
+    let (view, language) = view(found, wanted, on_lock_screen);
     Ok(answer(HttpResponse::Ok(), &language, &view))
 }
 
@@ -139,9 +152,15 @@ async fn version(
     }
 }
 
-/// The alert in words, and the language they are in.
-fn view((row, version): Found, wanted: &Wanted) -> (AlertView, String) {
-    let (Rendered { title, body }, language) = render(&row, version.as_deref(), wanted);
+/// The alert in words, and the language they are in. What staff are told is about somebody else, whose name is not for
+/// lock screens.
+fn view((row, version): Found, wanted: &Wanted, on_lock_screen: bool) -> (AlertView, String) {
+    let (Rendered { title, body }, language) = if on_lock_screen && row.category == "flag" {
+        let language = neutral_text::language(&row.user_locale);
+        (message::neutral(&row.category, language), language.to_owned())
+    } else {
+        render(&row, version.as_deref(), wanted)
+    };
     let link = link(&row);
     let view = AlertView {
         id: row.id,

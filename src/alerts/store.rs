@@ -1,7 +1,9 @@
-//! Reading alerts: what a delivery needs to know; `inbox.rs` is what a person was told. The states are written in `queue.rs` alone.
+//! Reading alerts: what a delivery needs to know; `inbox.rs` is what a person was told, `receipts.rs` what providers
+//! still owe us. The states are written in `queue.rs` alone.
 
 mod day;
 mod inbox;
+mod receipts;
 mod retention;
 mod statistics;
 mod unsent;
@@ -14,6 +16,9 @@ use uuid::Uuid;
 
 pub use day::{DayRow, list_due};
 pub use inbox::{InboxRow, Position, Reader, find_own, list_ahead, list_inbox};
+pub use receipts::{
+    FIRST_QUESTION, FORGOTTEN, ReceiptRow, claim_receipts, delete_answered, delete_forgotten, insert_receipts,
+};
 pub use retention::{BATCH, drop_attempts, prune_alerts, prune_attempts};
 pub use statistics::{AlertLine, AttemptLine, Figures, Window, count_alerts, count_attempts};
 pub use unsent::{TryRow, UnsentFilter, UnsentRow, list_by_id, list_tries, list_unsent};

@@ -7,7 +7,10 @@ use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use uuid::Uuid;
 
+use super::fetch_token;
+use super::store::{self, TokenHash};
 use crate::app::State;
+use crate::db::Scope;
 use crate::domain::role::Role;
 use crate::error::ApiError;
 
@@ -39,6 +42,16 @@ pub struct Administrator(pub Caller);
 /// A patient; `patient_id` is always there.
 #[derive(Debug, Clone, Copy)]
 pub struct PatientCaller(pub Caller);
+
+/// Somebody who reads an alert: a caller, or a phone's notification extension with its fetch token. The latter stands for
+/// the person at each of their clinics, and may do nothing else.
+#[derive(Debug, Clone)]
+pub struct AlertReader {
+    /// Whose alerts may be read.
+    pub readers: Vec<Caller>,
+    /// Whether it is an extension, whose words end up on a lock screen.
+    pub is_extension: bool,
+}
 
 type Extraction<T> = LocalBoxFuture<'static, Result<T, ApiError>>;
 
@@ -103,11 +116,57 @@ impl FromRequest for PatientCaller {
     }
 }
 
+impl FromRequest for AlertReader {
+    type Error = ApiError;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            match bearer(&request).and_then(fetch_token::parse) {
+                Some((device_id, hash)) => {
+                    let readers = fetchers(state(&request)?, device_id, hash).await?;
+                    Ok(Self { readers, is_extension: true })
+                }
+                None => Ok(Self { readers: vec![authenticate(&request).await?], is_extension: false }),
+            }
+        })
+    }
+}
+
+/// The person behind a device's fetch token, at each of their clinics.
+async fn fetchers(state: &State, device_id: Uuid, hash: TokenHash) -> Result<Vec<Caller>, ApiError> {
+    let now = state.clocks.wall.now();
+    let found = state
+        .db
+        .scoped(Scope::Identity, async |conn| {
+            let behind = store::find_fetcher(conn, device_id, &hash, now - fetch_token::LIFETIME, now).await?;
+            let Some((user_id, session_id)) = behind else { return Ok(None) };
+            let memberships = store::list_memberships(conn, user_id).await?;
+            let callers = memberships.into_iter().map(|membership| Caller {
+                user_id,
+                clinic_id: membership.clinic_id,
+                membership_id: membership.id,
+                role: membership.role,
+                patient_id: membership.patient_id,
+                session_id,
+            });
+            Ok::<_, ApiError>(Some(callers.collect()))
+        })
+        .await?;
+    found.ok_or_else(|| {
+        ApiError::Unauthenticated("The fetch token is not valid, or no longer: register the device again.".into())
+    })
+}
+
+fn state(request: &HttpRequest) -> Result<&State, ApiError> {
+    let state = request.app_data::<web::Data<State>>();
+    state.map(|state| &***state).ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the app has no state")))
+}
+
 /// The bearer of the request's token.
 async fn authenticate(request: &HttpRequest) -> Result<Caller, ApiError> {
-    let state = request
-        .app_data::<web::Data<State>>()
-        .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the app has no state")))?;
+    let state = state(request)?;
     let token = bearer(request).ok_or(ApiError::Unauthenticated("Send an access token as a bearer token.".into()))?;
     let verified = state.auth.tokens.verify(token, state.clocks.wall.now()).map_err(|error| {
         tracing::debug!(reason = %error, "access token refused");

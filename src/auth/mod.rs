@@ -4,6 +4,7 @@ pub mod codes;
 pub mod email;
 mod entry;
 pub mod extract;
+pub mod fetch_token;
 pub mod keys;
 pub mod me;
 mod password;

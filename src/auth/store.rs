@@ -2,6 +2,7 @@
 //! access tokens back.
 
 mod codes;
+mod fetch_tokens;
 mod memberships;
 mod prune;
 mod revocations;
@@ -9,6 +10,7 @@ mod sessions;
 mod users;
 
 pub use codes::*;
+pub use fetch_tokens::find_fetcher;
 pub use memberships::*;
 pub use prune::prune;
 pub use revocations::*;

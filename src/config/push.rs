@@ -11,6 +11,10 @@ pub struct Push {
     pub fcm_credentials: Option<SecretString>,
     /// `MENDLINE_FCM_BASE_URL`.
     pub fcm_base_url: String,
+    /// `MENDLINE_EXPO_TOKEN`: access token, inline or a path; only projects with enhanced push security need it.
+    pub expo_token: Option<SecretString>,
+    /// `MENDLINE_EXPO_BASE_URL`.
+    pub expo_base_url: String,
     /// `MENDLINE_APNS_...`: all of it or nothing.
     pub apns: Option<Apns>,
     /// `MENDLINE_VAPID_KEY`: PEM, P-256; the first is what apps subscribe with, the others serve older subscriptions.
@@ -44,6 +48,8 @@ pub(super) fn read(vars: &mut Vars, extra_ca: Option<String>) -> Push {
     Push {
         fcm_credentials: vars.pem("MENDLINE_FCM_CREDENTIALS").map(SecretString::from),
         fcm_base_url: base_url(vars, "MENDLINE_FCM_BASE_URL", "https://fcm.googleapis.com"),
+        expo_token: vars.secret("MENDLINE_EXPO_TOKEN").map(SecretString::from),
+        expo_base_url: base_url(vars, "MENDLINE_EXPO_BASE_URL", "https://exp.host"),
         apns: apns(vars),
         vapid_key: vars.pem("MENDLINE_VAPID_KEY").map(SecretString::from),
         vapid_subject: vars.text("MENDLINE_VAPID_SUBJECT"),

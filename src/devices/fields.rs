@@ -52,7 +52,7 @@ pub struct Registration {
     pub address_kind: &'static str,
     /// Where to send to.
     pub address: Address,
-    /// What to encrypt with (Web Push).
+    /// What to encrypt with.
     pub keys: Option<WebPushKeys>,
     /// Which of our keys the subscription was made with (Web Push).
     pub vapid_key: Option<SubscribedWith>,

@@ -11,6 +11,7 @@ use crate::alerts::queue::{self, Owed, PlannedState, Recipient, RecipientKind};
 use crate::audit::{self, Entry};
 use crate::auth;
 use crate::auth::extract::Caller;
+use crate::auth::fetch_token;
 use crate::clock::Clocks;
 use crate::domain::ids;
 use crate::failpoint::failpoint;
@@ -30,12 +31,26 @@ pub enum RegisterError {
     /// What the person is owed could not be planned anew.
     #[error(transparent)]
     Planning(#[from] PlanningError),
+    /// No token could be drawn.
+    #[error("no randomness")]
+    Token,
     /// The database refused a statement.
     #[error(transparent)]
     Query(#[from] diesel::result::Error),
 }
 
-/// Registers a device of the caller, or registers it again; whether it is new. `sealed` holds address and keys.
+/// A device that was registered.
+#[derive(Debug)]
+pub struct Registered {
+    /// As it is now.
+    pub device: Device,
+    /// Whether it was unknown before.
+    pub is_new: bool,
+    /// With what its notification extension reads alerts: told this once.
+    pub fetch_token: String,
+}
+
+/// Registers a device of the caller, or registers it again. `sealed` holds address and keys.
 ///
 /// Plans come before devices, as they do when the worker settles: both take their locks in the same order.
 pub async fn register(
@@ -46,7 +61,7 @@ pub async fn register(
     id: Uuid,
     device: &Registration,
     sealed: &[u8],
-) -> Result<(Device, bool), RegisterError> {
+) -> Result<Registered, RegisterError> {
     // Whoever logs out at this moment waits, and then finds the address to remove. The user first, then the session: all
     // who take both do it in this order.
     auth::store::share_user(conn, caller.user_id).await?;
@@ -61,6 +76,7 @@ pub async fn register(
     store::lock_registration(conn, caller.user_id, &address_hash).await?;
     let vapid_key_id = vapid_key_of(conn, device, &address_hash).await?;
     let wall_now = clocks.wall.now();
+    let (fetch_token, fetch_token_hash) = fetch_token::issue(id).map_err(|_unspecified| RegisterError::Token)?;
     let row = NewDevice {
         id,
         user_id: caller.user_id,
@@ -77,6 +93,7 @@ pub async fn register(
         registered_at: wall_now,
         last_seen_at: wall_now,
         vapid_key_id: vapid_key_id.as_deref(),
+        fetch_token_hash: &fetch_token_hash,
     };
     let registered = store::upsert_device(conn, caller.user_id, &row).await?;
     let (device, is_new) = registered.ok_or(RegisterError::IdTaken)?;
@@ -84,7 +101,7 @@ pub async fn register(
         store::delete_surplus(conn, caller.user_id, id).await?;
         audit::record(conn, clocks, entry(caller, "device.register", id)).await?;
     }
-    Ok((device, is_new))
+    Ok(Registered { device, is_new, fetch_token })
 }
 
 /// Which of our keys the subscription was made with. An app that does not say made it with the current one, unless we knew

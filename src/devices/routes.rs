@@ -1,17 +1,18 @@
 //! Devices over HTTP: every route is about the caller's own.
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::fields::DeviceFields;
-use super::register::{self, RegisterError};
+use super::register::{self, RegisterError, Registered};
 use super::sealed::SealedAddress;
 use super::store::{self, Device};
 use crate::app::State;
 use crate::auth::extract::Caller;
+use crate::auth::fetch_token;
 use crate::body::{Body, Faults};
 use crate::db::Scope;
 use crate::error::{ApiError, Conflict};
@@ -37,6 +38,16 @@ struct DeviceView {
     current: bool,
     registered_at: DateTime<Utc>,
     last_seen_at: DateTime<Utc>,
+}
+
+/// A device that was just registered, with what its notification extension needs.
+#[derive(Debug, Serialize)]
+struct RegisteredView {
+    #[serde(flatten)]
+    device: DeviceView,
+    /// Reads `GET /v1/alerts/{id}` and nothing else.
+    fetch_token: String,
+    fetch_token_expires_at: DateTime<Utc>,
 }
 
 impl DeviceView {
@@ -66,6 +77,7 @@ impl From<RegisterError> for ApiError {
                 Self::conflict(Conflict::IdTaken, "Another login's device has this id: choose a fresh one.")
             }
             RegisterError::SessionEnded => Self::Unauthenticated("The session has ended: log in again.".into()),
+            RegisterError::Token => Self::Internal(anyhow::anyhow!("no fetch token could be drawn")),
             RegisterError::Planning(error) => error.into(),
             RegisterError::Query(error) => error.into(),
         }
@@ -96,7 +108,7 @@ pub async fn put_device(
     faults.finish()?;
     let address = SealedAddress { address: device.address.expose().to_owned(), keys: device.keys.clone() };
     let sealed = address.seal(&state.keys, *id)?;
-    let (device, is_new) = state
+    let Registered { device, is_new, fetch_token } = state
         .db
         .scoped(Scope::User(caller.user_id), async |conn| {
             Ok::<_, ApiError>(
@@ -109,7 +121,9 @@ pub async fn put_device(
         state.db.scoped(Scope::User(caller.user_id), revive).await?;
     }
     let mut response = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
-    Ok(answer(&mut response, DeviceView::of(device, &caller)))
+    let fetch_token_expires_at = device.registered_at + fetch_token::LIFETIME;
+    let view = RegisteredView { device: DeviceView::of(device, &caller), fetch_token, fetch_token_expires_at };
+    Ok(response.insert_header((CACHE_CONTROL, "no-store")).json(view))
 }
 
 /// Forgets a device: nothing is sent to it any more.
@@ -156,8 +170,4 @@ pub async fn test_device(
         })
         .await?;
     Ok(HttpResponse::Accepted().insert_header((CACHE_CONTROL, "no-store")).json(TestPush { alert_id }))
-}
-
-fn answer(response: &mut HttpResponseBuilder, device: DeviceView) -> HttpResponse {
-    response.insert_header((CACHE_CONTROL, "no-store")).json(device)
 }

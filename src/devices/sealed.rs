@@ -12,7 +12,7 @@ use crate::domain::device::WebPushKeys;
 pub struct SealedAddress {
     /// Token, installation id or endpoint.
     pub address: String,
-    /// What to encrypt with (Web Push).
+    /// What to encrypt with.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub keys: Option<WebPushKeys>,
 }

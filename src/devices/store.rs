@@ -90,6 +90,8 @@ pub struct NewDevice<'a> {
     pub last_seen_at: DateTime<Utc>,
     /// Which of our keys the subscription was made with (Web Push).
     pub vapid_key_id: Option<&'a str>,
+    /// SHA-256 of the secret part of the token that this registration is answered with.
+    pub fetch_token_hash: &'a [u8],
 }
 
 /// The devices of a login, the last used first.
@@ -171,6 +173,9 @@ pub async fn upsert_device(
         devices::registered_at.eq(excluded(devices::registered_at)),
         devices::last_seen_at.eq(excluded(devices::last_seen_at)),
         devices::vapid_key_id.eq(excluded(devices::vapid_key_id)),
+        devices::fetch_token_hash.eq(excluded(devices::fetch_token_hash)),
+        // The row as it was: its token goes on working until the next registration.
+        devices::fetch_token_before.eq(devices::fetch_token_hash),
         devices::quarantined_at.eq(None::<DateTime<Utc>>),
         devices::quarantine_reason.eq(None::<String>),
     ));

@@ -17,8 +17,6 @@ pub enum AddressError {
     KindWithoutFcm,
     /// Web Push needs keys.
     KeysMissing,
-    /// Only Web Push has keys.
-    KeysWithoutWebPush,
     /// `p256dh` is not an uncompressed P-256 point in base64url.
     P256dh,
     /// `auth` is not 16 bytes in base64url.
@@ -33,7 +31,7 @@ impl AddressError {
         match self {
             Self::Form(_) | Self::FidForm | Self::Endpoint(_) => "/address",
             Self::KindWithoutFcm => "/address_kind",
-            Self::KeysMissing | Self::KeysWithoutWebPush => "/keys",
+            Self::KeysMissing => "/keys",
             Self::P256dh => "/keys/p256dh",
             Self::Auth => "/keys/auth",
         }
@@ -50,7 +48,6 @@ impl fmt::Display for AddressError {
             Self::FidForm => "is not a Firebase installation id (22 characters of base64url)",
             Self::KindWithoutFcm => "only FCM has installation ids: leave it out",
             Self::KeysMissing => "Web Push needs the subscription's p256dh and auth",
-            Self::KeysWithoutWebPush => "only Web Push has keys: leave them out",
             Self::P256dh => "is not an uncompressed P-256 public key (65 bytes in base64url)",
             Self::Auth => "is not an authentication secret (16 bytes in base64url)",
             Self::Endpoint(error) => return error.fmt(f),
@@ -84,7 +81,8 @@ pub fn check_address(
     }
     match (provider, keys) {
         (ProviderKind::WebPush, None) => faults.push(AddressError::KeysMissing),
-        (ProviderKind::WebPush, Some(keys)) => {
+        // The others carry what is encrypted under them beside the rest.
+        (_, Some(keys)) => {
             if !is_uncompressed_point(&keys.p256dh) {
                 faults.push(AddressError::P256dh);
             }
@@ -92,7 +90,6 @@ pub fn check_address(
                 faults.push(AddressError::Auth);
             }
         }
-        (_, Some(_)) => faults.push(AddressError::KeysWithoutWebPush),
         (_, None) => {}
     }
     if faults.is_empty() { Ok(()) } else { Err(faults) }
@@ -192,10 +189,19 @@ mod tests {
             faults(ProviderKind::WebPush, AddressKind::Token, "https://push.example.com/", None),
             [AddressError::KeysMissing]
         );
-        assert_eq!(
-            faults(ProviderKind::Fcm, AddressKind::Token, "abc", Some(&keys())),
-            [AddressError::KeysWithoutWebPush]
-        );
+    }
+
+    #[test]
+    fn any_device_may_bring_keys_but_only_good_ones() {
+        let bad = WebPushKeys { p256dh: "B".repeat(86), auth: "short".into() };
+        let apns = "0aF9".repeat(16);
+        for (provider, address) in
+            [(ProviderKind::Fcm, "abc"), (ProviderKind::Apns, &apns), (ProviderKind::Expo, "ExponentPushToken[x]")]
+        {
+            assert_eq!(faults(provider, AddressKind::Token, address, Some(&keys())), []);
+            let found = faults(provider, AddressKind::Token, address, Some(&bad));
+            assert_eq!(found, [AddressError::P256dh, AddressError::Auth]);
+        }
     }
 
     proptest! {

@@ -95,7 +95,8 @@ impl fmt::Debug for Address {
     }
 }
 
-/// The two values with which a Web Push subscription lets us encrypt for it, in base64url.
+/// The two values with which a device lets us encrypt for it, in base64url: those of a Web Push subscription, or a pair that
+/// the app made itself.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebPushKeys {

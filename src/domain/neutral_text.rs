@@ -18,12 +18,17 @@ word_enum! {
     }
 }
 
+/// The language in which sentences come for `locale` (a BCP 47 tag; only its language counts): English where we do not
+/// speak it.
+pub fn language(locale: &str) -> &'static str {
+    let language = locale.split(['-', '_']).next().unwrap_or_default();
+    ["es", "de", "fr", "pt"].into_iter().find(|ours| language.eq_ignore_ascii_case(ours)).unwrap_or("en")
+}
+
 impl NeutralKind {
-    /// The sentence in the language of `locale` (a BCP 47 tag; only its language counts), in English where we do not
-    /// speak it.
+    /// The sentence in the language of `locale`.
     pub fn sentence(self, locale: &str) -> &'static str {
-        let language = locale.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
-        let [message, reminder, question, review] = match language.as_str() {
+        let [message, reminder, question, review] = match language(locale) {
             "es" => [
                 "Tienes un mensaje nuevo.",
                 "Un recordatorio para ti.",

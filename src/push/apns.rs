@@ -137,7 +137,7 @@ impl Apns {
                 },
                 // Apple's clock is the wall's; how long the message is worth anything is the story's to say.
                 expires: self.clocks.wall.now() + TimeDelta::seconds(ttl.into()),
-                body: body::of(message)?,
+                body: body::of(target, message)?,
             })
         };
         let world = self.world(target.environment);

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::http::HttpSettings;
-use super::{PushProvider, Registry, apns, fcm, web_push};
+use super::{PushProvider, Registry, apns, expo, fcm, web_push};
 use crate::clock::Clocks;
 use crate::config;
 use crate::domain::device::ProviderKind;
 use crate::domain::endpoint::AllowedHosts;
 
 /// Every provider there is.
-const CARRIERS: &[Carrier] = &[fcm::CARRIER, apns::CARRIER, web_push::CARRIER];
+const CARRIERS: &[Carrier] = &[fcm::CARRIER, apns::CARRIER, web_push::CARRIER, expo::CARRIER];
 
 /// A provider before it is made.
 #[derive(Debug, Clone, Copy)]

@@ -22,7 +22,7 @@ pub use failure::Failure;
 pub use one_connection::OneConnection;
 pub use retry_after::{MAX_RETRY_AFTER, parse_retry_after};
 
-/// As much of an answer as is read. Every documented error body is below 2 KiB.
+/// As much of an answer as is read, unless somebody expects more. Every documented error body is below 2 KiB.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// Requests in flight per client, which is per HTTP/2 connection: servers announce about 100 streams.
@@ -77,7 +77,7 @@ pub enum HttpClientError {
 pub enum BodyEnd {
     /// All of it was read.
     Whole,
-    /// It was longer than [`MAX_BODY_BYTES`] and cut off.
+    /// It was longer than is read and cut off.
     CutOff,
     /// The connection ended or the time was over before it was complete.
     Broken,
@@ -151,7 +151,7 @@ impl HttpClient {
         };
         let lane = lanes.freest();
         let permit = lane.permits.acquire().await.map_err(|_closed| Failure::NotSent("shutting_down"))?;
-        Ok(Turn { client: &lane.client, url, _permit: permit })
+        Ok(Turn { client: &lane.client, url, most: MAX_BODY_BYTES, _permit: permit })
     }
 }
 
@@ -160,30 +160,44 @@ impl HttpClient {
 pub struct Turn<'a> {
     client: &'a reqwest::Client,
     url: Url,
+    /// As much of the answer as is read.
+    most: usize,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Turn<'_> {
+    /// Reads more of the answer than is usual: for those who are answered about many messages at once.
+    #[must_use]
+    pub fn reading(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+
     /// Posts `body` and reads the answer, whatever its status.
     pub async fn post(self, headers: HeaderMap, body: Vec<u8>) -> Result<Reply, Failure> {
-        post(self.client, self.url, headers, body).await
+        post(self.client, self.url, headers, body, self.most).await
     }
 }
 
-async fn post(client: &reqwest::Client, url: Url, headers: HeaderMap, body: Vec<u8>) -> Result<Reply, Failure> {
+async fn post(
+    client: &reqwest::Client,
+    url: Url,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    most: usize,
+) -> Result<Reply, Failure> {
     let request = client.post(url).headers(headers).body(body);
     let response = request.send().await.map_err(|error| Failure::from_error(&error))?;
-    Ok(read(response).await)
+    Ok(read(response, most).await)
 }
 
-async fn read(mut response: reqwest::Response) -> Reply {
+async fn read(mut response: reqwest::Response, most: usize) -> Reply {
     let status = response.status().as_u16();
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mut body = Vec::new();
     let end = loop {
         match response.chunk().await {
             Ok(Some(chunk)) => {
-                let room = MAX_BODY_BYTES - body.len();
+                let room = most - body.len();
                 body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
                 if chunk.len() > room {
                     break BodyEnd::CutOff;

@@ -1,5 +1,5 @@
 //! What is handed to a provider, whichever it is: ids, a neutral text, and how long it is worth anything.
-//! Health data has no place in these types: the app fetches the real text once the phone is unlocked.
+//! Health data has no place in these types but one, which is encrypted for the phone: otherwise the app fetches the text.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -97,6 +97,15 @@ impl VisibleText {
     }
 }
 
+/// Words for the person alone: they leave this server only encrypted to a key that the phone holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Private {
+    /// What the alert says.
+    pub words: VisibleText,
+    /// The person agreed to see them on the lock screen; otherwise the phone keeps them until it is unlocked.
+    pub on_lock_screen: bool,
+}
+
 /// One message for one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushMessage {
@@ -106,8 +115,10 @@ pub struct PushMessage {
     pub collapse: Collapse,
     /// What the app gets.
     pub payload: Payload,
-    /// What the lock screen gets.
+    /// What the lock screen gets, and whoever carries the message reads.
     pub text: VisibleText,
+    /// What only the phone may read, where it has a key for it.
+    pub private: Option<Private>,
     /// How prompt it must be.
     pub urgency: Urgency,
     /// The moment from which it is worth nothing, by the story's clock.
@@ -138,6 +149,7 @@ mod tests {
             collapse: Collapse::new("AAAAAAAAAAAAAAAAAAAAAA"),
             payload: Payload::new(Uuid::from_u128(7), "r1", NeutralKind::Reminder),
             text: VisibleText::neutral(NeutralKind::Reminder, "en"),
+            private: None,
             urgency: Urgency::Normal,
             expires_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
         }

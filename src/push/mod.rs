@@ -5,14 +5,16 @@
 pub mod apns;
 mod carriers;
 pub mod check;
+pub mod expo;
 pub mod fcm;
 pub mod http;
 pub mod message;
 pub mod recording;
+pub mod sealed;
 pub mod web_push;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -25,7 +27,7 @@ use crate::domain::device::{Address, AddressKind, Environment, ProviderKind, Web
 
 pub use carriers::{Carrier, Setup, SetupError, configured};
 pub use check::{Finding, Verdict};
-pub use message::{Collapse, Payload, PushMessage, Urgency, VisibleText};
+pub use message::{Collapse, Payload, Private, PushMessage, Urgency, VisibleText};
 
 /// One device's address, as a provider needs it.
 #[derive(Debug, Clone)]
@@ -42,7 +44,7 @@ pub struct PushTarget {
     pub environment: Environment,
     /// Where to send.
     pub address: Address,
-    /// What to encrypt with (Web Push).
+    /// What to encrypt with: what only the phone may read travels under these.
     pub keys: Option<WebPushKeys>,
     /// Which of our keys the subscription was made with (Web Push), where the device told us.
     pub vapid_key_id: Option<String>,
@@ -89,6 +91,24 @@ pub trait PushProvider: Send + Sync {
 
     /// Looks at our own credentials, one by one, without reaching anybody. It takes no longer than a send.
     fn check(&self) -> BoxFuture<'_, Vec<Finding>>;
+
+    /// Whom to ask later what became of accepted messages, where an acceptance is no more than a promise.
+    fn receipts(&self) -> Option<&dyn Receipts> {
+        None
+    }
+}
+
+/// What became of messages, by the id they were accepted under.
+pub type WhatBecame = HashMap<String, PushOutcome>;
+
+/// The memory of a provider that hands messages on: it knows after a while what became of them.
+pub trait Receipts: Send + Sync {
+    /// The most ids in one question.
+    fn most(&self) -> usize;
+
+    /// What became of the messages that were accepted under these ids. An id that is missing in the answer is not known
+    /// yet, or no longer. An error says why nothing can be learnt for now.
+    fn ask<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, Result<WhatBecame, PushOutcome>>;
 }
 
 /// The providers of this installation.
@@ -106,6 +126,11 @@ impl Registry {
     /// Who is configured.
     pub fn kinds(&self) -> impl Iterator<Item = ProviderKind> {
         self.0.keys().copied()
+    }
+
+    /// The memory of a provider that has one.
+    pub fn receipts(&self, kind: ProviderKind) -> Option<&dyn Receipts> {
+        self.0.get(&kind)?.receipts()
     }
 
     /// Hands the message to the target's provider. One that is not configured is a matter of our credentials: no

@@ -2,8 +2,6 @@
 //! The endpoint is the device's own choice, so nothing that comes back from it is trusted beyond that endpoint.
 
 mod classify;
-mod encryption;
-mod receiver;
 mod vapid;
 mod vapid_key;
 
@@ -12,20 +10,17 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
-use serde::Serialize;
 use url::Url;
 
 use super::http::{HttpClient, HttpClientError, HttpSettings};
-use super::{
-    Carrier, Finding, Payload, PushMessage, PushProvider, PushTarget, Setup, SetupError, Urgency, VisibleText,
-};
+use super::sealed;
+use super::{Carrier, Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError, Urgency};
 use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::ProviderKind;
 use crate::domain::endpoint::AllowedHosts;
 
-pub use encryption::{EncryptionError, MAX_PLAINTEXT_BYTES};
-pub use receiver::Receiver;
+pub use super::sealed::{EncryptionError, MAX_PLAINTEXT_BYTES, Receiver};
 pub use vapid::{InvalidVapidSubject, VapidSubject};
 pub use vapid_key::{InvalidVapidKey, VapidKey, VapidKeys};
 
@@ -48,16 +43,6 @@ pub struct WebPush {
     http: HttpClient,
     vapid: vapid::Vapid,
     clocks: Clocks,
-}
-
-/// What is encrypted: the payload that every provider carries, and the neutral text, since here it is the app that
-/// shows it.
-#[derive(Serialize)]
-struct Plaintext<'a> {
-    #[serde(flatten)]
-    payload: &'a Payload,
-    #[serde(flatten)]
-    text: &'a VisibleText,
 }
 
 /// Whom push services may write to where the operator has not said: they want a subject, and development has none.
@@ -101,9 +86,7 @@ impl WebPush {
         let rejected = |reason: &'static str| PushOutcome::Rejected { reason: reason.into() };
         let Ok(url) = Url::parse(target.address.expose()) else { return Err(suspect("not_a_url")) };
         let Some(keys) = &target.keys else { return Err(suspect("no_keys")) };
-        let plaintext = Plaintext { payload: &message.payload, text: &message.text };
-        let Ok(plaintext) = serde_json::to_vec(&plaintext) else { return Err(rejected("payload")) };
-        let body = encryption::encrypt(keys, &plaintext).map_err(|error| match error {
+        let body = sealed::seal(keys, message).map_err(|error| match error {
             EncryptionError::Keys => suspect("bad_keys"),
             EncryptionError::TooLong => rejected("too_long"),
             EncryptionError::Crypto => rejected("crypto"),

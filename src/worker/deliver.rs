@@ -12,14 +12,14 @@ use super::Parts;
 use super::health::Health;
 use crate::alerts::message;
 use crate::alerts::queue::{AttemptRow, Claim, Settlement};
-use crate::alerts::store::DeviceRow;
+use crate::alerts::store::{DeviceRow, ReceiptRow};
 use crate::devices::sealed::SealedAddress;
 use crate::domain::alert::{Decision, DeviceResult, PushOutcome, TryFrame, decide};
 use crate::domain::backoff::{MAX_JITTER_BP, MAX_TRIES};
 use crate::domain::device::{Address, ProviderKind};
 use crate::domain::ids;
 use crate::failpoint::failpoint;
-use crate::push::{Collapse, Payload, PushMessage, PushTarget, Urgency, VisibleText};
+use crate::push::{Collapse, Payload, Private, PushMessage, PushTarget, Urgency, VisibleText};
 use crate::telemetry::{Metrics, PushLabels};
 
 /// What came of one claimed alert, to be written.
@@ -27,6 +27,8 @@ use crate::telemetry::{Metrics, PushLabels};
 pub(super) struct Finished {
     pub(super) settlement: Settlement,
     pub(super) attempts: Vec<AttemptRow>,
+    /// Whom to ask later what became of an accepted message, and for what.
+    pub(super) receipts: Vec<(&'static str, ReceiptRow)>,
     /// Addresses that are gone: the device, and since when.
     pub(super) dead: Vec<(Uuid, DateTime<Utc>)>,
     /// Addresses to leave alone: the device, when we tried it, and the provider's word.
@@ -84,8 +86,10 @@ pub(super) async fn deliver(
         at: frame.now,
         reason,
     };
-    let mut finished = Finished { settlement, attempts: Vec::new(), dead: Vec::new(), suspect: Vec::new() };
+    let mut finished =
+        Finished { settlement, attempts: Vec::new(), receipts: Vec::new(), dead: Vec::new(), suspect: Vec::new() };
     for sent in sent {
+        finished.receipts.extend(sent.attempt.as_ref().and_then(|attempt| receipt(parts, attempt)));
         match &sent.result {
             DeviceResult::Tried(PushOutcome::Unregistered { since }) => {
                 finished.dead.push((sent.device_id, since.unwrap_or(sent.started_at)));
@@ -158,7 +162,7 @@ async fn send(
         return without_try(DeviceResult::LeftAlone { wait: TimeDelta::zero(), reason: "place_lost".into() });
     }
     failpoint!("send:before");
-    let message = message(parts, claim, device);
+    let message = message(parts, claim, device, target.keys.is_some());
     let clock = Instant::now();
     let given_up = |reason: &'static str| PushOutcome::Unavailable { retry_after: None, reason: reason.into() };
     let outcome = tokio::select! {
@@ -200,6 +204,22 @@ async fn send(
     Sent { device_id: device.device_id, started_at, result, attempt: Some(attempt) }
 }
 
+/// What to ask for later, if the message was accepted by somebody who only promises.
+fn receipt(parts: &Parts, attempt: &AttemptRow) -> Option<(&'static str, ReceiptRow)> {
+    // Only an accepted message has an id.
+    let receipt_id = attempt.provider_message_id.clone()?;
+    parts.registry.receipts(attempt.provider.parse().ok()?)?;
+    let row = ReceiptRow {
+        clinic_id: attempt.clinic_id,
+        receipt_id,
+        alert_id: attempt.alert_id,
+        device_id: attempt.device_id,
+        claim_no: attempt.claim_no,
+        accepted_at: attempt.at,
+    };
+    Some((attempt.provider, row))
+}
+
 fn count(parts: &Parts, provider: &'static str, outcome: &'static str) {
     parts.metrics.pushes.get_or_create(&PushLabels { provider, outcome }).inc();
 }
@@ -220,36 +240,44 @@ fn target(parts: &Parts, device: &DeviceRow) -> Option<PushTarget> {
     })
 }
 
-fn message(parts: &Parts, claim: &Claim, device: &DeviceRow) -> PushMessage {
+/// Words go where only the phone reads them, if it has a key; if not, to the lock screen of whoever agreed to that.
+fn message(parts: &Parts, claim: &Claim, device: &DeviceRow, has_keys: bool) -> PushMessage {
     let kind = message::neutral_kind(&claim.category);
-    let details = if device.show_details { details(parts, claim, &device.locale) } else { None };
+    let words = if has_keys || device.show_details { details(parts, claim, &device.locale) } else { None };
+    let neutral = || VisibleText::neutral(kind, &device.locale);
+    let (text, private) = match words {
+        Some(words) if has_keys => (neutral(), Some(Private { words, on_lock_screen: device.show_details })),
+        words => (words.unwrap_or_else(neutral), None),
+    };
     PushMessage {
         delivery_id: ids::delivery_id(claim.id, device.device_id),
         collapse: Collapse::new(parts.keys.collapse(claim.id)),
         payload: Payload::new(claim.id, parts.keys.recipient_tag(claim.recipient_id), kind),
-        text: details.unwrap_or_else(|| VisibleText::neutral(kind, &device.locale)),
+        text,
+        private,
         urgency: if claim.urgent { Urgency::High } else { Urgency::Normal },
         expires_at: claim.expires_at,
     }
 }
 
-/// What a patient who asked for details sees: the words of the protocol's item. What is for staff is about somebody else,
-/// who agreed to nothing.
+/// What a patient's own alert says: the words of the protocol's item. What is for staff is about somebody else, who agreed
+/// to nothing. A test says so, to anybody.
 fn details(parts: &Parts, claim: &Claim, locale: &str) -> Option<VisibleText> {
-    if claim.recipient_kind != "patient" {
-        return None;
-    }
-    let version = parts.catalogue.cached(claim.protocol_version_id?)?;
-    let texts = version.texts_for(&[locale], false);
-    let said = message::of_item(&version, texts, claim.item_key.as_deref()?, claim.seq)?;
+    let said = match claim.category.as_str() {
+        "test" => message::of_test(),
+        _ if claim.recipient_kind != "patient" => return None,
+        _ => {
+            let version = parts.catalogue.cached(claim.protocol_version_id?)?;
+            let texts = version.texts_for(&[locale], false);
+            message::of_item(&version, texts, claim.item_key.as_deref()?, claim.seq)?
+        }
+    };
     Some(VisibleText { title: said.title, body: Some(said.body).filter(|body| !body.is_empty()) })
 }
 
-/// The versions whose words somebody among these devices wants to see.
-pub(super) fn wanted_versions(claims: &[Claim], devices: &[DeviceRow]) -> BTreeSet<Uuid> {
-    let detailed = devices.iter().filter(|device| device.show_details);
-    let claims = detailed.filter_map(|device| claims.get(usize::try_from(device.position).ok()?.checked_sub(1)?));
-    claims.filter_map(|claim| claim.protocol_version_id).collect()
+/// The versions whose words somebody among these claims may be told: whose phones can read them in private is sealed.
+pub(super) fn wanted_versions(claims: &[Claim]) -> BTreeSet<Uuid> {
+    claims.iter().filter_map(|claim| claim.protocol_version_id).collect()
 }
 
 fn observe(parts: &Parts, claim: &Claim, decision: Decision) {

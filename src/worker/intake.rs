@@ -107,7 +107,7 @@ pub(super) async fn devices(
     }
     let devices = store::list_devices(conn, claims).await?;
     // A version is read once and then in memory; without its words the neutral sentence has to do.
-    for id in deliver::wanted_versions(claims, &devices) {
+    for id in deliver::wanted_versions(claims) {
         match parts.catalogue.version(conn, id).await {
             Err(CatalogueError::Db(error)) => return Err(error),
             Err(error) => tracing::error!(%error, "alerts go out without the details that were asked for"),

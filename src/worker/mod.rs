@@ -3,7 +3,8 @@
 //!
 //! `presence.rs` is the worker's place among the others, `agenda.rs` knows what is due when, `intake.rs` claims,
 //! `flight.rs` and `deliver.rs` take one alert to its devices, `health/` knows which push services to leave alone,
-//! `settle.rs` writes results in batches, `maintenance.rs` tidies up.
+//! `settle.rs` writes results in batches, `receipts.rs` asks later what became of
+//! them, `maintenance.rs` tidies up.
 
 mod agenda;
 mod deliver;
@@ -12,6 +13,7 @@ mod health;
 mod intake;
 mod maintenance;
 mod presence;
+mod receipts;
 mod settle;
 
 use std::sync::Arc;
@@ -131,7 +133,10 @@ impl Worker {
             tracing::warn!(%error, "what other workers know of push services could not be read");
         }
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let tidy = tokio::spawn(maintenance::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()));
+        let tidy = tokio::spawn(futures_util::future::join(
+            maintenance::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
+            receipts::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
+        ));
         while !stop.is_cancelled() {
             match Presence::register(&self.parts.db).await {
                 Ok(presence) => self.work(presence, &stop).await,

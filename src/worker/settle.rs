@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::Parts;
 use super::deliver::Finished;
 use crate::alerts::queue::{self, AttemptRow, Claim, Settlement};
+use crate::alerts::store;
 use crate::db::{DbError, Dedicated, Scope};
 use crate::devices;
 use crate::failpoint::failpoint;
@@ -124,11 +125,13 @@ pub(super) async fn write(
 ) -> std::result::Result<usize, DbError> {
     let settlements: Vec<Settlement> = finished.iter().map(|result| result.settlement.clone()).collect();
     let attempts: Vec<AttemptRow> = finished.iter().flat_map(|result| result.attempts.clone()).collect();
+    let receipts: Vec<_> = finished.iter().flat_map(|result| result.receipts.clone()).collect();
     let now = parts.clocks.wall.now();
     let settled = match again {
         false => queue::settle(conn, &settlements, &attempts).await?,
         true => queue::settle_again(conn, &settlements, &attempts).await?,
     };
+    store::insert_receipts(conn, &receipts).await?;
     for (device, since) in finished.iter().flat_map(|result| &result.dead) {
         // Set aside first: a whole wave of them would be our mistake. They are forgotten a day later.
         devices::store::quarantine(conn, *device, devices::store::DEAD, *since, now).await?;

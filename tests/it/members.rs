@@ -238,7 +238,7 @@ async fn apps_learn_what_the_server_speaks_before_anybody_logs_in() {
     let config = app.get("/v1/config", "").await.expect(200);
     assert_eq!(config["minimum_app_version"], "1.4.0");
     assert!(config.get("terms_version").is_none());
-    assert_eq!(config["features"], json!(["web_push"]));
+    assert_eq!(config["features"], json!(["web_push", "expo"]));
     // An uncompressed P-256 point: 65 bytes, base64url.
     assert_eq!(config["vapid_public_key"].as_str().unwrap().len(), 87);
     assert!(config["server_time"].as_str().unwrap().ends_with('Z'));

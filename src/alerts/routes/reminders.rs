@@ -65,6 +65,7 @@ pub async fn list_reminders(
         }
         Ok::<_, ApiError>(found)
     });
-    let (views, languages): (Vec<_>, Vec<_>) = found.await?.into_iter().map(|found| view(found, &wanted)).unzip();
+    let (views, languages): (Vec<_>, Vec<_>) =
+        found.await?.into_iter().map(|found| view(found, &wanted, false)).unzip();
     computed_answer(&known, languages.first().map_or(FALLBACK, String::as_str), &List::whole(views))
 }

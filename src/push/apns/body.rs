@@ -1,9 +1,10 @@
-//! The JSON that a phone gets: a visible alert that the app's extension may replace, and what it needs for that.
+//! The JSON that a phone gets: a visible alert that the app's extension may replace, and what it needs for that: the
+//! words encrypted to the phone, where it has a key, else what to fetch.
 
 use serde::Serialize;
 
 use crate::domain::alert::PushOutcome;
-use crate::push::{Payload, PushMessage, VisibleText};
+use crate::push::{Payload, PushMessage, PushTarget, VisibleText, sealed};
 
 /// Apple's limit for alerts.
 pub(super) const MAX_BYTES: usize = 4096;
@@ -16,6 +17,9 @@ struct Body<'a> {
     aps: Aps<'a>,
     #[serde(flatten)]
     payload: &'a Payload,
+    /// Encrypted to the phone's key, in base64url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -29,10 +33,11 @@ struct Aps<'a> {
     mutable_content: u8,
 }
 
-pub(super) fn of(message: &PushMessage) -> Result<Vec<u8>, PushOutcome> {
+pub(super) fn of(target: &PushTarget, message: &PushMessage) -> Result<Vec<u8>, PushOutcome> {
     let aps =
         Aps { alert: &message.text, sound: "default", category: message.payload.category.as_str(), mutable_content: 1 };
     let rejected = |reason: &'static str| PushOutcome::Rejected { reason: reason.into() };
-    let body = serde_json::to_vec(&Body { aps, payload: &message.payload }).map_err(|_never| rejected("payload"))?;
+    let body = Body { aps, payload: &message.payload, sealed: sealed::seal_private(target, message) };
+    let body = serde_json::to_vec(&body).map_err(|_never| rejected("payload"))?;
     if body.len() > MAX_BYTES { Err(rejected("too_long")) } else { Ok(body) }
 }

@@ -1,12 +1,15 @@
 //! The JSON of one message. FCM speaks for three platforms, and each has its own block.
 //! No `collapse_key` anywhere: a device may have four at a time, and alerts would push each other out.
+//!
+//! What only the phone may read makes a message of data alone: on Android the app itself decrypts and shows it, on Apple's
+//! phones the neutral alert of the `apns` block is what the app's extension replaces.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::domain::device::AddressKind;
-use crate::push::{PushMessage, PushTarget, Urgency, VisibleText};
+use crate::push::{PushMessage, PushTarget, Urgency, VisibleText, sealed};
 
 /// What is asked of FCM to see whether it knows us: to look at a message to nobody, and not to send it.
 pub(super) const PROBE: &[u8] = br#"{"validate_only":true,"message":{"token":"mendline-doctor","data":{"v":"1"}}}"#;
@@ -22,7 +25,8 @@ struct Message<'a> {
     token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fid: Option<&'a str>,
-    notification: &'a VisibleText,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notification: Option<&'a VisibleText>,
     data: Data<'a>,
     android: Android<'a>,
     apns: Apns<'a>,
@@ -36,13 +40,17 @@ struct Data<'a> {
     alert_id: Uuid,
     recipient: &'a str,
     category: &'static str,
+    /// Encrypted to the phone's key, in base64url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Android<'a> {
     priority: &'static str,
     ttl: String,
-    notification: AndroidNotification<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notification: Option<AndroidNotification<'a>>,
 }
 
 #[derive(Serialize)]
@@ -108,6 +116,9 @@ impl<'a> Request<'a> {
         };
         let collapse = message.collapse.as_str();
         let category = message.payload.category.as_str();
+        let sealed = sealed::seal_private(target, message);
+        let by_the_app = sealed.is_some();
+        let drawer = AndroidNotification { tag: collapse, channel_id: category, visibility: "PRIVATE" };
         let expires = now + TimeDelta::seconds(i64::from(ttl));
         // What somebody is meant to see at its time must wake a dozing phone; only what may wait saves the battery.
         let (priority, apns_priority) = match message.urgency {
@@ -118,18 +129,15 @@ impl<'a> Request<'a> {
             message: Message {
                 token,
                 fid,
-                notification: &message.text,
+                notification: (!by_the_app).then_some(&message.text),
                 data: Data {
                     v: message.payload.version().to_string(),
                     alert_id: message.payload.alert_id,
                     recipient: &message.payload.recipient,
                     category,
+                    sealed,
                 },
-                android: Android {
-                    priority,
-                    ttl: format!("{ttl}s"),
-                    notification: AndroidNotification { tag: collapse, channel_id: category, visibility: "PRIVATE" },
-                },
+                android: Android { priority, ttl: format!("{ttl}s"), notification: (!by_the_app).then_some(drawer) },
                 apns: Apns {
                     headers: ApnsHeaders {
                         apns_collapse_id: collapse,

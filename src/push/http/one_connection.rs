@@ -42,7 +42,7 @@ impl OneConnection {
 
     /// Posts `body` and reads the answer, whatever its status.
     pub async fn post(&self, url: Url, headers: HeaderMap, body: Vec<u8>) -> Result<Reply, Failure> {
-        super::post(&self.0, url, headers, body).await
+        super::post(&self.0, url, headers, body, super::MAX_BODY_BYTES).await
     }
 }
 

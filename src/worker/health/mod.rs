@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::alert::{DeviceResult, PushOutcome, Reason, Scope};
-use crate::domain::breaker::{Admission, Answer, PutOff, Ticket};
+use crate::domain::breaker::{Admission, Answer, Learned, PutOff, Ticket};
 use crate::domain::device::ProviderKind;
 use crate::push::PushTarget;
 use crate::telemetry::Metrics;
@@ -161,13 +161,35 @@ impl Health {
             pass.realm.accepted(now);
             return None;
         }
+        let learned = self.learn_of_service(&pass.realm, pass.ticket, target.device_id, outcome, now);
+        (!learned.believed).then(|| DeviceResult::from(pass.realm.put_off(pass.alert, now)))
+    }
+
+    /// Learns from what a service said later, of a message that it had accepted or when it was asked: no send waits for it.
+    /// While the service is in trouble, that says nothing new of it.
+    pub(super) fn learn_later(&self, target: &PushTarget, outcome: &PushOutcome, now: DateTime<Utc>) {
+        self.learn_of_device(target, outcome, now);
+        let realm = self.realm(target.provider, &target.realm(), now);
+        if let Some(ticket) = realm.open() {
+            self.learn_of_service(&realm, ticket, target.device_id, outcome, now);
+        }
+    }
+
+    fn learn_of_service(
+        &self,
+        realm: &Arc<Realm>,
+        ticket: Ticket,
+        device: Uuid,
+        outcome: &PushOutcome,
+        now: DateTime<Utc>,
+    ) -> Learned {
         let reason = match outcome {
             PushOutcome::Unregistered { .. } => "unregistered".into(),
             other => other.reason().map_or(Reason::Borrowed("accepted"), |reason| reason.to_owned().into()),
         };
-        let learned = pass.realm.learn(answer, &reason, target.device_id, pass.ticket, now);
+        let learned = realm.learn(Answer::of(outcome), &reason, device, ticket, now);
         self.remember(&learned.take_back, now);
-        (!learned.believed).then(|| DeviceResult::from(pass.realm.put_off(pass.alert, now)))
+        learned
     }
 
     fn learn_of_device(&self, target: &PushTarget, outcome: &PushOutcome, now: DateTime<Utc>) {

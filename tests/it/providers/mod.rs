@@ -6,6 +6,7 @@ mod apns;
 mod apns_connection;
 mod apns_table;
 mod check;
+mod expo;
 mod faults;
 mod fcm;
 mod http_guard;
@@ -50,6 +51,7 @@ pub fn message() -> PushMessage {
         collapse: Collapse::new("c0llapse-name-0f-22-ch"),
         payload: Payload::new(alert, "r7", NeutralKind::Reminder),
         text: VisibleText::neutral(NeutralKind::Reminder, "en"),
+        private: None,
         urgency: Urgency::Normal,
         expires_at: clocks().care.now() + TimeDelta::hours(2),
     }

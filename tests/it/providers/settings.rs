@@ -47,8 +47,8 @@ fn all_but(changes: &[(&'static str, &str)]) -> Result<Vec<ProviderKind>, String
 
 #[test]
 fn an_installation_has_the_providers_that_it_has_credentials_for() {
-    assert_eq!(providers(&[]), Ok(vec![ProviderKind::WebPush]));
-    assert_eq!(all_but(&[]), Ok(vec![ProviderKind::Fcm, ProviderKind::Apns, ProviderKind::WebPush]));
+    assert_eq!(providers(&[]), Ok(vec![ProviderKind::WebPush, ProviderKind::Expo]));
+    assert_eq!(all_but(&[]), Ok(ProviderKind::ALL.to_vec()));
 }
 
 #[test]
@@ -69,6 +69,8 @@ fn credentials_that_cannot_be_used_stop_the_start_with_the_variables_name() {
     let garbage = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n";
     let half = format!("{}{garbage}", VapidKey::generate_pem().unwrap());
     for (variable, value) in [
+        ("MENDLINE_EXPO_TOKEN", "tökén"),
+        ("MENDLINE_EXPO_BASE_URL", "nowhere"),
         ("MENDLINE_APNS_KEY", garbage),
         ("MENDLINE_APNS_KEY", &p384),
         ("MENDLINE_APNS_KEY", "/no/such/file.p8"),

@@ -1,0 +1,1 @@
+ALTER TABLE devices DROP COLUMN fetch_token_before, DROP COLUMN fetch_token_hash;

@@ -1,0 +1,185 @@
+//! Asking providers that only promise what became of the messages they accepted. An alert that was sent stays sent: what
+//! is learnt concerns the device, our credentials, and whoever wants to know why nothing arrived.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::health::Health;
+use super::{Parts, Worker};
+use crate::alerts::queue::{self, AttemptRow};
+use crate::alerts::store::{self, ReceiptRow};
+use crate::db::{DbError, Scope};
+use crate::devices;
+use crate::domain::alert::PushOutcome;
+use crate::domain::device::{Address, AddressKind, Environment, ProviderKind};
+use crate::push::{PushTarget, Receipts, WhatBecame};
+use crate::telemetry::PushLabels;
+
+/// How often a worker looks for receipts to ask for.
+const EVERY: TimeDelta = TimeDelta::minutes(1);
+
+impl Worker {
+    /// Asks for every receipt that is to be asked for now, and acts on the answers; returns how many there were: the step
+    /// that tests take.
+    pub async fn ask_for_receipts(&self) -> anyhow::Result<usize> {
+        Ok(round(&self.parts, &self.health).await?)
+    }
+}
+
+/// Asks again and again until `stop`. What is interrupted is asked for later.
+pub(super) async fn run(parts: Arc<Parts>, health: Arc<Health>, stop: CancellationToken) {
+    let work = async {
+        loop {
+            if let Err(error) = round(&parts, &health).await {
+                tracing::warn!(%error, "receipts could not be asked for; they are later");
+            }
+            let wall = &parts.clocks.wall;
+            wall.sleep_until(wall.now() + EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work => {}
+    }
+}
+
+async fn round(parts: &Parts, health: &Health) -> Result<usize, DbError> {
+    let mut answered = 0;
+    for kind in ProviderKind::ALL {
+        if let Some(receipts) = parts.registry.receipts(*kind) {
+            answered += ask(parts, health, *kind, receipts).await?;
+        }
+    }
+    Ok(answered)
+}
+
+/// Everything that one provider is to be asked for. If it cannot be asked, the rest waits as well.
+async fn ask(parts: &Parts, health: &Health, kind: ProviderKind, receipts: &dyn Receipts) -> Result<usize, DbError> {
+    let provider = kind.as_str();
+    let mut answered = 0;
+    loop {
+        let now = parts.clocks.wall.now();
+        let (forgotten, rows) = parts
+            .db
+            .scoped(Scope::System, async |conn| {
+                let forgotten = store::delete_forgotten(conn, provider, now).await?;
+                Ok::<_, DbError>((forgotten, store::claim_receipts(conn, provider, now, receipts.most()).await?))
+            })
+            .await?;
+        count(parts, provider, "missing", u64::try_from(forgotten).unwrap_or(0));
+        if rows.is_empty() {
+            return Ok(answered);
+        }
+        let ids: Vec<String> = rows.iter().map(|row| row.receipt_id.clone()).collect();
+        match receipts.ask(&ids).await {
+            Ok(known) => answered += act(parts, health, kind, &rows, known).await?,
+            Err(refused) => {
+                count(parts, provider, "not_asked", u64::try_from(rows.len()).unwrap_or(0));
+                tracing::debug!(
+                    push.provider = provider,
+                    push.reason = refused.reason(),
+                    "receipts were not to be had"
+                );
+                if matches!(refused, PushOutcome::Unauthorized { .. }) {
+                    health.learn_later(&behind(kind, rows[0].device_id, rows[0].accepted_at), &refused, now);
+                }
+                return Ok(answered);
+            }
+        }
+    }
+}
+
+/// Acts on what is known by now, once, whoever else may have asked; returns how many receipts those were.
+async fn act(
+    parts: &Parts,
+    health: &Health,
+    kind: ProviderKind,
+    rows: &[ReceiptRow],
+    mut known: WhatBecame,
+) -> Result<usize, DbError> {
+    let now = parts.clocks.wall.now();
+    let provider = kind.as_str();
+    let answered: Vec<&ReceiptRow> = rows.iter().filter(|row| known.contains_key(&row.receipt_id)).collect();
+    if answered.is_empty() {
+        return Ok(0);
+    }
+    let learnt: HashMap<&ReceiptRow, PushOutcome> =
+        answered.iter().filter_map(|row| Some((*row, known.remove(&row.receipt_id)?))).collect();
+    let ours = parts
+        .db
+        .scoped(Scope::System, async |conn| {
+            let ours = store::delete_answered(conn, provider, &answered).await?;
+            let learnt = learnt.iter().filter(|(row, _)| ours.contains(&row.receipt_id));
+            let failed: Vec<_> = learnt.filter(|(_, outcome)| !is_good(outcome)).collect();
+            let attempts: Vec<AttemptRow> =
+                failed.iter().map(|(row, outcome)| attempt(provider, row, outcome, now)).collect();
+            if !attempts.is_empty() {
+                queue::settle(conn, &[], &attempts).await?;
+            }
+            for (row, outcome) in failed {
+                if let PushOutcome::Unregistered { since } = outcome {
+                    let since = since.unwrap_or(row.accepted_at);
+                    devices::store::quarantine(conn, row.device_id, devices::store::DEAD, since, now).await?;
+                }
+            }
+            Ok::<_, DbError>(ours)
+        })
+        .await?;
+    for (row, outcome) in learnt.into_iter().filter(|(row, _)| ours.contains(&row.receipt_id)) {
+        count(parts, provider, outcome.label(), 1);
+        if !is_good(&outcome) {
+            tracing::debug!(
+                alert.id = %row.alert_id, push.provider = provider, push.outcome = outcome.label(),
+                push.reason = outcome.reason(), "a receipt says that an accepted message went no further"
+            );
+            health.learn_later(&behind(kind, row.device_id, row.accepted_at), &outcome, now);
+        }
+    }
+    Ok(ours.len())
+}
+
+fn is_good(outcome: &PushOutcome) -> bool {
+    matches!(outcome, PushOutcome::Accepted { .. })
+}
+
+/// One more line in the story of the alert; its reason says that a receipt told it.
+fn attempt(provider: &'static str, row: &ReceiptRow, outcome: &PushOutcome, at: DateTime<Utc>) -> AttemptRow {
+    let reason = outcome.reason().map_or_else(|| "receipt".to_owned(), |reason| format!("receipt:{reason}"));
+    AttemptRow {
+        at,
+        clinic_id: row.clinic_id,
+        alert_id: row.alert_id,
+        device_id: row.device_id,
+        claim_no: row.claim_no,
+        provider,
+        outcome: outcome.label(),
+        reason: Some(reason),
+        provider_message_id: Some(row.receipt_id.clone()),
+        duration_ms: i32::try_from((at - row.accepted_at).num_milliseconds()).unwrap_or(i32::MAX),
+    }
+}
+
+/// Whom a receipt speaks of, as far as it is known: where the device is reached plays no part any more.
+fn behind(provider: ProviderKind, device_id: Uuid, registered_at: DateTime<Utc>) -> PushTarget {
+    PushTarget {
+        device_id,
+        provider,
+        address_kind: AddressKind::default(),
+        app_id: None,
+        environment: Environment::default(),
+        address: Address::new(""),
+        keys: None,
+        vapid_key_id: None,
+        registered_at,
+    }
+}
+
+fn count(parts: &Parts, provider: &'static str, outcome: &'static str, receipts: u64) {
+    if receipts > 0 {
+        parts.metrics.receipts.get_or_create(&PushLabels { provider, outcome }).inc_by(receipts);
+    }
+}
