@@ -210,17 +210,6 @@ pub async fn delete_device(conn: &mut AsyncPgConnection, user_id: Uuid, id: Uuid
     Ok(deleted == 1)
 }
 
-/// Removes an address that its provider calls dead, unless it was registered anew since `registered_before`.
-/// Returns whether it was removed.
-pub async fn delete_dead(
-    conn: &mut AsyncPgConnection,
-    device: Uuid,
-    registered_before: DateTime<Utc>,
-) -> QueryResult<bool> {
-    let dead = devices::table.filter(devices::id.eq(device).and(devices::registered_at.lt(registered_before)));
-    Ok(diesel::delete(dead).execute(conn).await? > 0)
-}
-
 /// Leaves an address alone until the app registers again, unless it did so since `registered_before`: then it is another
 /// address, or one that its app vouches for anew.
 pub async fn quarantine(

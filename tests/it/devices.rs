@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use mendline::db::Connector;
 use mendline::devices::sealed::SealedAddress;
-use mendline::devices::store::{delete_dead, quarantine};
+use mendline::devices::store::{DEAD, quarantine};
 use mendline::domain::role::Role;
 use mendline::push::web_push::{Receiver, VapidKey, VapidKeys};
 use mendline::schema::{audit, devices, patient_zones};
@@ -174,16 +174,19 @@ async fn a_suspect_address_is_trusted_again_once_the_app_registers_it() {
 }
 
 #[tokio::test]
-async fn a_dead_address_is_removed_unless_it_was_registered_after_it_died() {
+async fn a_dead_address_is_left_alone_unless_it_was_registered_after_it_died() {
     let (app, ada) = patient().await;
     let id = Uuid::new_v4();
     app.put(&path(id), &ada.token, berlin("phone-a")).await.expect(201);
     let mut conn = connect(&app).await;
     let registered_at: chrono::DateTime<Utc> =
         devices::table.find(id).select(devices::registered_at).first(&mut conn).await.unwrap();
-    assert!(!delete_dead(&mut conn, id, registered_at - TimeDelta::seconds(1)).await.unwrap());
-    assert!(delete_dead(&mut conn, id, registered_at + TimeDelta::seconds(1)).await.unwrap());
-    assert!(device_ids(&app, &ada).await.is_empty());
+    let now = app.state.clocks.wall.now();
+    for (died_at, reachable) in [(TimeDelta::seconds(-1), true), (TimeDelta::seconds(1), false)] {
+        quarantine(&mut conn, id, DEAD, registered_at + died_at, now).await.unwrap();
+        let list = app.get("/v1/me/devices", &ada.token).await.expect(200);
+        assert_eq!(list["items"][0]["reachable"], reachable);
+    }
 }
 
 #[tokio::test]
