@@ -41,6 +41,7 @@ mod stale_devices;
 mod tenancy;
 mod timeline;
 mod treatments;
+mod worker_apns;
 mod worker_claims;
 mod worker_delivery;
 mod worker_health;
