@@ -6,6 +6,7 @@ mod dedicated;
 pub(crate) mod hot;
 pub(crate) mod lock;
 mod migrate;
+mod survey;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use uuid::Uuid;
 pub use connect::Connector;
 pub use dedicated::Dedicated;
 pub use migrate::{MigrationState, ensure_partitions, migrate, migration_state};
+pub use survey::{Survey, survey};
 
 /// How long a request waits for a free connection.
 const POOL_WAIT: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@
 mod admin;
 mod database;
 mod demo;
+mod doctor;
 mod explain;
 mod healthcheck;
 mod keys;
@@ -52,6 +53,8 @@ pub enum Role {
     Protocol(protocol::Command),
     /// Print the HTTP contract
     Openapi,
+    /// Look at settings, clock, database, TLS and push credentials, and say what to do; status 0 well, 1 warnings, 2 failures
+    Doctor(doctor::Doctor),
     /// Ask a running mendline whether it is ready; status 0 if so
     Healthcheck,
 }
@@ -63,6 +66,9 @@ pub fn run(cli: Cli) -> ExitCode {
     }
     if let Role::Admin(admin::Command::Keys(command)) = cli.role {
         return ended(keys::run(command));
+    }
+    if let Role::Doctor(asked) = &cli.role {
+        return doctor::run(asked);
     }
     let config = match Config::from_environment() {
         Ok(config) => config,
@@ -109,8 +115,8 @@ async fn role(role: Role, config: &Config) -> anyhow::Result<()> {
             Ok(())
         }
         Role::Healthcheck => healthcheck::run(config).await,
-        // Needs no settings and has run before they were read.
-        Role::Protocol(_) => Ok(()),
+        // These have run before the settings were read.
+        Role::Protocol(_) | Role::Doctor(_) => Ok(()),
     }
 }
 

@@ -163,6 +163,11 @@ fn lock(data_dir: &Path) -> Result<File, EmbeddedError> {
     }
 }
 
+/// Whether there is a private cluster; the first start makes it.
+pub fn exists(data_dir: &Path) -> bool {
+    cluster_dir(data_dir).join("PG_VERSION").exists()
+}
+
 fn cluster_dir(data_dir: &Path) -> PathBuf {
     data_dir.join("postgres")
 }

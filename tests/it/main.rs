@@ -16,6 +16,7 @@ mod database;
 mod demo;
 mod devices;
 mod embedded;
+mod explain;
 mod failed_alerts;
 mod fetch_tokens;
 mod flags;

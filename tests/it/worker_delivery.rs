@@ -289,6 +289,40 @@ async fn what_left_the_plan_is_not_revived_by_a_phone() {
     }
 }
 
+#[tokio::test]
+async fn what_ran_out_of_time_while_it_was_given_more_is_owed_again() {
+    use mendline::alerts::queue;
+    use mendline::domain::alert::Decision;
+    let app = TestApp::start().await;
+    let person = seed::person(&app).await;
+    let now = app.care.now();
+    let lasting = |seconds| seed::owed(&app, "m:a", TimeDelta::zero(), TimeDelta::seconds(seconds));
+    let expire = async |claimed: &queue::Claimed| {
+        let ended = queue::Settlement { decision: Decision::Expired, ..settled(&claimed.claims[0], now) };
+        seed::run(&app, async |conn| queue::settle(conn, std::slice::from_ref(&ended), &[]).await).await;
+    };
+    let claim = async || seed::run(&app, async |conn| queue::claim_due(conn, now, 10, SLOW, 3600).await).await;
+    seed::plan(&app, person, &[lasting(60)]).await;
+    let claimed = claim().await;
+    seed::plan(&app, person, &[lasting(3600)]).await;
+    expire(&claimed).await;
+    let row = seed::alerts(&app).await.remove(0);
+    assert_eq!((row.state.as_str(), row.tries, row.next_attempt_at), ("scheduled", 0, now));
+
+    // A next try that would come too late ends an alert whose time is not over yet, and nothing was given to it.
+    let claimed = claim().await;
+    assert_eq!(claimed.claims[0].expires_at, now + TimeDelta::hours(1));
+    expire(&claimed).await;
+    assert_eq!(seed::state(&app, "m:a").await, "expired");
+
+    // Less time than before is not more.
+    seed::plan(&app, person, &[lasting(3600)]).await;
+    let claimed = claim().await;
+    seed::plan(&app, person, &[lasting(1800)]).await;
+    expire(&claimed).await;
+    assert_eq!(seed::state(&app, "m:a").await, "expired");
+}
+
 /// No device was found for a claim.
 fn settled(
     claim: &mendline::alerts::queue::Claim,

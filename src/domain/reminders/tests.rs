@@ -370,3 +370,59 @@ proptest! {
         prop_assert_eq!(days.iter().collect::<BTreeSet<_>>().len(), days.len());
     }
 }
+
+/// Two treatments a few hours apart, so that milestones meet and some fall into the night.
+fn stories_of(preferences: &Preferences, now: DateTime<Utc>) -> (Vec<Story>, Vec<Owed>) {
+    let first = berlin();
+    let mut second = Case::new(Europe::Berlin, "2026-06-01T18:30:00Z");
+    second.treatment = Uuid::from_u128(10);
+    let both = [first.running(), second.running()];
+    (stories(PATIENT, &both, preferences, now), owed(PATIENT, &both, preferences, now))
+}
+
+#[test]
+fn the_story_is_the_plans_own_and_its_steps_lead_to_the_moment() {
+    let hour = |hour: u16| DayTime::from_minutes(hour * 60).unwrap();
+    let late = Preferences { preferred_time: hour(22), ..Preferences::default() };
+    let off = Preferences { off: BTreeSet::from([Category::Milestone]), ..Preferences::default() };
+    for preferences in [Preferences::default(), late, off] {
+        for now in ["2026-06-01T10:00:00Z", "2026-06-01T20:30:00Z", "2026-06-04T12:00:00Z"] {
+            let (stories, owed) = stories_of(&preferences, utc(now));
+            let planned = stories.iter().filter(|story| matches!(story.end, End::Owed | End::Suppressed));
+            assert_eq!(planned.map(|story| story.alert.clone()).collect::<Vec<_>>(), owed, "{now}");
+            for story in &stories {
+                let mut at = story.wanted_at;
+                for step in &story.moves {
+                    assert_eq!(step.from, at, "{story:#?}");
+                    at = step.to;
+                }
+                assert_eq!(at, story.alert.due_at, "{story:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_owed_says_why() {
+    let (told, _) = stories_of(&Preferences::default(), utc("2026-06-01T10:00:00Z"));
+    let ends = |key: &str, treatment: u128| {
+        let of = |story: &&Story| story.alert.item_key == key && story.alert.treatment_id == Uuid::from_u128(treatment);
+        told.iter().filter(of).map(|story| story.end.clone()).collect::<Vec<_>>()
+    };
+    let gave_way = End::GaveWay { treatment_id: Uuid::from_u128(10), item_key: "flaking_may_start".to_owned() };
+    assert_eq!(ends("flaking_may_start", 10), [End::Owed], "of equals the newer treatment's");
+    assert_eq!(ends("flaking_may_start", 9), [gave_way]);
+
+    let mut case = berlin();
+    let of = |case: &Case, preferences: &Preferences| stories(PATIENT, &[case.running()], preferences, case.registered_at);
+    let why = |stories: &[Story], key: &str| {
+        stories.iter().find(|story| story.alert.item_key == key).map(|story| story.end.clone())
+    };
+    let paused = Preferences { paused: true, ..Preferences::default() };
+    assert!(of(&case, &paused).iter().all(|story| story.end == End::LeftOut(LeftOut::Paused)));
+    case.registered_at += TimeDelta::hours(6);
+    assert_eq!(
+        why(&of(&case, &Preferences::default()), "first_wash"),
+        Some(End::LeftOut(LeftOut::BeforeRegistration))
+    );
+}

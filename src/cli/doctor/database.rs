@@ -1,0 +1,188 @@
+//! Postgres: is it there, whose is it, is it current, and will it keep what it is given?
+
+use chrono::TimeDelta;
+use diesel_async::AsyncPgConnection;
+
+use super::report::Report;
+use crate::alerts::queue;
+use crate::clock::Clocks;
+use crate::cli::Database;
+use crate::config::Config;
+use crate::db::{Connector, MigrationState, Survey, migration_state, survey};
+use crate::embedded;
+use crate::protocols::check_registered;
+
+/// Clocks that differ by more than this make tokens and leases go wrong.
+const SKEW: TimeDelta = TimeDelta::seconds(5);
+/// From here on what is due should have been sent.
+const OVERDUE: TimeDelta = TimeDelta::seconds(60);
+/// The oldest server that the SQL is written for.
+const OLDEST: i32 = 150_000;
+
+const AREA: &str = "database";
+
+/// Looks at all of it.
+pub(super) async fn examine(config: &Config, clocks: &Clocks, report: &mut Report) {
+    if config.database.url.is_none() && !embedded::exists(&config.data_dir) {
+        report.ok(AREA, "none yet: the first start makes a private one");
+        return;
+    }
+    let database = match Database::open(config).await {
+        Ok(database) => database,
+        Err(error) => {
+            report.fail(AREA, format!("{error:#}"), "start the private database, or set DATABASE_URL");
+            return;
+        }
+    };
+    match database.connect(config) {
+        Ok(db) => match db.connector().open().await {
+            Ok(mut conn) => {
+                if let Err(error) = look_around(config, clocks, &mut conn, report).await {
+                    report.fail(AREA, format!("asking it: {error:#}"), "see its log");
+                }
+            }
+            Err(error) => report.fail(
+                AREA,
+                format!("DATABASE_URL: {error}"),
+                "check host, port, password and sslmode in DATABASE_URL, and that the server lets this machine in",
+            ),
+        },
+        Err(error) => report.fail(AREA, format!("DATABASE_URL: {error:#}"), "write it as the README says"),
+    }
+    owner(config, report).await;
+    if let Err(error) = database.close().await {
+        report.warn(AREA, format!("{error:#}"), "see whether its processes still run");
+    }
+}
+
+/// Where migrations run as somebody else, that one gets in too.
+async fn owner(config: &Config, report: &mut Report) {
+    let Some(url) = &config.database.migrate_url else { return };
+    let opened = match Connector::new(url, config.database.extra_ca.as_deref()) {
+        Ok(connector) => connector.open().await.map_err(|error| error.to_string()),
+        Err(error) => Err(format!("{error:#}")),
+    };
+    match opened {
+        Ok(_) => report.ok("owner", "MENDLINE_MIGRATE_URL connects"),
+        Err(error) => {
+            report.fail("owner", format!("MENDLINE_MIGRATE_URL: {error}"), "check it: `mendline migrate` needs it");
+        }
+    }
+}
+
+async fn look_around(
+    config: &Config,
+    clocks: &Clocks,
+    conn: &mut AsyncPgConnection,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let before = clocks.wall.now();
+    let found = survey(conn).await?;
+    let between = before + (clocks.wall.now() - before) / 2;
+    clock(found.now - between, report);
+    server(&found, report);
+    role(&found, config, report);
+    settings(&found, config, report);
+    match migration_state(conn).await? {
+        MigrationState::Behind { missing } => report.fail(
+            "schema",
+            format!("behind this binary: {} missing", missing.join(", ")),
+            "run `mendline migrate`; the old servers go on working meanwhile",
+        ),
+        MigrationState::Current => {
+            report.ok("schema", "current");
+            match check_registered(conn).await {
+                Ok(()) => report.ok("protocols", "registered"),
+                Err(error) => report.fail("protocols", error.to_string(), "run `mendline migrate`"),
+            }
+            queued(clocks, conn, report).await?;
+        }
+    }
+    Ok(())
+}
+
+fn clock(skew: TimeDelta, report: &mut Report) {
+    let found = format!("{} ms apart from the database's", skew.num_milliseconds().abs());
+    if skew.abs() > SKEW {
+        report.warn("clock", found, "run NTP on both machines: leases, tokens and due moments depend on it");
+    } else {
+        report.ok("clock", found);
+    }
+}
+
+fn server(found: &Survey, report: &mut Report) {
+    let version = format!("PostgreSQL {}.{}", found.version / 10_000, found.version % 10_000);
+    if found.version < OLDEST {
+        report.fail(AREA, format!("{version} is too old"), "upgrade to 15 or later");
+    } else {
+        report.ok(AREA, version);
+    }
+    if found.read_only {
+        report.fail(AREA, "takes no writes: a standby, or read-only", "name the primary in DATABASE_URL");
+    }
+    if !found.network {
+        report.ok("database TLS", "a Unix socket needs none");
+    } else {
+        report.expect(
+            found.tls,
+            "database TLS",
+            "encrypted, its certificate verified",
+            "the connection is plain",
+            "set sslmode=require in DATABASE_URL, unless the network between is your own",
+        );
+    }
+}
+
+fn role(found: &Survey, config: &Config, report: &mut Report) {
+    let (area, name) = ("role", &found.role);
+    if config.database.url.is_none() {
+        report.ok(area, format!("{name}, of the private database"));
+    } else if found.superuser || found.bypasses_rls {
+        let what = if found.superuser { "a superuser" } else { "not held by row-level security (BYPASSRLS)" };
+        let remedy = format!("ALTER ROLE {name} NOSUPERUSER NOBYPASSRLS, or take another role in DATABASE_URL");
+        report.warn(area, format!("{name} is {what}"), remedy);
+    } else {
+        report.ok(area, name.clone());
+    }
+}
+
+fn settings(found: &Survey, config: &Config, report: &mut Report) {
+    // A worker holds a connection of its own beside the pool, a server listens on another.
+    let wanted = i64::from(config.database.pool_size) + 2;
+    let there = i64::from(found.connections);
+    let figures = format!("{wanted} for this process, {there} in all, {} in use", found.in_use);
+    if wanted > there {
+        report.fail("connections", figures, "lower MENDLINE_DATABASE_POOL, or raise max_connections");
+    } else if wanted + found.in_use > there {
+        report.warn("connections", figures, "lower MENDLINE_DATABASE_POOL, or raise max_connections");
+    } else {
+        report.ok("connections", figures);
+    }
+    for (good, name, harm) in [
+        (found.fsync, "fsync", "a power cut may ruin the whole database"),
+        (found.full_page_writes, "full_page_writes", "a power cut may ruin pages"),
+        (found.synchronous_commit, "synchronous_commit", "a crash loses what was answered with success"),
+        (found.autovacuum, "autovacuum", "the queue gets slower by the day"),
+    ] {
+        if !good {
+            report.warn("durability", format!("{name} is off: {harm}"), format!("set {name} = on in postgresql.conf"));
+        }
+    }
+    if found.fsync && found.full_page_writes && found.synchronous_commit && found.autovacuum {
+        report.ok("durability", "what is committed stays, and is tidied up after");
+    }
+}
+
+async fn queued(clocks: &Clocks, conn: &mut AsyncPgConnection, report: &mut Report) -> anyhow::Result<()> {
+    let now = clocks.care.now();
+    let (due, oldest) = queue::queue_depth(conn, now).await?;
+    match oldest.map(|oldest| now - oldest).filter(|late| *late > OVERDUE) {
+        Some(late) => report.warn(
+            "queue",
+            format!("{due} alerts are due, the oldest for {} s", late.num_seconds()),
+            "see whether a worker runs (`mendline serve` or `mendline worker`), and what its log says",
+        ),
+        None => report.ok("queue", format!("{due} alerts are due now")),
+    }
+    Ok(())
+}
