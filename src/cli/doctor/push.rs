@@ -30,7 +30,7 @@ fn registry(config: &Config, clocks: &Clocks) -> anyhow::Result<Registry> {
     let keys = Keys::load(config)?;
     let hosts = AllowedHosts::parse(&config.push.allowed_hosts.join(","))
         .map_err(|error| anyhow::anyhow!("MENDLINE_PUSH_ALLOWED_HOSTS: {error}"))?;
-    providers::registry(config, &keys, &hosts, clocks)
+    Ok(providers::registry(config, &keys, &hosts, clocks)?)
 }
 
 fn tell(report: &mut Report, finding: Finding) {
