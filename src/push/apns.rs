@@ -180,7 +180,7 @@ impl Apns {
                 }
                 turn => turn?,
             };
-            let mut token = self.signer.authorization(self.clocks.wall.now()).map_err(|_| rejected("token"))?;
+            let mut token = self.signer.authorization(self.clocks.wall.now()).map_err(|_never| rejected("token"))?;
             let answer = loop {
                 let request = request()?;
                 let headers = headers(&request, token.clone())?;
