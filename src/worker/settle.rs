@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use super::deliver::Finished;
-use crate::alerts::queue::{self, AttemptRow, Claim, Settlement};
+use crate::alerts::queue::{self, AttemptRow, Claim, Settled, Settlement};
 use crate::db::{DbError, Dedicated, Scope};
 use crate::devices;
 use crate::telemetry::StateLabel;
@@ -102,7 +102,8 @@ async fn write_all(
     again: bool,
 ) -> std::result::Result<(), DbError> {
     if !finished.is_empty() {
-        conn.transaction(async |conn| write(parts, conn, finished, again).await).await?;
+        let settled = conn.transaction(async |conn| write(parts, conn, finished, again).await).await?;
+        count(parts, finished, &settled);
     }
     if !unsent.is_empty() {
         let now = parts.clocks.care.now();
@@ -111,14 +112,14 @@ async fn write_all(
     Ok(())
 }
 
-/// Writes one batch; returns how many claims were still ours. To be called in one transaction. `again`: it may have been
-/// written already, although nobody heard so.
+/// Writes one batch; returns the claims that were still ours. To be called in one transaction, and [`count`] after it.
+/// `again`: it may have been written already, although nobody heard so.
 pub(super) async fn write(
     parts: &Parts,
     conn: &mut AsyncPgConnection,
     finished: &[Finished],
     again: bool,
-) -> std::result::Result<usize, DbError> {
+) -> std::result::Result<Vec<Settled>, DbError> {
     let settlements: Vec<Settlement> = finished.iter().map(|result| result.settlement.clone()).collect();
     let attempts: Vec<AttemptRow> = finished.iter().flat_map(|result| result.attempts.clone()).collect();
     let now = parts.clocks.wall.now();
@@ -132,13 +133,17 @@ pub(super) async fn write(
     for (device, tried_at, reason) in finished.iter().flat_map(|result| &result.suspect) {
         devices::store::quarantine(conn, *device, reason, *tried_at, now).await?;
     }
-    for row in &settled {
+    Ok(settled)
+}
+
+/// Tells operators of a batch that is written.
+pub(super) fn count(parts: &Parts, finished: &[Finished], settled: &[Settled]) {
+    for row in settled {
         parts.metrics.settled.get_or_create(&StateLabel { state: known_state(&row.state) }).inc();
     }
-    if settled.len() < settlements.len() {
-        tracing::warn!(lost = settlements.len() - settled.len(), "claims were taken over before they were settled");
+    if settled.len() < finished.len() {
+        tracing::warn!(lost = finished.len() - settled.len(), "claims were taken over before they were settled");
     }
-    Ok(settled.len())
 }
 
 /// The state as a label that costs no allocation.
