@@ -1,5 +1,5 @@
 //! The way to the database: pools, TLS, timeouts, migrations, and [`Db::scoped`], through which alone a slice gets a
-//! connection. A pooled connection is driven by the runtime that opened the pool, never by an HTTP worker thread.
+//! connection; a worker's loops have one of their own, [`Db::dedicated`]. A pooled connection is driven by the runtime that opened the pool, never by an HTTP worker thread.
 
 mod connect;
 mod dedicated;

@@ -123,7 +123,9 @@ impl Worker {
                 .map(|(claim, devices)| deliver::deliver(parts, &self.health, &alive, claim, devices, give_up_at));
             let finished: Vec<Finished> = futures_util::future::join_all(sends).await;
             let write = async |conn: &mut _| settle::write(parts, conn, &finished, false).await;
-            total.settled += parts.db.scoped(Scope::System, write).await?;
+            let settled = parts.db.scoped(Scope::System, write).await?;
+            settle::count(parts, &finished, &settled);
+            total.settled += settled.len();
         }
     }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use super::deliver::Finished;
-use crate::alerts::queue::{self, AttemptRow, Claim, Settlement};
+use crate::alerts::queue::{self, AttemptRow, Claim, Settled, Settlement};
 use crate::alerts::store;
 use crate::db::{DbError, Dedicated, Scope};
 use crate::devices;
@@ -104,8 +104,9 @@ async fn write_all(
     again: bool,
 ) -> std::result::Result<(), DbError> {
     if !finished.is_empty() {
-        conn.transaction(async |conn| write(parts, conn, finished, again).await).await?;
+        let settled = conn.transaction(async |conn| write(parts, conn, finished, again).await).await?;
         failpoint!("settle:committed");
+        count(parts, finished, &settled);
     }
     if !unsent.is_empty() {
         failpoint!("stop:release");
@@ -115,14 +116,14 @@ async fn write_all(
     Ok(())
 }
 
-/// Writes one batch; returns how many claims were still ours. To be called in one transaction. `again`: it may have been
-/// written already, although nobody heard so.
+/// Writes one batch; returns the claims that were still ours. To be called in one transaction, and [`count`] after it.
+/// `again`: it may have been written already, although nobody heard so.
 pub(super) async fn write(
     parts: &Parts,
     conn: &mut AsyncPgConnection,
     finished: &[Finished],
     again: bool,
-) -> std::result::Result<usize, DbError> {
+) -> std::result::Result<Vec<Settled>, DbError> {
     let settlements: Vec<Settlement> = finished.iter().map(|result| result.settlement.clone()).collect();
     let attempts: Vec<AttemptRow> = finished.iter().flat_map(|result| result.attempts.clone()).collect();
     let receipts: Vec<_> = finished.iter().flat_map(|result| result.receipts.clone()).collect();
@@ -140,13 +141,17 @@ pub(super) async fn write(
         devices::store::quarantine(conn, *device, reason, *tried_at, now).await?;
     }
     failpoint!("settle:uncommitted");
-    for row in &settled {
+    Ok(settled)
+}
+
+/// Tells operators of a batch that is written.
+pub(super) fn count(parts: &Parts, finished: &[Finished], settled: &[Settled]) {
+    for row in settled {
         parts.metrics.settled.get_or_create(&StateLabel { state: known_state(&row.state) }).inc();
     }
-    if settled.len() < settlements.len() {
-        tracing::warn!(lost = settlements.len() - settled.len(), "claims were taken over before they were settled");
+    if settled.len() < finished.len() {
+        tracing::warn!(lost = finished.len() - settled.len(), "claims were taken over before they were settled");
     }
-    Ok(settled.len())
 }
 
 /// The state as a label that costs no allocation.

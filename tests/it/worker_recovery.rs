@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use diesel_async::SimpleAsyncConnection as _;
 use futures_util::future::BoxFuture;
 use mendline::alerts::queue::{self, Settlement};
 use mendline::domain::alert::{Decision, PushOutcome};
@@ -245,4 +246,48 @@ async fn the_running_worker_hears_of_new_alerts_and_stops_with_nothing_in_flight
     };
     let (ended, ()) = tokio::join!(worker.run(stop.clone()), story);
     ended.unwrap();
+}
+
+#[tokio::test]
+async fn a_settle_that_waited_for_a_replan_sees_what_the_replan_did() {
+    let app = TestApp::start().await;
+    let (now, person) = (app.care.now(), seed::person(&app).await);
+    seed::due_now(&app, person, "m:a").await;
+    let claim = claim_as(&app, GONE, 3600).await.remove(0);
+    let mut planner = mendline::db::Connector::new(&app.database.url, None).unwrap().open().await.unwrap();
+    planner.batch_execute("BEGIN").await.unwrap();
+    queue::replace_plan(&mut planner, person.recipient(), &[], now, now, 2).await.unwrap();
+    let retry = Decision::RetryAt { at: now + TimeDelta::minutes(1), refund: false };
+    let commit = async {
+        app.database.someone_waits_for_a_lock().await;
+        planner.batch_execute("COMMIT").await.unwrap();
+    };
+    let (settled, ()) = tokio::join!(settle(&app, &claim, retry), commit);
+    assert_eq!((settled, seed::state(&app, "m:a").await.as_str()), (1, "cancelled"));
+}
+
+#[tokio::test]
+async fn a_batch_of_which_nobody_heard_whether_it_was_written_is_written_once() {
+    let app = TestApp::start().await;
+    let person = seed::person(&app).await;
+    seed::due_now(&app, person, "m:a").await;
+    let claim = claim_as(&app, GONE, 3600).await.remove(0);
+    let attempt = |device: u128| queue::AttemptRow {
+        at: app.care.now(),
+        clinic_id: claim.clinic_id,
+        alert_id: claim.id,
+        device_id: uuid::Uuid::from_u128(device),
+        claim_no: claim.claim_no,
+        provider: "fcm",
+        outcome: "accepted",
+        reason: None,
+        provider_message_id: None,
+        duration_ms: 1,
+    };
+    let (one, both) = ([attempt(1)], [attempt(1), attempt(2)]);
+    seed::run(&app, async |conn| queue::settle(conn, &[], &one).await).await;
+    for _ in 0..2 {
+        seed::run(&app, async |conn| queue::settle_again(conn, &[], &both).await).await;
+    }
+    assert_eq!(seed::outcomes(&app).await, ["accepted", "accepted"]);
 }
