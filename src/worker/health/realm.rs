@@ -140,7 +140,10 @@ impl Realm {
         if self.last_accepted.load(Ordering::Relaxed) >= pause.since.timestamp_micros() {
             return Vec::new();
         }
-        self.with(now, |guarded, _| guarded.breaker.adopt(pause))
+        self.with(now, |guarded, _| {
+            guarded.breaker.tick(now);
+            guarded.breaker.adopt(pause)
+        })
     }
 
     /// How it is doing.
