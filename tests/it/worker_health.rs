@@ -195,7 +195,12 @@ async fn two_hundred_refusals_are_one_pause_and_one_line_and_so_is_its_end() {
     assert!(!seed::alerts(&app).await.iter().any(early), "nobody comes back before the pause is over");
     assert_eq!(worker.drain().await.unwrap().claimed, 0);
 
-    app.pass(TimeDelta::seconds(40));
+    // A probe that fails is no news.
+    app.pass(TimeDelta::seconds(60));
+    service.answering("401 Unauthorized", b"", worker.drain()).await.unwrap();
+    assert_eq!(pauses(&app, "credentials"), 2);
+
+    app.pass(TimeDelta::seconds(150));
     come_back(&app, &service, &worker, TimeDelta::seconds(15)).await;
     assert_eq!(states(&app).await, sent(200));
     assert_eq!(log.lines_with("provider paused").len(), 1);

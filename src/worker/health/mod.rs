@@ -165,7 +165,7 @@ impl Health {
             PushOutcome::Unregistered { .. } => "unregistered".into(),
             other => other.reason().map_or(Reason::Borrowed("accepted"), |reason| reason.to_owned().into()),
         };
-        let learned = pass.realm.learn(answer, &reason, target.device_id, pass.ticket, now);
+        let learned = pass.realm.learn(answer, &reason, (pass.alert, target.device_id), pass.ticket, now);
         self.remember(&learned.take_back, now);
         (!learned.believed).then(|| DeviceResult::from(pass.realm.put_off(pass.alert, now)))
     }
