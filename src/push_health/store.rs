@@ -70,13 +70,13 @@ pub async fn replace_services(conn: &mut AsyncPgConnection, worker: Uuid, rows: 
 }
 
 /// Pauses that other workers know of and that still run at `now`; those of dead workers as well, since a service does not
-/// come back because a worker died.
+/// come back because a worker died. A worker without credentials knows nothing about the service.
 pub async fn list_pauses(
     conn: &mut AsyncPgConnection,
     worker: Uuid,
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<ServiceRow>> {
-    let running = dsl::state.ne("healthy").and(dsl::until.gt(now));
+    let running = dsl::configured.and(dsl::state.ne("healthy")).and(dsl::until.gt(now));
     dsl::push_health.filter(dsl::worker.ne(worker).and(running)).select(ServiceRow::as_select()).load(conn).await
 }
 

@@ -85,7 +85,9 @@ async fn ask(parts: &Parts, health: &Health, kind: ProviderKind, receipts: &dyn 
                     "receipts were not to be had"
                 );
                 if matches!(refused, PushOutcome::Unauthorized { .. }) {
-                    health.learn_later(&behind(kind, rows[0].device_id, rows[0].accepted_at), &refused, now);
+                    let first = &rows[0];
+                    let target = behind(kind, first.device_id, first.accepted_at);
+                    health.learn_later(first.alert_id, &target, &refused, now);
                 }
                 return Ok(answered);
             }
@@ -136,7 +138,7 @@ async fn act(
                 alert.id = %row.alert_id, push.provider = provider, push.outcome = outcome.label(),
                 push.reason = outcome.reason(), "a receipt says that an accepted message went no further"
             );
-            health.learn_later(&behind(kind, row.device_id, row.accepted_at), &outcome, now);
+            health.learn_later(row.alert_id, &behind(kind, row.device_id, row.accepted_at), &outcome, now);
         }
     }
     Ok(ours.len())

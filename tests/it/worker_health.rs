@@ -70,17 +70,17 @@ fn waiting(app: &TestApp) -> i64 {
     app.state.metrics.waiting.get_or_create(&ProviderLabel { provider: "fcm" }).get()
 }
 
-/// Lets time pass, second by second, until nothing is scheduled; how many messages each second brought.
-async fn come_back(app: &TestApp, service: &Service, worker: &Worker) -> Vec<usize> {
+/// Lets time pass, step by step, until nothing is scheduled; how many messages each step brought.
+async fn come_back(app: &TestApp, service: &Service, worker: &Worker, step: TimeDelta) -> Vec<usize> {
     let mut brought = Vec::new();
-    for _ in 0..200 {
+    for _ in 0..100 {
         let before = pushes(service);
         service.well(worker.drain()).await.unwrap();
         brought.push(pushes(service) - before);
         if seed::alerts(app).await.iter().all(|row| row.state != "scheduled") {
             return brought;
         }
-        app.pass(TimeDelta::seconds(1));
+        app.pass(step);
     }
     panic!("alerts still wait: {:?}", states(app).await);
 }
@@ -114,7 +114,7 @@ async fn a_wave_of_foreign_addresses_drops_nobody_and_one_probe_ends_it() {
     worker.drain().await.unwrap();
     assert_eq!(pushes(&service), 15, "a failed probe doubles the pause");
     app.pass(TimeDelta::seconds(40));
-    come_back(&app, &service, &worker).await;
+    come_back(&app, &service, &worker, TimeDelta::seconds(15)).await;
     assert_eq!((states(&app).await, waiting(&app)), (sent(14), 0));
     assert_eq!(pushes(&service), 15 + 14);
 }
@@ -195,8 +195,13 @@ async fn two_hundred_refusals_are_one_pause_and_one_line_and_so_is_its_end() {
     assert!(!seed::alerts(&app).await.iter().any(early), "nobody comes back before the pause is over");
     assert_eq!(worker.drain().await.unwrap().claimed, 0);
 
-    app.pass(TimeDelta::seconds(40));
-    come_back(&app, &service, &worker).await;
+    // A probe that fails is no news.
+    app.pass(TimeDelta::seconds(60));
+    service.answering("401 Unauthorized", b"", worker.drain()).await.unwrap();
+    assert_eq!(pauses(&app, "credentials"), 2);
+
+    app.pass(TimeDelta::seconds(150));
+    come_back(&app, &service, &worker, TimeDelta::seconds(15)).await;
     assert_eq!(states(&app).await, sent(200));
     assert_eq!(log.lines_with("provider paused").len(), 1);
     let ended = log.lines_with("provider accepts again");
@@ -221,7 +226,7 @@ async fn a_dead_service_costs_no_alert_its_tries() {
     assert_eq!(states(&app).await, scheduled(30));
     assert!(seed::alerts(&app).await.iter().all(|row| row.tries <= 1));
     app.pass(TimeDelta::minutes(20));
-    come_back(&app, &service, &worker).await;
+    come_back(&app, &service, &worker, TimeDelta::seconds(15)).await;
     assert_eq!(states(&app).await, sent(30));
 }
 
@@ -233,7 +238,7 @@ async fn a_service_that_comes_back_gets_more_and_more_not_everything_at_once() {
     service.answering("429 Slow\r\nretry-after: 30", b"", worker.drain()).await.unwrap();
     assert_eq!(pauses(&app, "quota"), 1);
     app.pass(TimeDelta::seconds(36));
-    let brought = come_back(&app, &service, &worker).await;
+    let brought = come_back(&app, &service, &worker, TimeDelta::seconds(1)).await;
     assert_eq!(brought[0], 1 + 10, "the probe, and a few after it");
     assert!(brought.iter().all(|messages| *messages <= 30) && brought.len() > 5, "{brought:?}");
     let rows = seed::alerts(&app).await;
@@ -297,7 +302,8 @@ async fn a_second_worker_and_a_restarted_one_know_the_pause_and_each_tries_once(
     assert!(seed::alerts(&app).await.iter().all(|row| row.reason.as_deref() == Some("http_401") && row.tries == 0));
 
     app.pass(TimeDelta::seconds(60));
-    come_back(&app, &service, &second).await;
+    come_back(&app, &service, &second, TimeDelta::seconds(15)).await;
+    app.pass(TimeDelta::seconds(61));
     // Who knows better does not take the word of one who died.
     let owed = seed::owed(&app, "m:later", TimeDelta::zero(), TimeDelta::days(1));
     app.sql("UPDATE push_health SET until = until + interval '1 day' WHERE state = 'paused'").await;
@@ -309,30 +315,17 @@ async fn a_second_worker_and_a_restarted_one_know_the_pause_and_each_tries_once(
 }
 
 #[tokio::test]
-async fn a_running_worker_writes_down_what_it_knows_and_administrators_see_it() {
+async fn administrators_see_what_is_wrong_and_how_many_wait() {
     let app = TestApp::start_stepped(&[]).await;
     let clinic = app.clinic().await;
     let answer = app.get("/v1/push/providers", &clinic.admin.token).await.expect(200);
     assert_eq!((&answer["workers"], &answer["items"][0]["configured"]), (&json!(0), &json!(false)));
 
     busy_person(&app, 3).await;
-    let refused = PushOutcome::Unauthorized { scope: Scope::Provider, reason: "UNAUTHENTICATED".into() };
-    app.fcm.answer_next(refused);
-    let (stop, worker) = (CancellationToken::new(), Worker::new(app.worker_parts()));
-    let story = async {
-        loop {
-            let answer = app.get("/v1/push/providers", &clinic.admin.token).await.expect(200);
-            if answer["items"][0]["services"][0]["alerts_waiting"] == 2 {
-                stop.cancel();
-                return answer;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let both = async { tokio::join!(worker.run(stop.clone()), story) };
-    let (ended, answer) = tokio::time::timeout(std::time::Duration::from_secs(30), both).await.expect("written down");
-    ended.unwrap();
+    app.fcm.answer_next(refused());
+    app.drain_worker().await;
     let since = app.state.clocks.wall.now();
+    let answer = app.get("/v1/push/providers", &clinic.admin.token).await.expect(200);
     let fcm = &answer["items"][0];
     assert_eq!((&answer["workers"], &fcm["provider"], &fcm["configured"]), (&json!(1), &json!("fcm"), &json!(true)));
     let expected = json!({
@@ -347,6 +340,37 @@ async fn a_running_worker_writes_down_what_it_knows_and_administrators_see_it() 
     app.pass(TimeDelta::seconds(61));
     let answer = app.get("/v1/push/providers", &clinic.admin.token).await.expect(200);
     assert_eq!(answer["workers"], 0);
+}
+
+fn refused() -> PushOutcome {
+    PushOutcome::Unauthorized { scope: Scope::Provider, reason: "UNAUTHENTICATED".into() }
+}
+
+#[tokio::test]
+async fn a_running_worker_writes_down_what_it_knows_when_it_changes() {
+    use diesel::prelude::*;
+    use diesel_async::RunQueryDsl;
+    use mendline::schema::push_health::dsl;
+    let app = TestApp::start_stepped(&[]).await;
+    busy_person(&app, 1).await;
+    app.fcm.answer_next(refused());
+    let (stop, worker) = (CancellationToken::new(), Worker::new(app.worker_parts()));
+    let story = async {
+        loop {
+            let rows = dsl::push_health.select((dsl::service, dsl::state)).order(dsl::service);
+            let rows: Vec<(String, String)> = seed::run(&app, async |conn| rows.load(conn).await).await;
+            if rows.iter().any(|(_, state)| state == "paused") {
+                stop.cancel();
+                return rows;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let both = async { tokio::join!(worker.run(stop.clone()), story) };
+    let (ended, rows) = tokio::time::timeout(std::time::Duration::from_secs(60), both).await.expect("written down");
+    ended.unwrap();
+    let row = |service: &str, state: &str| (service.to_owned(), state.to_owned());
+    assert_eq!(rows, [row("fcm", "paused"), row("web_push", "healthy")]);
 }
 
 #[tokio::test]

@@ -161,25 +161,26 @@ impl Health {
             pass.realm.accepted(now);
             return None;
         }
-        let learned = self.learn_of_service(&pass.realm, pass.ticket, target.device_id, outcome, now);
+        let learned = self.learn_of_service(&pass.realm, pass.ticket, (pass.alert, target.device_id), outcome, now);
         (!learned.believed).then(|| DeviceResult::from(pass.realm.put_off(pass.alert, now)))
     }
 
     /// Learns from what a service said later, of a message that it had accepted or when it was asked: no send waits for it.
     /// While the service is in trouble, that says nothing new of it.
-    pub(super) fn learn_later(&self, target: &PushTarget, outcome: &PushOutcome, now: DateTime<Utc>) {
+    pub(super) fn learn_later(&self, alert: Uuid, target: &PushTarget, outcome: &PushOutcome, now: DateTime<Utc>) {
         self.learn_of_device(target, outcome, now);
         let realm = self.realm(target.provider, &target.realm(), now);
         if let Some(ticket) = realm.open() {
-            self.learn_of_service(&realm, ticket, target.device_id, outcome, now);
+            self.learn_of_service(&realm, ticket, (alert, target.device_id), outcome, now);
         }
     }
 
+    /// Tells the breaker what became of an alert at a device.
     fn learn_of_service(
         &self,
         realm: &Arc<Realm>,
         ticket: Ticket,
-        device: Uuid,
+        about: (Uuid, Uuid),
         outcome: &PushOutcome,
         now: DateTime<Utc>,
     ) -> Learned {
@@ -187,7 +188,7 @@ impl Health {
             PushOutcome::Unregistered { .. } => "unregistered".into(),
             other => other.reason().map_or(Reason::Borrowed("accepted"), |reason| reason.to_owned().into()),
         };
-        let learned = realm.learn(Answer::of(outcome), &reason, device, ticket, now);
+        let learned = realm.learn(Answer::of(outcome), &reason, about, ticket, now);
         self.remember(&learned.take_back, now);
         learned
     }

@@ -95,6 +95,8 @@ impl Realm {
         self.with(now, |guarded, board| {
             let admission = guarded.breaker.admit(now);
             match &admission {
+                // A probe waits for its answer like everybody else.
+                Admission::Go(ticket) if ticket.is_probe() => {}
                 Admission::Go(_) => guarded.leave(alert, self.provider, board),
                 Admission::Wait(_) => guarded.wait(alert, self.provider, board),
                 Admission::Hold => {}
@@ -111,12 +113,12 @@ impl Realm {
         })
     }
 
-    /// Tells the breaker of an answer.
+    /// Tells the breaker of an answer about an alert at a device.
     pub(super) fn learn(
         &self,
         answer: Answer,
         reason: &Reason,
-        device: Uuid,
+        (alert, device): (Uuid, Uuid),
         ticket: Ticket,
         now: DateTime<Utc>,
     ) -> Learned {
@@ -126,7 +128,13 @@ impl Realm {
         if answer == Answer::Accepted {
             self.last_accepted.store(now.timestamp_micros(), Ordering::Relaxed);
         }
-        self.with(now, |guarded, _| guarded.breaker.learn(answer, reason, device, ticket, now))
+        self.with(now, |guarded, board| {
+            let learned = guarded.breaker.learn(answer, reason, device, ticket, now);
+            if ticket.is_probe() && learned.believed {
+                guarded.leave(alert, self.provider, board);
+            }
+            learned
+        })
     }
 
     /// Nothing came of what was to be sent.
@@ -140,7 +148,10 @@ impl Realm {
         if self.last_accepted.load(Ordering::Relaxed) >= pause.since.timestamp_micros() {
             return Vec::new();
         }
-        self.with(now, |guarded, _| guarded.breaker.adopt(pause))
+        self.with(now, |guarded, _| {
+            guarded.breaker.tick(now);
+            guarded.breaker.adopt(pause)
+        })
     }
 
     /// How it is doing.
