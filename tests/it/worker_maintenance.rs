@@ -77,7 +77,8 @@ async fn a_job_that_fails_stops_no_other() {
 #[tokio::test]
 async fn a_month_of_attempts_that_is_over_goes_as_a_whole() {
     let app = TestApp::start().await;
-    let month = "DO $$ BEGIN PERFORM ensure_month_partitions('attempts', (now() - interval '200 days')::date, 1); END $$;";
+    let month =
+        "DO $$ BEGIN PERFORM ensure_month_partitions('attempts', (now() - interval '200 days')::date, 1); END $$;";
     app.sql(&(month.to_owned() + &attempt(200) + &attempt(1))).await;
     let partitions = "pg_inherits WHERE inhparent = 'attempts'::regclass";
     let before = count(&app, partitions).await;
