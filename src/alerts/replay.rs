@@ -49,12 +49,7 @@ pub struct Replayed {
 }
 
 /// Owes one alert again. A repeated request changes nothing.
-pub async fn replay_one(
-    tools: Tools<'_>,
-    caller: &Caller,
-    key: KeyedRequest,
-    id: Uuid,
-) -> Result<(), ReplayError> {
+pub async fn replay_one(tools: Tools<'_>, caller: &Caller, key: KeyedRequest, id: Uuid) -> Result<(), ReplayError> {
     let recipient = find(tools, caller, id).await?;
     tools
         .db

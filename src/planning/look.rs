@@ -43,11 +43,7 @@ impl Person {
         self.with_inputs(treatments, |running| stories(self.patient_id, running, &self.preferences, at))
     }
 
-    fn with_inputs<T>(
-        &self,
-        treatments: &RunningTreatments,
-        work: impl FnOnce(&[RunningTreatment<'_>]) -> T,
-    ) -> T {
+    fn with_inputs<T>(&self, treatments: &RunningTreatments, work: impl FnOnce(&[RunningTreatment<'_>]) -> T) -> T {
         let overrides = Overrides::default();
         let inputs: Vec<Input<'_>> =
             treatments.0.iter().map(|(row, version)| Input::new(row, Arc::clone(version), &self.zones)).collect();

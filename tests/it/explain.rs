@@ -52,7 +52,9 @@ async fn a_day_is_told_whole_from_the_plan_to_the_providers_answers() {
     }
     let inbox = app.get("/v1/alerts", &scene.patient.token).await.expect(200);
     let opened = list(&inbox, "items").iter().find(|alert| alert["state"] == "sent").unwrap()["id"].clone();
-    app.post(&format!("/v1/alerts/{}/opened", opened.as_str().unwrap()), &scene.patient.token, json!({})).await.expect(200);
+    app.post(&format!("/v1/alerts/{}/opened", opened.as_str().unwrap()), &scene.patient.token, json!({}))
+        .await
+        .expect(200);
 
     let day = told(app, patient, "2026-02-03").await;
     assert_eq!((&day["time_zone"], &day["from"]), (&json!("Europe/Berlin"), &json!("2026-02-02T23:00:00Z")));
@@ -63,19 +65,24 @@ async fn a_day_is_told_whole_from_the_plan_to_the_providers_answers() {
     let wash = alerts.iter().find(|alert| alert["category"] == "restriction" && alert["treatment_id"] == second);
     let wash = wash.unwrap_or_else(|| panic!("{day:#}"));
     assert_eq!(moved_by(wash), ["quiet_hours"], "{wash:#}");
-    assert_eq!((&wash["planned"]["wanted_at"], &wash["due_at"]), (&json!("2026-02-02T23:30:00Z"), &json!("2026-02-03T07:00:00Z")));
+    assert_eq!(
+        (&wash["planned"]["wanted_at"], &wash["due_at"]),
+        (&json!("2026-02-02T23:30:00Z"), &json!("2026-02-03T07:00:00Z"))
+    );
     assert_eq!((&wash["protocol"], &wash["state"]), (&json!("conservative v1"), &json!("sent")));
     assert!(wash["plan_revision"].as_i64().unwrap() >= 1);
 
     let retried = alerts.iter().find(|alert| alert["attempts"].as_array().unwrap().len() == 2).expect("one retried");
-    let tries: Vec<_> = list(retried, "attempts").iter().map(|one| (one["outcome"].clone(), one["reason"].clone())).collect();
+    let tries: Vec<_> =
+        list(retried, "attempts").iter().map(|one| (one["outcome"].clone(), one["reason"].clone())).collect();
     assert_eq!(tries, [(json!("unavailable"), json!("http_503")), (json!("accepted"), Value::Null)]);
     assert_eq!(retried["attempts"][0]["device_id"], json!(device));
 
     let milestone = alerts.iter().find(|alert| alert["category"] == "milestone").expect("a milestone");
     let beaten = milestone["instead_of"].as_array().unwrap();
     assert!(!beaten.is_empty(), "{day:#}");
-    let merged = list(&day, "not_owed").iter().find(|left| left["gave_way_to"] == milestone["item"]).expect("its rival");
+    let merged =
+        list(&day, "not_owed").iter().find(|left| left["gave_way_to"] == milestone["item"]).expect("its rival");
     assert!(beaten.contains(&merged["item"]));
     assert!(alerts.iter().any(|alert| alert["id"] == opened && alert["opened_at"].is_string()));
     for alert in alerts.iter().filter(|alert| alert["planned"].is_object()) {
@@ -103,7 +110,8 @@ async fn a_day_is_told_whole_from_the_plan_to_the_providers_answers() {
         assert!(text.contains(said), "{said:?} is missing:\n{text}");
     }
     assert!(!text.contains("token-"), "no address: {text}");
-    let looked = format!("audit WHERE action = 'patient.explain' AND actor_role = 'operator' AND patient_id = '{patient}'");
+    let looked =
+        format!("audit WHERE action = 'patient.explain' AND actor_role = 'operator' AND patient_id = '{patient}'");
     assert_eq!(count(app, &looked).await, 3, "each look is on record");
 }
 

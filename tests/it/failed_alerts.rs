@@ -129,7 +129,8 @@ async fn every_try_is_told_device_by_device_and_no_address() {
     let pushed = desk.scene.pushed(desk.phone).last().unwrap().payload.alert_id;
     let path = format!("/v1/alerts/{pushed}/attempts");
     let tries = desk.scene.app.get(&path, &desk.admin.token).await.expect(200)["items"].as_array().unwrap().clone();
-    let told: Vec<_> = tries.iter().map(|row| (row["claim"].clone(), row["device_id"].clone(), row["outcome"].clone())).collect();
+    let told: Vec<_> =
+        tries.iter().map(|row| (row["claim"].clone(), row["device_id"].clone(), row["outcome"].clone())).collect();
     for expected in [(1, desk.phone, "accepted"), (1, other, "unavailable"), (2, other, "accepted")] {
         let (claim, device, outcome) = expected;
         assert!(told.contains(&(json!(claim), json!(device), json!(outcome))), "{expected:?}: {told:?}");
@@ -152,7 +153,10 @@ async fn an_alert_replayed_by_hand_has_another_day_and_reaches_the_phone() {
     desk.scene.app.care.advance(TimeDelta::hours(20));
     let answer = desk.replay(&wash).await.expect(200);
     let end = desk.now() + TimeDelta::hours(24);
-    assert_eq!((&answer["state"], &answer["tries"], &answer["expires_at"]), (&json!("scheduled"), &json!(0), &json!(end)));
+    assert_eq!(
+        (&answer["state"], &answer["tries"], &answer["expires_at"]),
+        (&json!("scheduled"), &json!(0), &json!(end))
+    );
     assert!(answer.get("reason").is_none() && answer.get("ended_at").is_none());
     assert_eq!(desk.replay(&wash).await.problem(409), "conflict", "it is under way");
     desk.scene.app.drain_worker().await;
@@ -224,7 +228,8 @@ async fn after_an_outage_what_still_means_something_goes_out_and_yesterdays_does
     assert_eq!((desk.pushes_of(&wash), desk.pushes_of(&milestone)), (before + 1, 1));
     let again = desk.replay_all(json!({ "filter": filter })).await;
     assert_eq!((&again["replayed"], &again["skipped"]), (&json!([]), &dry["skipped"]), "repeating does no harm");
-    let answer = desk.scene.app.post("/v1/alerts/failed/replay", &desk.admin.token, json!({ "filter": { "state": "sent" } }));
+    let answer =
+        desk.scene.app.post("/v1/alerts/failed/replay", &desk.admin.token, json!({ "filter": { "state": "sent" } }));
     let wrong = answer.await;
     assert!(wrong.text.contains("/filter/state"), "{}", wrong.text);
     assert_eq!(wrong.problem(422), "invalid");
@@ -328,7 +333,10 @@ async fn figures_say_how_it_went() {
     assert!(figures["unsent"].as_array().unwrap().contains(&refused), "{figures:#}");
 
     let today = desk.scene.app.get("/v1/alerts/statistics", &desk.admin.token).await.expect(200);
-    assert_eq!((&today["from"], &today["to"], &today["time_zone"]), (&json!("2026-01-28"), &json!("2026-02-03"), &json!("Europe/Berlin")));
+    assert_eq!(
+        (&today["from"], &today["to"], &today["time_zone"]),
+        (&json!("2026-01-28"), &json!("2026-02-03"), &json!("Europe/Berlin"))
+    );
     assert_eq!(today["total"], figures["total"]);
     let quiet = desk.scene.app.get("/v1/alerts/statistics?to=2026-02-01", &desk.admin.token).await.expect(200);
     assert_eq!((&quiet["total"]["owed"], &quiet["hours"]), (&json!(0), &json!([])));

@@ -15,6 +15,7 @@ mod compliance;
 mod database;
 mod demo;
 mod devices;
+mod doctor;
 mod embedded;
 mod explain;
 mod failed_alerts;

@@ -109,7 +109,8 @@ async fn dead_addresses_go_a_day_later_and_what_dead_workers_knew_once_it_is_old
 #[tokio::test]
 async fn a_month_of_attempts_that_is_over_goes_as_a_whole() {
     let app = TestApp::start().await;
-    let month = "DO $$ BEGIN PERFORM ensure_month_partitions('attempts', (now() - interval '200 days')::date, 1); END $$;";
+    let month =
+        "DO $$ BEGIN PERFORM ensure_month_partitions('attempts', (now() - interval '200 days')::date, 1); END $$;";
     app.sql(&(month.to_owned() + &attempt(200) + &attempt(1))).await;
     let partitions = "pg_inherits WHERE inhparent = 'attempts'::regclass";
     let before = count(&app, partitions).await;

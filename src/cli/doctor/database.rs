@@ -5,8 +5,8 @@ use diesel_async::AsyncPgConnection;
 
 use super::report::Report;
 use crate::alerts::queue;
-use crate::clock::Clocks;
 use crate::cli::Database;
+use crate::clock::Clocks;
 use crate::config::Config;
 use crate::db::{Connector, MigrationState, Survey, migration_state, survey};
 use crate::embedded;
@@ -185,4 +185,77 @@ async fn queued(clocks: &Clocks, conn: &mut AsyncPgConnection, report: &mut Repo
         None => report.ok("queue", format!("{due} alerts are due now")),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn well() -> Survey {
+        Survey {
+            version: 170_002,
+            now: chrono::DateTime::UNIX_EPOCH,
+            tls: true,
+            network: true,
+            role: "mendline".to_owned(),
+            superuser: false,
+            bypasses_rls: false,
+            connections: 97,
+            in_use: 20,
+            fsync: true,
+            full_page_writes: true,
+            synchronous_commit: true,
+            autovacuum: true,
+            read_only: false,
+        }
+    }
+
+    fn config() -> Config {
+        let url = ("DATABASE_URL".to_owned(), "postgres://u@h/d".to_owned());
+        Config::read(crate::config::Vars::from_map([url].into())).unwrap()
+    }
+
+    fn told(found: &Survey) -> (u8, String) {
+        let mut report = Report::default();
+        server(found, &mut report);
+        role(found, &config(), &mut report);
+        settings(found, &config(), &mut report);
+        (report.status(), report.tell())
+    }
+
+    #[test]
+    fn a_server_that_is_well_needs_nothing() {
+        let (status, text) = told(&well());
+        assert_eq!(status, 0, "{text}");
+        assert!(!text.contains("->"), "{text}");
+    }
+
+    #[test]
+    fn whatever_is_not_as_it_should_be_is_named_with_what_to_do() {
+        for (found, status, said, remedy) in [
+            (Survey { version: 140_010, ..well() }, 2, "PostgreSQL 14.10 is too old", "15 or later"),
+            (Survey { read_only: true, ..well() }, 2, "takes no writes", "the primary"),
+            (Survey { tls: false, ..well() }, 1, "plain", "sslmode=require"),
+            (Survey { superuser: true, ..well() }, 1, "a superuser", "NOSUPERUSER"),
+            (Survey { bypasses_rls: true, ..well() }, 1, "row-level security", "NOBYPASSRLS"),
+            (Survey { connections: 10, ..well() }, 2, "10 in all", "MENDLINE_DATABASE_POOL"),
+            (Survey { in_use: 90, ..well() }, 1, "90 in use", "max_connections"),
+            (Survey { fsync: false, ..well() }, 1, "fsync is off", "fsync = on"),
+            (Survey { synchronous_commit: false, ..well() }, 1, "a crash loses", "synchronous_commit = on"),
+            (Survey { autovacuum: false, ..well() }, 1, "autovacuum is off", "autovacuum = on"),
+        ] {
+            let (got, text) = told(&found);
+            assert_eq!(got, status, "{text}");
+            assert!(text.contains(said) && text.contains(remedy), "{text}");
+        }
+    }
+
+    #[test]
+    fn clocks_that_differ_by_more_than_five_seconds_are_a_warning_either_way() {
+        for (seconds, status) in [(0, 0), (5, 0), (6, 1), (-6, 1)] {
+            let mut report = Report::default();
+            clock(TimeDelta::seconds(seconds), &mut report);
+            assert_eq!(report.status(), status, "{seconds}");
+        }
+    }
 }

@@ -32,12 +32,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failed {
 }
 
 /// Reads the day of a patient.
-pub(super) async fn gather(
-    state: &State,
-    clinic: Option<Uuid>,
-    patient: Uuid,
-    on: NaiveDate,
-) -> anyhow::Result<Day> {
+pub(super) async fn gather(state: &State, clinic: Option<Uuid>, patient: Uuid, on: NaiveDate) -> anyhow::Result<Day> {
     let read = async |conn: &mut AsyncPgConnection| {
         let clinic_id = clinic_of(conn, clinic, patient).await?;
         let entry = Entry::by_operator(clinic_id, "patient.explain", "patient", patient).about(patient);

@@ -19,7 +19,10 @@ pub(super) fn tell(day: &Day) -> String {
     let paused = if wishes.paused { ", everything paused" } else { "" };
     line(
         &mut text,
-        &format!("Now wants: preferred time {}, quiet hours {quiet}, switched off: {off}{paused}", wishes.preferred_time),
+        &format!(
+            "Now wants: preferred time {}, quiet hours {quiet}, switched off: {off}{paused}",
+            wishes.preferred_time
+        ),
     );
     for treated in &day.treatments {
         let when = treated.performed_at.with_timezone(&day.time_zone).format("%F %H:%M");
@@ -83,7 +86,10 @@ fn tell_alert(text: &mut String, alert: &Told, clock: Clock) {
     detail("alert", &format!("{}, key {}", alert.id, alert.key));
     if let (Some(protocol), Some(treatment)) = (&alert.protocol, alert.treatment_id) {
         let day = alert.day_index.map(|day| format!(", day {day}")).unwrap_or_default();
-        detail("planned by", &format!("{item}{day} of {protocol}, treatment {treatment}, revision {}", alert.plan_revision));
+        detail(
+            "planned by",
+            &format!("{item}{day} of {protocol}, treatment {treatment}, revision {}", alert.plan_revision),
+        );
     }
     if let Some(planned) = &alert.planned {
         for said in why(planned, clock) {
@@ -152,7 +158,9 @@ fn end(alert: &Told, clock: Clock) -> String {
         "suppressed" => format!("suppressed{because}: it would have been stale after quiet hours"),
         "no_device" => format!("nothing to send to at {ended}"),
         "cancelled" => format!("called off at {ended}{because}"),
-        "expired" => format!("too late at {ended}{because}; it was worth something until {}", clock.on(alert.expires_at)),
+        "expired" => {
+            format!("too late at {ended}{because}; it was worth something until {}", clock.on(alert.expires_at))
+        }
         other => format!("{other} at {ended} after {} tries{because}", alert.tries),
     }
 }

@@ -189,9 +189,7 @@ impl<W: Witness> Planner<'_, '_, W> {
 
     fn settled(&self, task: &Task<'_>, category: Category) -> Option<LeftOut> {
         match category {
-            Category::CheckIn => {
-                self.treatment.checked_in_on.contains(&task.local_date).then_some(LeftOut::CheckedIn)
-            }
+            Category::CheckIn => self.treatment.checked_in_on.contains(&task.local_date).then_some(LeftOut::CheckedIn),
             _ => self.treatment.settled.contains(&task.id).then_some(LeftOut::TaskSettled),
         }
     }

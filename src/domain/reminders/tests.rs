@@ -414,15 +414,13 @@ fn what_is_not_owed_says_why() {
     assert_eq!(ends("flaking_may_start", 9), [gave_way]);
 
     let mut case = berlin();
-    let of = |case: &Case, preferences: &Preferences| stories(PATIENT, &[case.running()], preferences, case.registered_at);
+    let of =
+        |case: &Case, preferences: &Preferences| stories(PATIENT, &[case.running()], preferences, case.registered_at);
     let why = |stories: &[Story], key: &str| {
         stories.iter().find(|story| story.alert.item_key == key).map(|story| story.end.clone())
     };
     let paused = Preferences { paused: true, ..Preferences::default() };
     assert!(of(&case, &paused).iter().all(|story| story.end == End::LeftOut(LeftOut::Paused)));
     case.registered_at += TimeDelta::hours(6);
-    assert_eq!(
-        why(&of(&case, &Preferences::default()), "first_wash"),
-        Some(End::LeftOut(LeftOut::BeforeRegistration))
-    );
+    assert_eq!(why(&of(&case, &Preferences::default()), "first_wash"), Some(End::LeftOut(LeftOut::BeforeRegistration)));
 }
