@@ -71,7 +71,7 @@ pub fn unsent(state: &str) -> Result<Unsent, Refusal> {
     match state {
         "sent" => Err(Refusal::Sent),
         "scheduled" | "sending" => Err(Refusal::UnderWay),
-        _ => state.parse().map_err(|_: String| Refusal::CalledOff),
+        _ => state.parse().map_err(|_other: String| Refusal::CalledOff),
     }
 }
 
