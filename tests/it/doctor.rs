@@ -52,7 +52,11 @@ async fn an_installation_that_works_is_told_so_and_no_secret_is() {
     let app = TestApp::start().await;
     let google = google_that(unknown_address()).await;
     let credentials = google::credentials(&format!("{}/token", google.uri()));
-    let settings = [("MENDLINE_FCM_CREDENTIALS", credentials.as_str()), ("MENDLINE_FCM_BASE_URL", &google.uri())];
+    let settings = [
+        ("MENDLINE_FCM_CREDENTIALS", credentials.as_str()),
+        ("MENDLINE_FCM_BASE_URL", &google.uri()),
+        ("MENDLINE_VAPID_SUBJECT", "mailto:ops@example.org"),
+    ];
     let (status, said, lines) = doctor(app.database.url.expose_secret(), &settings).await;
     // The suite's own server runs as a superuser and cares little about power cuts.
     assert_eq!(status, 1, "{said}");

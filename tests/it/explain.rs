@@ -2,11 +2,12 @@
 
 use chrono::TimeDelta;
 use mendline::domain::alert::PushOutcome;
+use mendline::domain::role::Role;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::check_ins::{Scene, phone};
+use crate::check_ins::{Scene, phone, treated};
 use crate::support::TestApp;
 use crate::support::binary::mendline;
 use crate::worker_maintenance::count;
@@ -41,6 +42,9 @@ async fn a_day_is_told_whole_from_the_plan_to_the_providers_answers() {
     app.advance(TimeDelta::minutes(7 * 60 + 30)).await;
     let body = json!({ "patient_id": patient, "performed_at": app.care.now(), "allow_duplicate": true });
     let second = app.post("/v1/treatments", &scene.clinician.token, body).await.expect(201)["id"].clone();
+
+    let late = app.stage(scene.clinic, Role::Patient).await;
+    treated(app, &scene.clinician, &late, app.care.now()).await;
 
     // 08:00 on the next day.
     let unavailable = PushOutcome::Unavailable { retry_after: None, reason: "http_503".into() };
@@ -91,9 +95,10 @@ async fn a_day_is_told_whole_from_the_plan_to_the_providers_answers() {
         assert_eq!(due, &alert["planned"]["due_at"], "the steps lead there: {alert:#}");
     }
 
-    let evening = told(app, patient, "2026-02-02").await;
-    let suppressed = list(&evening, "alerts").iter().filter(|alert| alert["state"] == "suppressed").count();
-    assert!(suppressed > 0, "{evening:#}");
+    let evening = told(app, late.caller.patient_id.unwrap(), "2026-02-02").await;
+    let suppressed = list(&evening, "alerts").iter().find(|alert| alert["state"] == "suppressed");
+    let suppressed = suppressed.unwrap_or_else(|| panic!("{evening:#}"));
+    assert_eq!((&suppressed["reason"], &suppressed["item"]), (&json!("quiet_hours"), &json!("first_evening")));
 
     let output = explain(app, patient, "2026-02-03", &[]).await;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
