@@ -17,7 +17,7 @@ struct Line {
 const CATALOG: &str = "
     SELECT format('%s.%s %s null=%s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,
                   coalesce(col_description(c.oid, a.attnum), '')) AS line
-      FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+      FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
      WHERE c.relnamespace = 'public'::regnamespace AND c.relname !~ '^__diesel' AND c.relkind IN ('r', 'p')
     UNION ALL SELECT format('%s: %s', conrelid::regclass, pg_get_constraintdef(oid)) FROM pg_constraint
      WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text !~ '__diesel'
