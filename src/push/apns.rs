@@ -5,6 +5,7 @@ mod body;
 mod classify;
 mod link;
 mod token;
+mod verdict;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::http::{HttpClientError, HttpSettings};
-use super::{Carrier, Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError, Urgency, Verdict};
+use super::{Carrier, Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError, Urgency};
 use crate::clock::Clocks;
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::{Environment, ProviderKind};
@@ -179,7 +180,7 @@ impl Apns {
                 }
                 turn => turn?,
             };
-            let mut token = self.signer.authorization(self.clocks.wall.now()).map_err(|_| rejected("token"))?;
+            let mut token = self.signer.authorization(self.clocks.wall.now()).map_err(|_never| rejected("token"))?;
             let answer = loop {
                 let request = request()?;
                 let headers = headers(&request, token.clone())?;
@@ -220,38 +221,7 @@ impl Apns {
         };
         let outcome = self.exchange(self.world(environment), NOBODY, request).await;
         let subject = format!("key {} for {environment}", self.signer.key_id());
-        Finding::new(ProviderKind::Apns, subject, verdict(environment, &self.topic, &outcome))
-    }
-}
-
-fn verdict(environment: Environment, topic: &str, outcome: &PushOutcome) -> Verdict {
-    let remedy = |word: &str| {
-        match word {
-        "InvalidProviderToken" | "MissingProviderToken" => {
-            "see that MENDLINE_APNS_KEY, MENDLINE_APNS_KEY_ID and MENDLINE_APNS_TEAM_ID belong together and that the key \
-             was not revoked"
-                .to_owned()
-        }
-        "ExpiredProviderToken" => "set this machine's clock: Apple reckons our fresh token to be an hour old".to_owned(),
-        "BadTopic" | "MissingTopic" | "TopicDisallowed" | "DeviceTokenNotForTopic" => {
-            format!("MENDLINE_APNS_TOPIC: {topic} is not an app of this team, or not one that the key may send for")
-        }
-        _ => "see MENDLINE_APNS_KEY and MENDLINE_APNS_BASE_URL".to_owned(),
-    }
-    };
-    match (outcome, outcome.reason().unwrap_or_default()) {
-        (_, word) if word.starts_with("BadEnvironmentKey") => {
-            let because = format!("the key is not for {environment}: {word}");
-            let remedy = "make a key for this environment, unless no device is in it".to_owned();
-            match environment {
-                Environment::Production => Verdict::Bad { because, remedy },
-                Environment::Sandbox => Verdict::Doubtful { because, remedy },
-            }
-        }
-        (PushOutcome::Rejected { .. } | PushOutcome::AddressSuspect { .. }, word) if word.contains("Topic") => {
-            Verdict::bad(format!("refused: {word}"), remedy(word))
-        }
-        _ => Verdict::of_probe(outcome, remedy),
+        Finding::new(ProviderKind::Apns, subject, verdict::of(environment, &self.topic, &outcome))
     }
 }
 

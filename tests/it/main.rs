@@ -39,6 +39,7 @@ mod readme;
 mod tenancy;
 mod timeline;
 mod treatments;
+mod worker_apns;
 mod worker_delivery;
 mod worker_kill;
 mod worker_loop;

@@ -85,12 +85,12 @@ impl Link {
 
     /// Waits until one more request may be sent. The error is what came of the request that everybody waited for.
     pub(super) async fn turn(&self) -> Result<Turn<'_>, PushOutcome> {
-        let not_sent = || PushOutcome::NotSent { reason: "connection_gone".into() };
-        let permit = self.streams.acquire().await.map_err(|_closed| not_sent())?;
+        let permit = self.streams.acquire().await.map_err(|_closed| connection_gone())?;
         let is_first = matches!(*self.state.borrow(), State::Untried) && !self.is_tried.swap(true, Ordering::AcqRel);
         if !is_first {
             let mut state = self.state.subscribe();
-            let known = state.wait_for(|state| !matches!(state, State::Untried)).await.map_err(|_gone| not_sent())?;
+            let known =
+                state.wait_for(|state| !matches!(state, State::Untried)).await.map_err(|_gone| connection_gone())?;
             if let State::Spent(outcome) = &*known {
                 return Err(outcome.clone());
             }
@@ -104,13 +104,21 @@ impl Link {
 
     fn spend(&self, outcome: PushOutcome) {
         self.state.send_if_modified(|state| {
-            let first = !matches!(state, State::Spent(_));
-            if first {
-                *state = State::Spent(outcome);
-            }
-            first
+            let next = match state {
+                // Everybody has been waiting for this very answer.
+                State::Untried => outcome,
+                // Nobody has: whoever is about to use the connection has met nothing yet.
+                State::Proven => connection_gone(),
+                State::Spent(_) => return false,
+            };
+            *state = State::Spent(next);
+            true
         });
     }
+}
+
+fn connection_gone() -> PushOutcome {
+    PushOutcome::NotSent { reason: "connection_gone".into() }
 }
 
 /// One request's turn. The first of a connection decides for all that wait.
@@ -145,7 +153,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         // Its caller had no more time. Nobody knows anything about the connection, so those who wait try another.
         if self.is_first {
-            self.link.spend(PushOutcome::NotSent { reason: "connection_gone".into() });
+            self.link.spend(connection_gone());
         }
     }
 }

@@ -56,12 +56,15 @@ struct Claims<'a> {
     sub: &'a str,
 }
 
+/// A key's id, and the origin that a token is for.
+type Place = (String, String);
+
 /// Signs for origins and remembers what it signed.
 #[derive(Debug)]
 pub(super) struct Vapid {
     keys: VapidKeys,
     subject: VapidSubject,
-    tokens: Mutex<HashMap<(String, String), (HeaderValue, DateTime<Utc>)>>,
+    tokens: Mutex<HashMap<Place, (HeaderValue, DateTime<Utc>)>>,
 }
 
 impl Vapid {
@@ -90,7 +93,7 @@ impl Vapid {
 
     fn signed(&self, endpoint: &Url, key: &VapidKey, now: DateTime<Utc>) -> Result<HeaderValue, InvalidVapidKey> {
         let origin = endpoint.origin().ascii_serialization();
-        let place = (key.id().to_owned(), origin);
+        let place: Place = (key.id().to_owned(), origin);
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         // A token of the far future is as useless as one of the past: the clock was set back.
         let fresh = |expires: &DateTime<Utc>| *expires > now + RENEW_BEFORE && *expires <= now + LIFETIME;

@@ -185,7 +185,7 @@ async fn servers_that_misbehave_cost_one_bounded_timeout() {
         let began = std::time::Instant::now();
         let outcome = lab.send().await;
         assert_eq!(outcome, expected);
-        assert!(began.elapsed() < quick().total_timeout * 3, "{outcome:?} took {:?}", began.elapsed());
+        assert!(began.elapsed() < quick().total_timeout * 5, "{outcome:?} took {:?}", began.elapsed());
         assert_eq!(lab.apple.seen().len(), 1, "{outcome:?}");
     }
 }

@@ -70,7 +70,7 @@ async fn a_silent_apple_costs_everybody_who_waits_one_timeout() {
     let began = std::time::Instant::now();
     let timeout = PushOutcome::Unavailable { retry_after: None, reason: "timeout".into() };
     assert_eq!(send_many(&lab, 30).await, vec![timeout; 30]);
-    assert!(began.elapsed() < quick().total_timeout * 3);
+    assert!(began.elapsed() < quick().total_timeout * 5);
     assert_eq!(lab.apple.seen().len(), 1);
 }
 

@@ -118,7 +118,7 @@ impl Apple {
                         None => Self::serve(socket, connection, seen, react).await,
                         Some(tls) => match tls.accept(socket).await {
                             Ok(socket) => Self::serve(socket, connection, seen, react).await,
-                            Err(_) => return,
+                            Err(_) => (),
                         },
                     }
                 });
