@@ -109,12 +109,11 @@ impl Scene {
 
     /// The message whose words are about the rinse, and those words: read by the phone.
     async fn rinse_at(&self, path: &str, sealed: &str, phone: &Phone) -> (Value, Value) {
-        let messages = self.messages(path).await.into_iter();
-        let opened = messages.map(|message| {
+        let mut opened = self.messages(path).await.into_iter().map(|message| {
             let plain = phone.open(message.pointer(sealed).expect("something sealed").as_str().unwrap());
             (message, plain)
         });
-        opened.into_iter().find(|(_, plain)| is_rinse(plain)).expect("a word about the rinse")
+        opened.find(|(_, plain)| is_rinse(plain)).expect("a word about the rinse")
     }
 
     /// Nobody who only carried it saw a word of it.
