@@ -101,8 +101,11 @@ impl Expo {
             Ok::<_, ExpoError>(url)
         };
         let bearer = |token: &SecretString| {
-            let mut header = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-                .map_err(|_opaque| ExpoError::Token)?;
+            let token = token.expose_secret();
+            if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(ExpoError::Token);
+            }
+            let mut header = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_opaque| ExpoError::Token)?;
             header.set_sensitive(true);
             Ok::<_, ExpoError>(header)
         };

@@ -20,7 +20,10 @@ async fn carriers() -> MockServer {
         "/token" => ResponseTemplate::new(200).set_body_json(json!({"access_token": "t", "expires_in": 3600})),
         google::SEND => ResponseTemplate::new(200).set_body_json(json!({"name": "projects/recovery-1/messages/1"})),
         "/--/api/v2/push/send" => {
-            ResponseTemplate::new(200).set_body_json(json!({"data": [{"status": "ok", "id": "ticket"}]}))
+            let messages: Vec<Value> = serde_json::from_slice(&request.body).unwrap();
+            let tickets: Vec<Value> =
+                (0..messages.len()).map(|n| json!({"status": "ok", "id": n.to_string()})).collect();
+            ResponseTemplate::new(200).set_body_json(json!({ "data": tickets }))
         }
         path if path.starts_with("/3/device/") => ResponseTemplate::new(200),
         "/wpush" => ResponseTemplate::new(201),
@@ -97,10 +100,20 @@ impl Scene {
         all.into_iter().filter(|request| request.url.path().starts_with(path)).map(|request| request.body).collect()
     }
 
-    /// The last JSON that arrived there.
-    async fn last(&self, path: &str) -> Value {
-        let json: Value = serde_json::from_slice(self.arrived(path).await.last().expect(path)).unwrap();
-        json.as_array().map_or(json.clone(), |batch| batch[0].clone())
+    /// Every message that arrived there.
+    async fn messages(&self, path: &str) -> Vec<Value> {
+        let bodies = self.arrived(path).await;
+        let json = bodies.iter().map(|body| serde_json::from_slice::<Value>(body).unwrap());
+        json.flat_map(|json| json.as_array().cloned().unwrap_or_else(|| vec![json])).collect()
+    }
+
+    /// The message whose words are about the rinse, and those words: read by the phone.
+    async fn rinse_at(&self, path: &str, sealed: &str, phone: &Phone) -> (Value, Value) {
+        let mut opened = self.messages(path).await.into_iter().map(|message| {
+            let plain = phone.open(message.pointer(sealed).expect("something sealed").as_str().unwrap());
+            (message, plain)
+        });
+        opened.find(|(_, plain)| is_rinse(plain)).expect("a word about the rinse")
     }
 
     /// Nobody who only carried it saw a word of it.
@@ -112,6 +125,10 @@ impl Scene {
             }
         }
     }
+}
+
+fn is_rinse(plain: &Value) -> bool {
+    [&plain["title"], &plain["details"]["title"]].contains(&&json!("First gentle rinse"))
 }
 
 const APNS: &str = "/3/device/";
@@ -136,7 +153,9 @@ async fn whoever_carries_it_only_the_phone_reads_what_the_alert_says() {
     scene.rinse().await;
     scene.assert_nobody_read(&["rinse", "water", "gentle"]).await;
 
-    let (fcm, apns, expo) = (scene.last(google::SEND).await, scene.last(APNS).await, scene.last(EXPO).await);
+    let (fcm, by_fcm) = scene.rinse_at(google::SEND, "/message/data/sealed", &phones[0]).await;
+    let (apns, by_apns) = scene.rinse_at(APNS, "/sealed", &phones[1]).await;
+    let (expo, by_expo) = scene.rinse_at(EXPO, "/data/sealed", &phones[2]).await;
     let neutral = json!({"title": "A reminder for you."});
     // On Android the app shows it itself; on Apple's phones the extension replaces what the others show.
     assert_is("FcmRequest", &fcm);
@@ -147,18 +166,14 @@ async fn whoever_carries_it_only_the_phone_reads_what_the_alert_says() {
     assert_eq!((&apns["aps"]["alert"], &apns["aps"]["mutable-content"]), (&neutral, &json!(1)));
     assert_is("ExpoMessage", &expo);
     assert_eq!((&expo["title"], &expo["mutableContent"]), (&json!("A reminder for you."), &json!(true)));
-    for body in [scene.arrived(google::SEND).await, scene.arrived(APNS).await, scene.arrived(EXPO).await].concat() {
-        assert!(body.len() < 4096, "{} bytes", body.len());
+    assert_is("ApnsMessage", &apns);
+    for message in [&fcm, &apns, &expo] {
+        assert!(message.to_string().len() < 4096, "{} bytes", message.to_string().len());
     }
 
-    let open = |phone: &Phone, sealed: &Value| phone.open(sealed.as_str().expect("something sealed"));
-    let web_push = serde_json::from_slice(&phones[3].decrypt(scene.arrived("/wpush").await.last().unwrap())).unwrap();
-    let opened = [
-        open(&phones[0], &fcm["message"]["data"]["sealed"]),
-        open(&phones[1], &apns["sealed"]),
-        open(&phones[2], &expo["data"]["sealed"]),
-        web_push,
-    ];
+    let web_push = scene.arrived("/wpush").await;
+    let mut web_push = web_push.iter().map(|body| serde_json::from_slice::<Value>(&phones[3].decrypt(body)).unwrap());
+    let opened = [by_fcm, by_apns, by_expo, web_push.find(is_rinse).expect("a word about the rinse")];
     for plain in &opened {
         assert_is("WebPushMessage", plain);
         assert_eq!((&plain["title"], plain.get("body")), (&json!("A reminder for you."), None), "for the lock screen");
@@ -183,7 +198,8 @@ async fn who_agreed_to_details_has_them_for_the_lock_screen_and_still_nobody_els
         .expect(200);
     scene.rinse().await;
     scene.assert_nobody_read(&["rinse"]).await;
-    let plain = phone.open(scene.last(APNS).await["sealed"].as_str().unwrap());
+    let (outer, plain) = scene.rinse_at(APNS, "/sealed", &phone).await;
+    assert_eq!(outer["aps"]["alert"]["title"], "A reminder for you.");
     assert_eq!((&plain["title"], plain.get("details")), (&json!("First gentle rinse"), None));
     assert!(plain["body"].as_str().unwrap().starts_with("The usual four hours"));
 }
@@ -198,11 +214,15 @@ async fn without_a_usable_key_the_push_is_free_of_content() {
     scene.register(&scene.patient, "expo", None).await;
     scene.rinse().await;
     scene.assert_nobody_read(&["rinse"]).await;
-    let fcm = scene.last(google::SEND).await;
-    assert_eq!(fcm["message"]["notification"]["title"], "A reminder for you.");
-    assert_eq!(fcm["message"]["data"].get("sealed"), None);
-    assert_eq!(scene.last(APNS).await.get("sealed"), None);
-    assert_eq!(scene.last(EXPO).await["data"].get("sealed"), None);
+    for (path, title, sealed) in [
+        (google::SEND, "/message/notification/title", "/message/data/sealed"),
+        (APNS, "/aps/alert/title", "/sealed"),
+        (EXPO, "/title", "/data/sealed"),
+    ] {
+        let messages = scene.messages(path).await;
+        assert!(messages.iter().any(|it| it.pointer(title) == Some(&json!("A reminder for you."))), "{messages:?}");
+        assert!(messages.iter().all(|it| it.pointer(title).is_some() && it.pointer(sealed).is_none()), "{messages:?}");
+    }
 }
 
 #[tokio::test]
@@ -213,7 +233,8 @@ async fn staff_are_told_nothing_about_others_even_in_private_and_a_test_says_tha
     let device = scene.register(&clinician, "fcm", Some(phone.keys())).await;
     scene.app.post(&format!("/v1/me/devices/{device}/test"), &clinician.token, json!({})).await.expect(202);
     scene.worker.drain().await.unwrap();
-    let plain = phone.open(scene.last(google::SEND).await["message"]["data"]["sealed"].as_str().unwrap());
+    let tested = scene.messages(google::SEND).await.remove(0);
+    let plain = phone.open(tested["message"]["data"]["sealed"].as_str().unwrap());
     assert_eq!(plain["details"], json!({"title": "It works", "body": "Messages reach this device."}));
 
     let body = json!({"patient_id": scene.patient.caller.patient_id, "performed_at": scene.app.care.now()});
@@ -222,7 +243,7 @@ async fn staff_are_told_nothing_about_others_even_in_private_and_a_test_says_tha
     let path = format!("/v1/treatments/{}/check-ins", treatment["id"].as_str().unwrap());
     scene.app.post(&path, &scene.patient.token, report).await.expect(201);
     scene.worker.drain().await.unwrap();
-    let message = scene.last(google::SEND).await["message"].clone();
+    let message = scene.messages(google::SEND).await.pop().unwrap()["message"].clone();
     assert_eq!((&message["data"]["category"], message["data"].get("sealed")), (&json!("review"), None));
     assert_eq!(message["notification"]["title"], "Someone needs your review.");
 }
