@@ -216,7 +216,7 @@ impl Run<'_> {
             },
         };
         let (actors, patient) = (self.actors.clone(), self.schedule.people.patients[index].clone());
-        let caller = patient.caller.clone();
+        let caller = patient.caller;
         let (meaning, task) = match deed {
             Deed::Replan => {
                 let plan = next_plan(&mut self.dice, &self.plans[index]);
@@ -247,8 +247,7 @@ impl Run<'_> {
                 (Meaning::Plan(Plan::new()), tokio::spawn(ask))
             }
             Deed::Remove => {
-                let (admin, path) =
-                    (self.schedule.people.admin.clone(), format!("/v1/members/{}", caller.membership_id));
+                let (admin, path) = (self.schedule.people.admin, format!("/v1/members/{}", caller.membership_id));
                 let ask = async move { actors.ask(&api, &admin, reqwest::Method::DELETE, &path, None).await };
                 (Meaning::Removed, tokio::spawn(ask))
             }
@@ -299,11 +298,8 @@ impl Run<'_> {
         self.lab.freeze(false).ok();
         self.lab.ensure_running().await?;
         self.sql.insist("UPDATE crash.page_per_move SET yes = false").await?;
-        for index in 0..self.workers.len() {
-            self.workers[index].let_go().await;
-            if !self.workers[index].is_running() {
-                self.workers[index] = self.start_process("worker")?;
-            }
+        for worker in &mut self.workers {
+            worker.let_go().await;
         }
         if let Some(api) = &mut self.api {
             api.let_go().await;
@@ -312,6 +308,7 @@ impl Run<'_> {
         let mut healed = None;
         let today = (start + TODAY).to_rfc3339();
         while begun.elapsed() < PATIENCE {
+            self.supervise().await?;
             let offset = self.offset_ms;
             let look = format!(
                 "SELECT count(*) FILTER (WHERE state = 'sending'),
@@ -336,6 +333,21 @@ impl Run<'_> {
             }
         }
         anyhow::bail!("not healed: alerts are left due or sending")
+    }
+
+    /// Starts anew whoever has ended: told to stop just now, or cut off while it started.
+    async fn supervise(&mut self) -> anyhow::Result<()> {
+        let mut anew = false;
+        for index in 0..self.workers.len() {
+            if !self.workers[index].is_running() {
+                self.workers[index] = self.start_process("worker")?;
+                anew = true;
+            }
+        }
+        if anew {
+            self.set_clocks().await;
+        }
+        Ok(())
     }
 
     /// All workers' clocks show the same: the machine's time and what has been skipped.
