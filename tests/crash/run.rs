@@ -206,7 +206,16 @@ impl Run<'_> {
     pub async fn begin_deed(&mut self, deed: Deed) -> anyhow::Result<()> {
         self.finish_deed().await;
         let index = self.dice.index(self.schedule.people.patients.len());
-        let index = if let Deed::Withdraw = deed { self.fed } else { index };
+        let people = self.schedule.people.patients.len();
+        let index = match deed {
+            Deed::Withdraw => self.fed,
+            Deed::Replan | Deed::Feed => index,
+            // Whoever was removed can ask for nothing any more.
+            _ => match (index..index + people).find(|index| !self.schedule.people.patients[index % people].touched) {
+                Some(index) => index % people,
+                None => return Ok(()),
+            },
+        };
         let api = match deed {
             Deed::Replan | Deed::Feed | Deed::Withdraw => String::new(),
             _ => match self.api().await {
