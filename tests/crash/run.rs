@@ -206,7 +206,16 @@ impl Run<'_> {
     pub async fn begin_deed(&mut self, deed: Deed) -> anyhow::Result<()> {
         self.finish_deed().await;
         let index = self.dice.index(self.schedule.people.patients.len());
-        let index = if let Deed::Withdraw = deed { self.fed } else { index };
+        let people = self.schedule.people.patients.len();
+        let index = match deed {
+            Deed::Withdraw => self.fed,
+            Deed::Replan | Deed::Feed => index,
+            // Whoever was removed can ask for nothing any more.
+            _ => match (index..index + people).find(|index| !self.schedule.people.patients[index % people].touched) {
+                Some(index) => index % people,
+                None => return Ok(()),
+            },
+        };
         let api = match deed {
             Deed::Replan | Deed::Feed | Deed::Withdraw => String::new(),
             _ => match self.api().await {
@@ -216,7 +225,7 @@ impl Run<'_> {
             },
         };
         let (actors, patient) = (self.actors.clone(), self.schedule.people.patients[index].clone());
-        let caller = patient.caller.clone();
+        let caller = patient.caller;
         let (meaning, task) = match deed {
             Deed::Replan => {
                 let plan = next_plan(&mut self.dice, &self.plans[index]);
@@ -247,8 +256,7 @@ impl Run<'_> {
                 (Meaning::Plan(Plan::new()), tokio::spawn(ask))
             }
             Deed::Remove => {
-                let (admin, path) =
-                    (self.schedule.people.admin.clone(), format!("/v1/members/{}", caller.membership_id));
+                let (admin, path) = (self.schedule.people.admin, format!("/v1/members/{}", caller.membership_id));
                 let ask = async move { actors.ask(&api, &admin, reqwest::Method::DELETE, &path, None).await };
                 (Meaning::Removed, tokio::spawn(ask))
             }
@@ -299,11 +307,8 @@ impl Run<'_> {
         self.lab.freeze(false).ok();
         self.lab.ensure_running().await?;
         self.sql.insist("UPDATE crash.page_per_move SET yes = false").await?;
-        for index in 0..self.workers.len() {
-            self.workers[index].let_go().await;
-            if !self.workers[index].is_running() {
-                self.workers[index] = self.start_process("worker")?;
-            }
+        for worker in &mut self.workers {
+            worker.let_go().await;
         }
         if let Some(api) = &mut self.api {
             api.let_go().await;
@@ -312,6 +317,7 @@ impl Run<'_> {
         let mut healed = None;
         let today = (start + TODAY).to_rfc3339();
         while begun.elapsed() < PATIENCE {
+            self.supervise().await?;
             let offset = self.offset_ms;
             let look = format!(
                 "SELECT count(*) FILTER (WHERE state = 'sending'),
@@ -336,6 +342,21 @@ impl Run<'_> {
             }
         }
         anyhow::bail!("not healed: alerts are left due or sending")
+    }
+
+    /// Starts anew whoever has ended: told to stop just now, or cut off while it started.
+    async fn supervise(&mut self) -> anyhow::Result<()> {
+        let mut anew = false;
+        for index in 0..self.workers.len() {
+            if !self.workers[index].is_running() {
+                self.workers[index] = self.start_process("worker")?;
+                anew = true;
+            }
+        }
+        if anew {
+            self.set_clocks().await;
+        }
+        Ok(())
     }
 
     /// All workers' clocks show the same: the machine's time and what has been skipped.
