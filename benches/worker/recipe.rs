@@ -1,9 +1,10 @@
-//! `seed`: fills any database for anybody's own measurement, and says how to point a server at a sink.
+//! `seed`: fills an empty database for anybody's own measurement, and says how to point a server at a sink.
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use chrono::TimeDelta;
+use diesel_async::RunQueryDsl;
 use mendline::auth::keys::Keys;
 use mendline::clock::Clock;
 use mendline::config::Config;
@@ -15,7 +16,7 @@ use super::{account, lab};
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// Alerts that fall due, one person and device each. Whatever alerts the database holds are removed.
+    /// Alerts that fall due, one person and device each.
     #[arg(long, default_value_t = 100_000)]
     due: usize,
     /// In how many seconds the first of them is due.
@@ -41,6 +42,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let url = config.database.url.clone().context("DATABASE_URL says which database to fill")?;
     migrate(&url, None).await?;
     let mut conn = lab::connect(&url).await?;
+    let clinics = diesel::sql_query("SELECT FROM clinics LIMIT 1").execute(&mut conn).await?;
+    ensure!(clinics == 0, "this database is somebody's: give an empty one");
     register_built_ins(&mut conn, Clock::system().now()).await?;
     seed::people(&mut conn, &Keys::load(&config)?, options.due).await?;
     let from = Clock::system().now() + TimeDelta::seconds(options.in_seconds);
