@@ -290,4 +290,5 @@ async fn a_batch_of_which_nobody_heard_whether_it_was_written_is_written_once() 
         seed::run(&app, async |conn| queue::settle_again(conn, &[], &both).await).await;
     }
     assert_eq!(seed::outcomes(&app).await, ["accepted", "accepted"]);
+    settle(&app, &claim, Decision::Sent).await;
 }
