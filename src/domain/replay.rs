@@ -71,7 +71,7 @@ pub fn unsent(state: &str) -> Result<Unsent, Refusal> {
     match state {
         "sent" => Err(Refusal::Sent),
         "scheduled" | "sending" => Err(Refusal::UnderWay),
-        _ => state.parse().map_err(|_other: String| Refusal::CalledOff),
+        ended => Unsent::ALL.iter().copied().find(|unsent| unsent.as_str() == ended).ok_or(Refusal::CalledOff),
     }
 }
 
