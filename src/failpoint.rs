@@ -1,5 +1,6 @@
 //! Places at which a crash test can hold this process, to kill it or to take its database away just there. They exist in
 //! builds with the feature `failpoints` alone, which no release build can have; elsewhere `failpoint!` is nothing at all.
+//! They await instead of blocking a thread and take their orders while the process runs, which crates for this do not.
 //!
 //! | place | what has happened, and what has not |
 //! |---|---|

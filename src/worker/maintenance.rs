@@ -78,7 +78,11 @@ async fn tidy(parts: &Parts) {
     erase(parts, Old::Alerts, parts.clocks.care.now() - KEEP_ALERTS).await;
     job(parts, "stale devices", async |conn| {
         for (provider, retired) in devices::retire_stale(conn, now).await? {
-            tracing::info!(push.provider = provider, devices = retired, "addresses removed: nobody heard of their apps for long");
+            tracing::info!(
+                push.provider = provider,
+                devices = retired,
+                "addresses removed: nobody heard of their apps for long"
+            );
         }
         Ok(())
     })

@@ -213,9 +213,10 @@ impl Worker {
             }
         }
 
-        if presence.is_alive() {
+        if stop.is_cancelled() {
             failpoint!("stop:begun");
-        } else {
+        }
+        if !presence.is_alive() {
             failpoint!("place:lost");
         }
         let finish = async { while sends.join_next().await.is_some() {} };
