@@ -116,10 +116,11 @@ impl Apple {
                 tokio::spawn(async move {
                     match tls {
                         None => Self::serve(socket, connection, seen, react).await,
-                        Some(tls) => match tls.accept(socket).await {
-                            Ok(socket) => Self::serve(socket, connection, seen, react).await,
-                            Err(_) => (),
-                        },
+                        Some(tls) => {
+                            if let Ok(socket) = tls.accept(socket).await {
+                                Self::serve(socket, connection, seen, react).await;
+                            }
+                        }
                     }
                 });
             }
