@@ -75,11 +75,13 @@ fn plaintext(message: &PushMessage) -> Result<Vec<u8>, EncryptionError> {
     json(None)
 }
 
-/// The text without at least `over` bytes of its end, and an ellipsis; `None` if nothing would be left.
+/// The text without `over` bytes of its end, or without its second half where that is less (in JSON a byte may count as
+/// six), and an ellipsis; `None` if nothing would be left.
 fn shorten(text: &str, over: usize) -> Option<String> {
     const ELLIPSIS: char = '…';
     let text = text.trim_end_matches(ELLIPSIS);
-    let end = text.floor_char_boundary(text.len().checked_sub(over + ELLIPSIS.len_utf8())?);
+    let cut = over.min(text.len() / 2) + ELLIPSIS.len_utf8();
+    let end = text.floor_char_boundary(text.len().checked_sub(cut)?);
     let kept = text[..end].trim_end();
     if kept.is_empty() { None } else { Some(format!("{kept}{ELLIPSIS}")) }
 }

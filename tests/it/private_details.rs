@@ -156,7 +156,7 @@ async fn whoever_carries_it_only_the_phone_reads_what_the_alert_says() {
     let (fcm, by_fcm) = scene.rinse_at(google::SEND, "/message/data/sealed", &phones[0]).await;
     let (apns, by_apns) = scene.rinse_at(APNS, "/sealed", &phones[1]).await;
     let (expo, by_expo) = scene.rinse_at(EXPO, "/data/sealed", &phones[2]).await;
-    let neutral = json!({"title": "A reminder for you."});
+    let neutral = json!({"title": "You have a new message."});
     // On Android the app shows it itself; on Apple's phones the extension replaces what the others show.
     assert_is("FcmRequest", &fcm);
     assert_eq!((fcm["message"].get("notification"), fcm["message"]["android"].get("notification")), (None, None));
@@ -165,7 +165,7 @@ async fn whoever_carries_it_only_the_phone_reads_what_the_alert_says() {
     assert_eq!(fcm["message"]["apns"]["payload"]["aps"]["mutable-content"], 1);
     assert_eq!((&apns["aps"]["alert"], &apns["aps"]["mutable-content"]), (&neutral, &json!(1)));
     assert_is("ExpoMessage", &expo);
-    assert_eq!((&expo["title"], &expo["mutableContent"]), (&json!("A reminder for you."), &json!(true)));
+    assert_eq!((&expo["title"], &expo["mutableContent"]), (&json!("You have a new message."), &json!(true)));
     assert_is("ApnsMessage", &apns);
     for message in [&fcm, &apns, &expo] {
         assert!(message.to_string().len() < 4096, "{} bytes", message.to_string().len());
@@ -176,12 +176,16 @@ async fn whoever_carries_it_only_the_phone_reads_what_the_alert_says() {
     let opened = [by_fcm, by_apns, by_expo, web_push.find(is_rinse).expect("a word about the rinse")];
     for plain in &opened {
         assert_is("WebPushMessage", plain);
-        assert_eq!((&plain["title"], plain.get("body")), (&json!("A reminder for you."), None), "for the lock screen");
+        assert_eq!(
+            (&plain["title"], plain.get("body")),
+            (&json!("You have a new message."), None),
+            "for the lock screen"
+        );
         assert_eq!(plain["details"]["title"], "First gentle rinse");
         assert!(plain["details"]["body"].as_str().unwrap().starts_with("The usual four hours"));
         let alert = format!("/v1/alerts/{}", plain["alert_id"].as_str().unwrap());
         let fetched = scene.app.get(&alert, &scene.patient.token).await.expect(200);
-        assert_eq!((&fetched["category"], &plain["category"]), (&json!("routine"), &json!("reminder")));
+        assert_eq!((&fetched["title"], &plain["category"]), (&json!("First gentle rinse"), &json!("message")));
     }
     assert!(opened.iter().all(|plain| plain == &opened[0]), "the same, whoever carries it");
 }
@@ -199,7 +203,7 @@ async fn who_agreed_to_details_has_them_for_the_lock_screen_and_still_nobody_els
     scene.rinse().await;
     scene.assert_nobody_read(&["rinse"]).await;
     let (outer, plain) = scene.rinse_at(APNS, "/sealed", &phone).await;
-    assert_eq!(outer["aps"]["alert"]["title"], "A reminder for you.");
+    assert_eq!(outer["aps"]["alert"]["title"], "You have a new message.");
     assert_eq!((&plain["title"], plain.get("details")), (&json!("First gentle rinse"), None));
     assert!(plain["body"].as_str().unwrap().starts_with("The usual four hours"));
 }
@@ -220,7 +224,7 @@ async fn without_a_usable_key_the_push_is_free_of_content() {
         (EXPO, "/title", "/data/sealed"),
     ] {
         let messages = scene.messages(path).await;
-        assert!(messages.iter().any(|it| it.pointer(title) == Some(&json!("A reminder for you."))), "{messages:?}");
+        assert!(messages.iter().any(|it| it.pointer(title) == Some(&json!("You have a new message."))), "{messages:?}");
         assert!(messages.iter().all(|it| it.pointer(title).is_some() && it.pointer(sealed).is_none()), "{messages:?}");
     }
 }
