@@ -117,7 +117,7 @@ async fn a_day_is_told_whole_from_the_plan_to_the_providers_answers() {
     assert!(!text.contains("token-"), "no address: {text}");
     let looked =
         format!("audit WHERE action = 'patient.explain' AND actor_role = 'operator' AND patient_id = '{patient}'");
-    assert_eq!(count(app, &looked).await, 3, "each look is on record");
+    assert_eq!(count(app, &looked).await, 2, "each look is on record");
 }
 
 #[tokio::test]
