@@ -181,7 +181,8 @@ impl Case<'_> {
         let mut tags: HashMap<Uuid, &str> = HashMap::new();
         let mut owners: HashMap<&str, Uuid> = HashMap::new();
         let mut used: HashSet<(Uuid, Uuid, i32)> = HashSet::new();
-        for push in &self.pushes {
+        let mut under: HashMap<usize, i32> = HashMap::new();
+        for (index, push) in self.pushes.iter().enumerate() {
             let Push { who, alert, device, .. } = push;
             let mut complain = |why: &str| verdict.violations.push(format!("{why}: {push:?}"));
             if *tags.entry(*alert).or_insert(&push.tag) != push.tag
@@ -204,6 +205,7 @@ impl Case<'_> {
                 continue;
             };
             used.insert((*alert, *device, claim.claim_no));
+            under.insert(index, claim.claim_no);
             let skews = self.skews(who, push.at);
             if !skews.iter().any(|skew| push.at + skew <= claim.expires_at) || push.ttl < MARGIN / 1_000_000 {
                 complain("sent after it had expired");
@@ -212,22 +214,24 @@ impl Case<'_> {
                 complain("sent before it was due");
             }
         }
-        self.repeats(verdict);
+        self.repeats(verdict, &under);
     }
 
-    /// Whoever is told twice was told the first time by a process that could not write it down.
-    fn repeats(&self, verdict: &mut Verdict) {
-        let mut first: HashMap<(Uuid, Uuid), &Push> = HashMap::new();
-        for push in &self.pushes {
-            let Some(before) = first.insert((push.alert, push.device), push) else { continue };
+    /// Whoever is told twice was told by a process that was struck: it could not write down what it had sent, or what it
+    /// sent under an older claim was on its way when another took over.
+    fn repeats(&self, verdict: &mut Verdict, under: &HashMap<usize, i32>) {
+        let mut first: HashMap<(Uuid, Uuid), usize> = HashMap::new();
+        for (index, push) in self.pushes.iter().enumerate() {
+            let Some(earlier) = first.insert((push.alert, push.device), index) else { continue };
+            let before = &self.pushes[earlier];
             if !matches!(before.answer, Answer::Accepted) {
                 verdict.retries += 1;
                 continue;
             }
             verdict.again += 1;
             let slow = before.answered_at - before.at > 1_500_000;
-            let hit =
-                |struck: &Struck| struck.at <= push.at && struck.who.as_ref().is_none_or(|who| *who == before.who);
+            let older = if under.get(&index) < under.get(&earlier) { push } else { before };
+            let hit = |struck: &Struck| struck.at <= push.at && struck.who.as_ref().is_none_or(|who| *who == older.who);
             if !slow && !self.run.struck.iter().any(hit) {
                 verdict.violations.push(format!("told twice for no reason: {before:?} {push:?} at {}", micros_now()));
             }
