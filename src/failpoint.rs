@@ -26,7 +26,13 @@ compile_error!("failpoints are for tests: a release build must not have them");
 mod control;
 
 #[cfg(feature = "failpoints")]
-pub use control::{PLACES, VARIABLE, clock_skew, listen, reach};
+pub use control::{PLACES, VARIABLE, clock_skew, is_watched, listen, reach};
+
+/// Whether a crash test gives orders to this process: never, in builds that know none.
+#[cfg(not(feature = "failpoints"))]
+pub fn is_watched() -> bool {
+    false
+}
 
 /// Names a place. Awaits what a crash test does there, in builds that know such tests.
 #[cfg(feature = "failpoints")]

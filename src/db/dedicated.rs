@@ -5,6 +5,7 @@
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
 use super::{Connector, DbError, Scope};
+use crate::failpoint;
 
 /// What such loops ask are batches joined with the keys of large tables, whose size the planner cannot know: it is told.
 const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_hashjoin = off; SET enable_mergejoin = off; \
@@ -37,13 +38,13 @@ impl Dedicated {
         Ok(done)
     }
 
-    /// Runs `work`, whose one statement is one transaction. Crash tests hold it before it is committed: for them, and in
-    /// their builds alone, the transaction is opened by hand.
+    /// Runs `work`, whose one statement is one transaction. A crash test holds it before it is committed: for that alone the
+    /// transaction is opened by hand.
     pub async fn at_once<T, E: From<DbError>>(
         &mut self,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
     ) -> Result<T, E> {
-        if cfg!(feature = "failpoints") { self.transaction(work).await } else { self.run(work).await }
+        if failpoint::is_watched() { self.transaction(work).await } else { self.run(work).await }
     }
 
     /// Runs `work` in one transaction.

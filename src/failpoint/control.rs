@@ -90,6 +90,11 @@ pub fn listen() {
     });
 }
 
+/// Whether somebody gives orders to this process.
+pub fn is_watched() -> bool {
+    CONTROL.get().is_some()
+}
+
 /// Passes a place: held there, until let go, if a crash test asked for this pass.
 pub async fn reach(place: &'static str) {
     let Some(mut released) = CONTROL.get().and_then(|control| control.holds(place)) else { return };

@@ -39,7 +39,7 @@ const BASE: &[(&str, &[&str])] = &[
     ("clock", &["failpoint"]),
     ("config", &[]),
     // What a URL and a root certificate must look like is said once, where settings are read.
-    ("db", &["config"]),
+    ("db", &["config", "failpoint"]),
     ("embedded", &["config"]),
     // The one door: what other rooms fail with becomes a problem here.
     ("error", &["auth::keys", "db", "planning", "protocols", "telemetry"]),

@@ -370,7 +370,7 @@ async fn a_running_worker_writes_down_what_it_knows_when_it_changes() {
     let (ended, rows) = tokio::time::timeout(std::time::Duration::from_secs(60), both).await.expect("written down");
     ended.unwrap();
     let row = |service: &str, state: &str| (service.to_owned(), state.to_owned());
-    assert_eq!(rows, [row("fcm", "paused"), row("web_push", "healthy")]);
+    assert_eq!(rows, [row("expo", "healthy"), row("fcm", "paused"), row("web_push", "healthy")]);
 }
 
 #[tokio::test]

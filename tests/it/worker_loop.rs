@@ -42,7 +42,7 @@ async fn end_the_workers_session(conn: &mut AsyncPgConnection) -> QueryResult<()
 /// Returns once a worker has taken alerts and waits for leave to read their devices.
 async fn the_claim_waits_for_devices(app: &TestApp) {
     let waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-                   AND query LIKE '%JOIN devices AS d%'";
+                   AND query LIKE '%JOIN devices AS d ON d.user_id%'";
     while seed::run(app, async |conn| diesel::sql_query(waiting).execute(conn).await).await == 0 {
         tokio::task::yield_now().await;
     }
