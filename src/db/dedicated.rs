@@ -38,13 +38,14 @@ impl Dedicated {
         Ok(done)
     }
 
-    /// Runs `work`, whose one statement is one transaction. A crash test holds it before it is committed: for that alone the
-    /// transaction is opened by hand.
+    /// Runs `work`, whose one statement is one transaction. A crash test may hold it at `place`, before it is committed: for
+    /// that alone the transaction is opened by hand.
     pub async fn at_once<T, E: From<DbError>>(
         &mut self,
+        place: &'static str,
         work: impl AsyncFnOnce(&mut AsyncPgConnection) -> Result<T, E>,
     ) -> Result<T, E> {
-        if failpoint::is_watched() { self.transaction(work).await } else { self.run(work).await }
+        if failpoint::is_armed(place) { self.transaction(work).await } else { self.run(work).await }
     }
 
     /// Runs `work` in one transaction.

@@ -227,12 +227,16 @@ pub async fn quarantine(
     Ok(())
 }
 
+/// The quarantine's reason of a device that nobody has heard of for too long.
+const STALE: &str = "stale";
 /// The quarantine's reason of an address that its provider calls dead.
 pub const DEAD: &str = "unregistered";
 
 /// Uses devices again that were left alone by mistake. Returns whose they are.
 pub async fn restore_devices(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> QueryResult<Vec<Uuid>> {
-    let set_aside = devices::table.filter(devices::id.eq_any(ids).and(devices::quarantined_at.is_not_null()));
+    // A retired device has no address left to use.
+    let by_mistake = devices::quarantined_at.is_not_null().and(devices::quarantine_reason.is_distinct_from(STALE));
+    let set_aside = devices::table.filter(devices::id.eq_any(ids).and(by_mistake));
     diesel::update(set_aside)
         .set((devices::quarantined_at.eq(None::<DateTime<Utc>>), devices::quarantine_reason.eq(None::<String>)))
         .returning(devices::user_id)

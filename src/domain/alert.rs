@@ -229,6 +229,11 @@ pub fn decide(devices: &[DeviceResult], frame: TryFrame) -> Decision {
         if !is_expired(at, frame.expires_at) {
             return Decision::RetryAt { at, refund: retries.iter().all(|retry| retry.refund) };
         }
+        // What was only left alone has one more chance at its very end: a service may come back sooner than it seems.
+        let last_chance = frame.expires_at - MIN_TIME_LEFT - TimeDelta::seconds(1);
+        if !accepted && last_chance > frame.now.max(frame.due_at) && retries.iter().any(|retry| retry.refund) {
+            return Decision::RetryAt { at: last_chance, refund: retries.iter().all(|retry| retry.refund) };
+        }
         return if accepted { Decision::Sent } else { Decision::Expired };
     }
     if accepted {

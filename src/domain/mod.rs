@@ -33,6 +33,7 @@ pub mod pace;
 pub mod preferences;
 pub mod protocol;
 pub mod public_address;
+pub mod push_service;
 pub mod reminders;
 pub mod replay;
 pub mod role;

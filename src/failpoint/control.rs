@@ -90,9 +90,10 @@ pub fn listen() {
     });
 }
 
-/// Whether somebody gives orders to this process.
-pub fn is_watched() -> bool {
-    CONTROL.get().is_some()
+/// Whether somebody is to be held at the place.
+pub fn is_armed(place: &str) -> bool {
+    let armed = |control: &Control| control.armed.lock().unwrap_or_else(PoisonError::into_inner).contains_key(place);
+    CONTROL.get().is_some_and(armed)
 }
 
 /// Passes a place: held there, until let go, if a crash test asked for this pass.

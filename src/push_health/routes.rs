@@ -13,6 +13,7 @@ use crate::auth::extract::Administrator;
 use crate::db::Scope;
 use crate::domain::breaker::ServiceState;
 use crate::domain::device::ProviderKind;
+use crate::domain::push_service::public_name;
 use crate::error::ApiError;
 
 /// A worker that wrote nothing for so long is gone: it writes every ten seconds.
@@ -53,7 +54,7 @@ struct ProviderList {
 impl From<ServiceRow> for ServiceView {
     fn from(row: ServiceRow) -> Self {
         Self {
-            service: row.service,
+            service: public_name(&row.service).to_owned(),
             state: row.state,
             cause: row.cause,
             reason: row.reason,
@@ -97,8 +98,9 @@ fn providers(rows: Vec<ServiceRow>) -> Vec<ProviderView> {
         if row.configured {
             configured.push(row.provider.clone());
         }
-        let key = (row.provider.clone(), row.service.clone());
+        let provider = row.provider.clone();
         let view = ServiceView::from(row);
+        let key = (provider, view.service.clone());
         let view = match known.remove(&key) {
             Some(known) => known.join(view),
             None => view,

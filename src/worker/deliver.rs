@@ -1,6 +1,5 @@
 //! One alert to its recipient's devices: render, send, decide. It writes nothing.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -8,18 +7,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Parts;
 use super::health::Health;
-use crate::alerts::message;
+use super::{Parts, compose};
 use crate::alerts::queue::{AttemptRow, Claim, Settlement};
 use crate::alerts::store::{DeviceRow, ReceiptRow};
-use crate::devices::sealed::SealedAddress;
 use crate::domain::alert::{Decision, DeviceResult, PushOutcome, TryFrame, decide};
 use crate::domain::backoff::{MAX_JITTER_BP, MAX_TRIES};
-use crate::domain::device::{Address, ProviderKind};
-use crate::domain::ids;
+use crate::domain::device::ProviderKind;
 use crate::failpoint::failpoint;
-use crate::push::{Collapse, Payload, Private, PushMessage, PushTarget, Urgency, VisibleText};
 use crate::telemetry::{Metrics, PushLabels};
 
 /// What came of one claimed alert, to be written.
@@ -145,12 +140,13 @@ async fn send(
     if device.accepted {
         return without_try(DeviceResult::AlreadyAccepted);
     }
-    let Some(target) = target(parts, device) else {
+    let Some(target) = compose::target(parts, device) else {
         let provider = device.provider.parse().map_or("other", ProviderKind::as_str);
         count(parts, provider, "unauthorized");
         return without_try(health.unreadable(provider));
     };
-    if device.tries >= i64::from(MAX_TRIES) {
+    // Tries are given back while another device waits for a paused service: this one has had its share all the same.
+    if claim.tries >= MAX_TRIES && device.tries >= i64::from(MAX_TRIES) {
         return without_try(DeviceResult::UsedUp);
     }
     let pass = match health.admit(&target, claim.id, started_at).await {
@@ -162,7 +158,7 @@ async fn send(
         return without_try(DeviceResult::LeftAlone { wait: TimeDelta::zero(), reason: "place_lost".into() });
     }
     failpoint!("send:before");
-    let message = message(parts, claim, device, target.keys.is_some());
+    let message = compose::message(parts, claim, device, target.keys.is_some());
     let clock = Instant::now();
     let given_up = |reason: &'static str| PushOutcome::Unavailable { retry_after: None, reason: reason.into() };
     let outcome = tokio::select! {
@@ -170,6 +166,13 @@ async fn send(
         outcome = parts.registry.send(&target, &message) => outcome,
         () = tokio::time::sleep_until(give_up_at) => given_up("timeout"),
         () = parts.clocks.care.sleep_until(claim.expires_at) => given_up("expired"),
+    };
+    let outcome = match outcome {
+        // It speaks of an address that the app has registered anew since.
+        PushOutcome::Unregistered { since: Some(since) } if since < device.registered_at => {
+            PushOutcome::Unavailable { retry_after: None, reason: "unregistered_before".into() }
+        }
+        outcome => outcome,
     };
     if let PushOutcome::Accepted { .. } = outcome {
         failpoint!("send:accepted");
@@ -222,62 +225,6 @@ fn receipt(parts: &Parts, attempt: &AttemptRow) -> Option<(&'static str, Receipt
 
 fn count(parts: &Parts, provider: &'static str, outcome: &'static str) {
     parts.metrics.pushes.get_or_create(&PushLabels { provider, outcome }).inc();
-}
-
-/// The address, opened; `None` if it was sealed under another key.
-fn target(parts: &Parts, device: &DeviceRow) -> Option<PushTarget> {
-    let sealed = SealedAddress::open(&parts.keys, device.device_id, &device.address_sealed)?;
-    Some(PushTarget {
-        device_id: device.device_id,
-        provider: device.provider.parse().ok()?,
-        address_kind: device.address_kind.parse().unwrap_or_default(),
-        app_id: Some(device.app_id.clone()).filter(|app| !app.is_empty()),
-        environment: device.environment.parse().unwrap_or_default(),
-        address: Address::new(sealed.address),
-        keys: sealed.keys,
-        vapid_key_id: device.vapid_key_id.clone(),
-        registered_at: device.registered_at,
-    })
-}
-
-/// Words go where only the phone reads them, if it has a key; if not, to the lock screen of whoever agreed to that.
-fn message(parts: &Parts, claim: &Claim, device: &DeviceRow, has_keys: bool) -> PushMessage {
-    let kind = message::neutral_kind(&claim.category);
-    let words = if has_keys || device.show_details { details(parts, claim, &device.locale) } else { None };
-    let neutral = || VisibleText::neutral(kind, &device.locale);
-    let (text, private) = match words {
-        Some(words) if has_keys => (neutral(), Some(Private { words, on_lock_screen: device.show_details })),
-        words => (words.unwrap_or_else(neutral), None),
-    };
-    PushMessage {
-        delivery_id: ids::delivery_id(claim.id, device.device_id),
-        collapse: Collapse::new(parts.keys.collapse(claim.id)),
-        payload: Payload::new(claim.id, parts.keys.recipient_tag(claim.recipient_id), kind),
-        text,
-        private,
-        urgency: if claim.urgent { Urgency::High } else { Urgency::Normal },
-        expires_at: claim.expires_at,
-    }
-}
-
-/// What a patient's own alert says: the words of the protocol's item. What is for staff is about somebody else, who agreed
-/// to nothing. A test says so, to anybody.
-fn details(parts: &Parts, claim: &Claim, locale: &str) -> Option<VisibleText> {
-    let said = match claim.category.as_str() {
-        "test" => message::of_test(),
-        _ if claim.recipient_kind != "patient" => return None,
-        _ => {
-            let version = parts.catalogue.cached(claim.protocol_version_id?)?;
-            let texts = version.texts_for(&[locale], false);
-            message::of_item(&version, texts, claim.item_key.as_deref()?, claim.seq)?
-        }
-    };
-    Some(VisibleText { title: said.title, body: Some(said.body).filter(|body| !body.is_empty()) })
-}
-
-/// The versions whose words somebody among these claims may be told: whose phones can read them in private is sealed.
-pub(super) fn wanted_versions(claims: &[Claim]) -> BTreeSet<Uuid> {
-    claims.iter().filter_map(|claim| claim.protocol_version_id).collect()
 }
 
 fn observe(parts: &Parts, claim: &Claim, decision: Decision) {

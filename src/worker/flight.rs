@@ -14,8 +14,8 @@ use crate::alerts::store::DeviceRow;
 
 /// How long a claim may wait for more free slots, so that a busy worker does not claim alerts one by one.
 const GATHER: Duration = Duration::from_millis(5);
-/// The part of a lease after which a claim that still waits for a slot is given back.
-const LONGEST_WAIT: u32 = 4;
+/// After this a claim that still waits for a slot is given back: what is called off meanwhile must not go out.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// What is left of a lease when a send is given up.
 const RESERVE: Duration = Duration::from_secs(2);
 
@@ -36,7 +36,7 @@ impl Airspace {
     /// the database.
     pub(super) async fn send(self: Arc<Self>, claim: Claim, devices: Vec<DeviceRow>, claimed_at: Instant) {
         let lease = self.parts.settings.lease;
-        let slot = self.slot(claimed_at + lease / LONGEST_WAIT).await;
+        let slot = self.slot(claimed_at + LONGEST_WAIT.min(lease / 4)).await;
         let result = match slot {
             Some(_) if !self.stop.is_cancelled() => {
                 let give_up_at = claimed_at + lease.saturating_sub(RESERVE);

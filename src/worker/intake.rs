@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
-use super::{Parts, deliver};
+use super::{Parts, compose, deliver};
 use crate::alerts::queue::{self, Claim, Claimed, Look};
 use crate::alerts::store::{self, DeviceRow};
 use crate::db::{DbError, Dedicated, Scope};
@@ -39,7 +39,10 @@ impl Intake {
     /// Rescues, and finds out what is due next.
     pub(super) async fn look(&mut self) -> Result<Look, DbError> {
         let now = self.parts.clocks.care.now();
-        let look = self.conn.at_once(async |conn| Ok::<_, DbError>(queue::look(conn, now).await?)).await?;
+        let look = self
+            .conn
+            .at_once("rescue:uncommitted", async |conn| Ok::<_, DbError>(queue::look(conn, now).await?))
+            .await?;
         tell(&look);
         Ok(look)
     }
@@ -54,7 +57,7 @@ impl Intake {
             }
             Ok::<_, DbError>(claimed)
         };
-        let claimed = self.conn.at_once(claim).await?;
+        let claimed = self.conn.at_once("claim:uncommitted", claim).await?;
         let rows = claimed.len();
         let claims = claimed.claims;
         if claims.is_empty() {
@@ -107,7 +110,7 @@ pub(super) async fn devices(
     }
     let devices = store::list_devices(conn, claims).await?;
     // A version is read once and then in memory; without its words the neutral sentence has to do.
-    for id in deliver::wanted_versions(claims) {
+    for id in compose::wanted_versions(claims) {
         match parts.catalogue.version(conn, id).await {
             Err(CatalogueError::Db(error)) => return Err(error),
             Err(error) => tracing::error!(%error, "alerts go out without the details that were asked for"),

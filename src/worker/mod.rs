@@ -2,11 +2,12 @@
 //! run against one database.
 //!
 //! `presence.rs` is the worker's place among the others, `agenda.rs` knows what is due when, `intake.rs` claims,
-//! `flight.rs` and `deliver.rs` take one alert to its devices, `health/` knows which push services to leave alone,
+//! `flight.rs` and `deliver.rs` take one alert to its devices (`compose.rs`: what they are sent), `health/` knows which push services to leave alone,
 //! `settle.rs` writes results in batches, `receipts.rs` asks later what became of
 //! them, `maintenance.rs` tidies up.
 
 mod agenda;
+mod compose;
 mod deliver;
 mod flight;
 mod health;
@@ -177,7 +178,10 @@ impl Worker {
                 look_at = Instant::now() + parts.settings.poll;
                 match intake.look().await {
                     Ok(look) => agenda.looked(look),
-                    Err(error) => tracing::warn!(%error, "looking at the queue failed"),
+                    Err(error) => {
+                        tracing::warn!(%error, "looking at the queue failed");
+                        pause(DATABASE_BACKOFF, stop).await;
+                    }
                 }
                 continue;
             }
@@ -197,9 +201,11 @@ impl Worker {
             let taken = match intake.claim(presence.number(), now, room).await {
                 Ok(taken) => taken,
                 Err(error) => {
-                    tracing::warn!(%error, "claiming failed; the worker tries again");
+                    // It may have been committed all the same: a claim that nobody knows of is rescued as soon as this
+                    // worker has another number.
+                    tracing::warn!(%error, "claiming failed; the worker registers anew");
                     pause(DATABASE_BACKOFF, stop).await;
-                    continue;
+                    break;
                 }
             };
             if agenda.claimed(now, taken.rows, room) {

@@ -122,15 +122,10 @@ async fn act(
             if !attempts.is_empty() {
                 queue::settle(conn, &[], &attempts).await?;
             }
-            for (row, outcome) in failed {
-                if let PushOutcome::Unregistered { since } = outcome {
-                    let since = since.unwrap_or(row.accepted_at);
-                    devices::store::quarantine(conn, row.device_id, devices::store::DEAD, since, now).await?;
-                }
-            }
             Ok::<_, DbError>(ours)
         })
         .await?;
+    let (mut dead, mut is_wave) = (Vec::new(), false);
     for (row, outcome) in learnt.into_iter().filter(|(row, _)| ours.contains(&row.receipt_id)) {
         count(parts, provider, outcome.label(), 1);
         if !is_good(&outcome) {
@@ -138,10 +133,33 @@ async fn act(
                 alert.id = %row.alert_id, push.provider = provider, push.outcome = outcome.label(),
                 push.reason = outcome.reason(), "a receipt says that an accepted message went no further"
             );
-            health.learn_later(row.alert_id, &behind(kind, row.device_id, row.accepted_at), &outcome, now);
+            let target = behind(kind, row.device_id, row.accepted_at);
+            let is_believed = health.learn_later(row.alert_id, &target, &outcome, now);
+            if let PushOutcome::Unregistered { since } = outcome {
+                dead.push((row.device_id, since.unwrap_or(row.accepted_at)));
+                is_wave |= !is_believed;
+            }
         }
     }
+    if !is_wave {
+        forget(parts, dead, now).await?;
+    }
     Ok(ours.len())
+}
+
+/// Leaves addresses alone that are gone. Those of a wave are kept: whoever is really gone is called so again.
+async fn forget(parts: &Parts, mut dead: Vec<(Uuid, DateTime<Utc>)>, now: DateTime<Utc>) -> Result<(), DbError> {
+    if dead.is_empty() {
+        return Ok(());
+    }
+    dead.sort_unstable();
+    let quarantine = async |conn: &mut _| {
+        for (device, since) in dead {
+            devices::store::quarantine(conn, device, devices::store::DEAD, since, now).await?;
+        }
+        Ok::<_, DbError>(())
+    };
+    parts.db.scoped(Scope::System, quarantine).await
 }
 
 fn is_good(outcome: &PushOutcome) -> bool {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -13,7 +15,7 @@ use super::deliver::Finished;
 use crate::alerts::queue::{self, AttemptRow, Claim, Settled, Settlement};
 use crate::alerts::store;
 use crate::db::{DbError, Dedicated, Scope};
-use crate::devices;
+use crate::devices::store::{DEAD, quarantine};
 use crate::failpoint::failpoint;
 use crate::telemetry::StateLabel;
 
@@ -133,15 +135,23 @@ pub(super) async fn write(
         true => queue::settle_again(conn, &settlements, &attempts).await?,
     };
     store::insert_receipts(conn, &receipts).await?;
-    for (device, since) in finished.iter().flat_map(|result| &result.dead) {
-        // Set aside first: a whole wave of them would be our mistake. They are forgotten a day later.
-        devices::store::quarantine(conn, *device, devices::store::DEAD, *since, now).await?;
-    }
-    for (device, tried_at, reason) in finished.iter().flat_map(|result| &result.suspect) {
-        devices::store::quarantine(conn, *device, reason, *tried_at, now).await?;
-    }
+    set_aside(conn, finished, now).await?;
     failpoint!("settle:uncommitted");
     Ok(settled)
+}
+
+/// Leaves addresses alone that are gone or suspect. In the order of their ids, as everybody does who locks several.
+async fn set_aside(conn: &mut AsyncPgConnection, finished: &[Finished], now: DateTime<Utc>) -> QueryResult<()> {
+    // Those that were called dead as well: a whole wave of them would be our mistake. They are forgotten a day later.
+    let dead = finished.iter().flat_map(|result| &result.dead).map(|(device, since)| (*device, *since, DEAD));
+    let suspect = finished.iter().flat_map(|result| &result.suspect);
+    let suspect = suspect.map(|(device, tried_at, reason)| (*device, *tried_at, reason.as_str()));
+    let mut devices: Vec<_> = dead.chain(suspect).collect();
+    devices.sort_unstable();
+    for (device, registered_before, reason) in devices {
+        quarantine(conn, device, reason, registered_before, now).await?;
+    }
+    Ok(())
 }
 
 /// Tells operators of a batch that is written.

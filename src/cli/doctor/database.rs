@@ -147,8 +147,8 @@ fn role(found: &Survey, config: &Config, report: &mut Report) {
 }
 
 fn settings(found: &Survey, config: &Config, report: &mut Report) {
-    // A worker holds a connection of its own beside the pool, a server listens on another.
-    let wanted = i64::from(config.database.pool_size) + 2;
+    // Beside the pool: a worker's place, its claims and its settles; the API's feed of revoked tokens.
+    let wanted = i64::from(config.database.pool_size) + 4;
     let there = i64::from(found.connections);
     let figures = format!("{wanted} for this process, {there} in all, {} in use", found.in_use);
     if wanted > there {

@@ -71,6 +71,8 @@ impl Breaker {
                     return believed(false);
                 }
             }
+            // Said of the same phone again, it is no further sign of a wave.
+            Answer::BadAddress if self.believed.contains(&device) => {}
             Answer::BadAddress => {
                 if self.window.count_good() >= Window::SIZE / 2 {
                     self.wave = WAVE;

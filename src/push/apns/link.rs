@@ -92,7 +92,13 @@ impl Link {
             let known =
                 state.wait_for(|state| !matches!(state, State::Untried)).await.map_err(|_gone| connection_gone())?;
             if let State::Spent(outcome) = &*known {
-                return Err(outcome.clone());
+                return Err(match outcome {
+                    PushOutcome::Unauthorized { .. } | PushOutcome::Throttled { .. } => outcome.clone(),
+                    // Everybody has waited as long for nothing.
+                    PushOutcome::Unavailable { reason, .. } if reason == "timeout" => outcome.clone(),
+                    // What befell one request says nothing about those that were not sent.
+                    _ => connection_gone(),
+                });
             }
         }
         Ok(Turn { link: self, is_first, _permit: permit })

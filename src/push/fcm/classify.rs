@@ -103,12 +103,16 @@ struct Message {
 fn accepted(reply: &Reply) -> PushOutcome {
     let message = serde_json::from_slice::<Message>(&reply.body).ok();
     let name = message.map(|message| message.name);
-    match name.filter(|name| name.len() <= MAX_NAME_CHARS && name.starts_with("projects/")) {
+    match name.filter(|name| is_name(name)) {
         Some(name) => PushOutcome::Accepted { provider_id: Some(name) },
         // Something stands between us and FCM (a captive portal, say), or the answer was cut. Sent again it replaces
         // the earlier one on the phone, should there be one.
         None => PushOutcome::Unavailable { retry_after: None, reason: "unreadable_answer".into() },
     }
+}
+
+fn is_name(name: &str) -> bool {
+    name.len() <= MAX_NAME_CHARS && name.starts_with("projects/") && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// What the answer asks for, within Google's own bounds; the upper one, an hour, holds for every provider.

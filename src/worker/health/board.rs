@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::realm::Realm;
 use crate::domain::breaker::{Pause, ServiceState};
 use crate::domain::device::ProviderKind;
+use crate::domain::push_service::public_name;
 use crate::telemetry::{Metrics, PauseLabels, ProviderLabel, ServiceLabels};
 
 /// See the module's words.
@@ -70,7 +71,7 @@ impl Board {
         self.count(realm.provider, to, 1);
         self.tell();
         let Some(pause) = pause else { return };
-        let (provider, service, cause) = (realm.provider.as_str(), &*realm.name, pause.cause.as_str());
+        let (provider, service, cause) = (realm.provider.as_str(), public_name(&realm.name), pause.cause.as_str());
         match (from, to) {
             // A probe that was not sent after all: the next one goes at once.
             (ServiceState::Probing, ServiceState::Paused) if pause.until <= now => {}

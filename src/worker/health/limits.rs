@@ -124,7 +124,8 @@ impl Limits {
                 Err(_) => return Err((TimeDelta::seconds(1), "concurrency_limit")),
             },
         };
-        let metres = [&limiter.metre, &self.all.metre];
+        // The whole first: a turn that it refuses must not use up the provider's.
+        let metres = [&self.all.metre, &limiter.metre];
         let mut wait = Duration::ZERO;
         for metre in metres.into_iter().flatten() {
             let now = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);

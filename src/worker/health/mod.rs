@@ -166,12 +166,22 @@ impl Health {
     }
 
     /// Learns from what a service said later, of a message that it had accepted or when it was asked: no send waits for it.
-    /// While the service is in trouble, that says nothing new of it.
-    pub(super) fn learn_later(&self, alert: Uuid, target: &PushTarget, outcome: &PushOutcome, now: DateTime<Utc>) {
+    /// Whether that is to be believed: not while the service is in trouble.
+    pub(super) fn learn_later(
+        &self,
+        alert: Uuid,
+        target: &PushTarget,
+        outcome: &PushOutcome,
+        now: DateTime<Utc>,
+    ) -> bool {
         self.learn_of_device(target, outcome, now);
         let realm = self.realm(target.provider, &target.realm(), now);
-        if let Some(ticket) = realm.open() {
-            self.learn_of_service(&realm, ticket, (alert, target.device_id), outcome, now);
+        match realm.open() {
+            Some(ticket) => {
+                self.learn_of_service(&realm, ticket, (alert, target.device_id), outcome, now).believed
+                    && realm.open().is_some()
+            }
+            None => false,
         }
     }
 
@@ -208,6 +218,13 @@ impl Health {
             // Without a word on how long, the alert's own schedule is as good as any.
             PushOutcome::Unavailable { retry_after: Some(wait), reason } => {
                 self.devices.pause(device, Some(*wait), reason, now);
+            }
+            PushOutcome::AddressSuspect { reason } if self.told().insert((provider, reason.clone())) => {
+                tracing::error!(
+                    push.provider = provider,
+                    push.reason = &**reason,
+                    "addresses are refused; they are left alone until their apps register again"
+                );
             }
             PushOutcome::Unauthorized { scope: Scope::Device, reason } => {
                 self.devices.refuse(device, reason, now);

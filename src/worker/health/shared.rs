@@ -41,6 +41,10 @@ impl Health {
                 () = tokio::time::sleep(HEARTBEAT) => {}
             }
         }
+        // What a wave is to take back must not be forgotten.
+        if let Err(error) = self.share_news(&parts).await {
+            tracing::warn!(%error, "what was learnt last of push services could not be shared");
+        }
     }
 
     /// Takes back, writes down, takes over: once.
