@@ -169,6 +169,27 @@ async fn an_alert_replayed_by_hand_has_another_day_and_reaches_the_phone() {
 }
 
 #[tokio::test]
+async fn what_used_up_its_tries_has_all_of_them_again_once_it_is_replayed() {
+    let desk = Desk::new().await;
+    desk.refuse_all(TimeDelta::hours(4)).await;
+    let wash = desk.of_category("restriction").await;
+    let before = desk.pushes_of(&wash);
+    // As eight tries leave it that found the service down.
+    let (alert, phone) = (wash["id"].as_str().unwrap(), desk.phone);
+    let tries = format!(
+        "UPDATE alerts SET claim_no = 8, tries = 8, reason = 'http_503' WHERE id = '{alert}';
+         INSERT INTO attempts (at, clinic_id, alert_id, device_id, claim_no, provider, outcome, reason, duration_ms)
+         SELECT clock_timestamp() - n * interval '1 minute', clinic_id, id, '{phone}', n, 'fcm', 'unavailable', 'http_503', 9
+           FROM alerts, generate_series(1, 8) AS n WHERE id = '{alert}'"
+    );
+    desk.scene.app.sql(&tries).await;
+    desk.replay(&wash).await.expect(200);
+    desk.scene.app.drain_worker().await;
+    assert_eq!(desk.pushes_of(&wash), before + 1);
+    assert_eq!(count(&desk.scene.app, &format!("alerts WHERE id = '{alert}' AND state = 'sent'")).await, 1);
+}
+
+#[tokio::test]
 async fn a_replay_that_is_sent_twice_under_its_key_is_one() {
     let desk = Desk::new().await;
     desk.refuse_all(TimeDelta::hours(4)).await;
