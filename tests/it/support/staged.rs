@@ -1,6 +1,7 @@
 //! Clinics, logins and patients put straight into the database, with tokens as the server would issue them: for tests of
 //! what people may do once they are there, without walking each of them through an invitation.
 
+use chrono::TimeDelta;
 use diesel_async::SimpleAsyncConnection;
 use mendline::auth::extract::Caller;
 use mendline::db::Connector;
@@ -38,9 +39,11 @@ impl TestApp {
     /// A fresh login, in the clinic's books under `role`; a patient has a record.
     pub async fn stage(&self, clinic: Uuid, role: Role) -> Staged {
         let user = Uuid::new_v4();
+        // By the app's wall clock, as its tokens: the database's may be months ahead of a stepped one.
+        let valid_after = (self.state.clocks.wall.now() - TimeDelta::hours(1)).to_rfc3339();
         self.sql(&format!(
             "INSERT INTO users (id, email, password_hash, display_name, time_zone, locale, tokens_valid_after, version, created_at)
-             VALUES ('{user}', '{user}@example.org', '', 'Somebody', 'Europe/Berlin', 'de', now() - interval '1 hour', 1, now())"
+             VALUES ('{user}', '{user}@example.org', '', 'Somebody', 'Europe/Berlin', 'de', '{valid_after}', 1, now())"
         ))
         .await;
         self.stage_membership(user, clinic, role).await
