@@ -227,6 +227,19 @@ pub async fn quarantine(
     Ok(())
 }
 
+/// The same for several devices, each with its reason: in the order of their ids, as everybody does who locks several.
+pub async fn quarantine_all(
+    conn: &mut AsyncPgConnection,
+    mut devices: Vec<(Uuid, DateTime<Utc>, &str)>,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    devices.sort_unstable();
+    for (device, registered_before, reason) in devices {
+        quarantine(conn, device, reason, registered_before, now).await?;
+    }
+    Ok(())
+}
+
 /// The quarantine's reason of a device that nobody has heard of for too long.
 const STALE: &str = "stale";
 /// The quarantine's reason of an address that its provider calls dead.

@@ -13,7 +13,7 @@ use super::{Parts, Worker};
 use crate::alerts::queue::{self, AttemptRow};
 use crate::alerts::store::{self, ReceiptRow};
 use crate::db::{DbError, Scope};
-use crate::devices;
+use crate::devices::store::{DEAD, quarantine_all};
 use crate::domain::alert::PushOutcome;
 use crate::domain::device::{Address, AddressKind, Environment, ProviderKind};
 use crate::push::{PushTarget, Receipts, WhatBecame};
@@ -148,18 +148,13 @@ async fn act(
 }
 
 /// Leaves addresses alone that are gone. Those of a wave are kept: whoever is really gone is called so again.
-async fn forget(parts: &Parts, mut dead: Vec<(Uuid, DateTime<Utc>)>, now: DateTime<Utc>) -> Result<(), DbError> {
+async fn forget(parts: &Parts, dead: Vec<(Uuid, DateTime<Utc>)>, now: DateTime<Utc>) -> Result<(), DbError> {
     if dead.is_empty() {
         return Ok(());
     }
-    dead.sort_unstable();
-    let quarantine = async |conn: &mut _| {
-        for (device, since) in dead {
-            devices::store::quarantine(conn, device, devices::store::DEAD, since, now).await?;
-        }
-        Ok::<_, DbError>(())
-    };
-    parts.db.scoped(Scope::System, quarantine).await
+    let dead = dead.into_iter().map(|(device, since)| (device, since, DEAD)).collect();
+    let forget = async |conn: &mut _| Ok::<_, DbError>(quarantine_all(conn, dead, now).await?);
+    parts.db.scoped(Scope::System, forget).await
 }
 
 fn is_good(outcome: &PushOutcome) -> bool {

@@ -15,7 +15,7 @@ use super::deliver::Finished;
 use crate::alerts::queue::{self, AttemptRow, Claim, Settled, Settlement};
 use crate::alerts::store;
 use crate::db::{DbError, Dedicated, Scope};
-use crate::devices::store::{DEAD, quarantine};
+use crate::devices::store::{DEAD, quarantine_all};
 use crate::failpoint::failpoint;
 use crate::telemetry::StateLabel;
 
@@ -140,18 +140,13 @@ pub(super) async fn write(
     Ok(settled)
 }
 
-/// Leaves addresses alone that are gone or suspect. In the order of their ids, as everybody does who locks several.
+/// Leaves addresses alone that are gone or suspect.
 async fn set_aside(conn: &mut AsyncPgConnection, finished: &[Finished], now: DateTime<Utc>) -> QueryResult<()> {
     // Those that were called dead as well: a whole wave of them would be our mistake. They are forgotten a day later.
     let dead = finished.iter().flat_map(|result| &result.dead).map(|(device, since)| (*device, *since, DEAD));
     let suspect = finished.iter().flat_map(|result| &result.suspect);
     let suspect = suspect.map(|(device, tried_at, reason)| (*device, *tried_at, reason.as_str()));
-    let mut devices: Vec<_> = dead.chain(suspect).collect();
-    devices.sort_unstable();
-    for (device, registered_before, reason) in devices {
-        quarantine(conn, device, reason, registered_before, now).await?;
-    }
-    Ok(())
+    quarantine_all(conn, dead.chain(suspect).collect(), now).await
 }
 
 /// Tells operators of a batch that is written.
