@@ -51,8 +51,6 @@ diesel::table! {
         tries -> Int4,
         /// The worker that is sending it.
         claimed_by -> Nullable<Int4>,
-        /// When the claim ends by itself (database clock).
-        lease_until -> Nullable<Timestamptz>,
         /// When a provider accepted it (care clock).
         sent_at -> Nullable<Timestamptz>,
         /// When the app said that the person opened it (care clock).
@@ -139,6 +137,24 @@ diesel::table! {
         advice -> Array<Text>,
         /// The login that entered it: the patient's own or staff.
         entered_by -> Uuid,
+    }
+}
+
+diesel::table! {
+    /// What each claim took, until its lease is over or its worker gone: then what is left of it is put back.
+    claims (id) {
+        /// Random.
+        id -> Uuid,
+        /// The worker that claimed.
+        worker -> Int4,
+        /// When the claim ends by itself (database clock).
+        lease_until -> Timestamptz,
+        /// The alerts' clinics,
+        clinic_ids -> Array<Uuid>,
+        /// their ids,
+        alert_ids -> Array<Uuid>,
+        /// and the number that each of them had with this claim.
+        claim_nos -> Array<Int4>,
     }
 }
 
@@ -495,7 +511,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    /// What each worker knows of push services: written when something changes and every ten seconds.
+    /// What each worker knows of push services: written when something changes and every twenty seconds.
     push_health (worker, provider, service) {
         /// The worker, under a name of its own for each start.
         worker -> Uuid,

@@ -2,7 +2,7 @@
 //! what is due or whose plan it is, never what is stored.
 //!
 //! Two databases are filled alike but for the number of people; each person has as many finished alerts as future ones.
-//! Claim, settle, enqueue, replan and inbox are then asked of both in turn. `fill.rs` makes the rows; `steady.rs` goes
+//! Claim, settle, look, enqueue, replan and inbox are then asked of both in turn. `fill.rs` makes the rows; `steady.rs` goes
 //! on writing to the larger one for minutes, and watches whether vacuum keeps up.
 
 mod fill;
@@ -17,6 +17,7 @@ use mendline::alerts::queue::{self, Owed, PlannedState, Recipient, RecipientKind
 use mendline::alerts::store;
 use mendline::auth::keys::Keys;
 use mendline::clock::Clock;
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::lab::{self, Lab};
@@ -29,7 +30,7 @@ const TARGET: f64 = 1.3;
 const BATCH: usize = 500;
 /// Rounds that do not count.
 const WARM_UP: usize = 10;
-/// No worker has this number; nobody rescues while this runs.
+/// No worker has this number: a look finds its claims and, since they are settled, nothing to put back.
 const NUMBER: i32 = 1;
 
 #[derive(Debug, Clone, clap::Args)]
@@ -50,13 +51,14 @@ pub struct Options {
 
 /// One database, and how long each statement took there, in milliseconds.
 struct Side {
+    url: SecretString,
     conn: AsyncPgConnection,
     people: Population,
     took: [Vec<f64>; STATEMENTS.len()],
 }
 
-const STATEMENTS: [&str; 6] =
-    ["claim of 500", "devices of 500", "settle of 500", "enqueue", "replan of a plan", "inbox"];
+const STATEMENTS: [&str; 7] =
+    ["claim of 500", "devices of 500", "settle of 500", "look", "enqueue", "replan of a plan", "inbox"];
 
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let lab = Lab::open().await?;
@@ -80,22 +82,23 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         println!("{statement:<18}{few:>12.3}{many:>12.3}{ratio:>8.2}  {}", verdict(ratio <= TARGET));
     }
     println!("(target: at most {TARGET})");
-    steady::run(&mut many.conn, &many.people, options.minutes).await
+    steady::run(&many.url, &mut many.conn, &many.people, options.minutes).await
 }
 
 impl Side {
     async fn fill(lab: &Lab, keys: &Keys, name: &str, future: usize, due: usize) -> anyhow::Result<Self> {
         let started = Instant::now();
-        let mut conn = lab::connect(&lab.database(name).await?).await?;
+        let url = lab.database(name).await?;
+        let mut conn = lab::connect(&url).await?;
         let people = fill::alerts(&mut conn, keys, now(), future, due).await?;
         let (rows, took) = (2 * future + due, started.elapsed().as_secs());
         println!("{name}: {rows} alerts of {} people, filled in {took} s", people.count());
-        Ok(Self { conn, people, took: Default::default() })
+        Ok(Self { url, conn, people, took: Default::default() })
     }
 
     async fn round(&mut self, round: usize) -> anyhow::Result<()> {
         let conn = &mut self.conn;
-        let [claim, devices, settle, enqueue, replan, inbox] = &mut self.took;
+        let [claim, devices, settle, look, enqueue, replan, inbox] = &mut self.took;
         // Another person each time, far from the last one.
         let person = self.people.nth(round * 7919);
 
@@ -107,6 +110,8 @@ impl Side {
         let attempts = fill::attempts(&claimed.claims, now());
         let settled = timed(settle, queue::settle(conn, &settlements, &attempts)).await?;
         ensure!(settled.len() == BATCH, "{} alerts were settled", settled.len());
+        let rescued = timed(look, queue::look(conn, now())).await?.rescued;
+        ensure!(rescued == 0, "{rescued} settled alerts were rescued");
 
         let one = owed(format!("f:{}:0", Uuid::new_v4()), now() + TimeDelta::hours(1));
         let fresh = timed(enqueue, queue::enqueue(conn, recipient(person), &one, now())).await?;

@@ -16,7 +16,7 @@ use crate::domain::device::ProviderKind;
 use crate::domain::push_service::public_name;
 use crate::error::ApiError;
 
-/// A worker that wrote nothing for so long is gone: it writes every ten seconds.
+/// A worker that wrote nothing for so long is gone: it writes every twenty seconds.
 const LIVING: TimeDelta = TimeDelta::seconds(60);
 
 /// One push service, as sent.

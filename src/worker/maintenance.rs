@@ -22,7 +22,7 @@ use crate::push_health::store as push_health;
 /// How often old rows are looked for.
 const EVERY: Duration = Duration::from_secs(3600);
 /// How often the queue is measured.
-const MEASURE_EVERY: Duration = Duration::from_secs(15);
+const MEASURE_EVERY: Duration = Duration::from_secs(30);
 /// How long an address that its provider calls dead is kept, in case that the provider was wrong about many at once.
 const KEEP_DEAD: TimeDelta = TimeDelta::days(1);
 /// How long what a worker knew of push services outlives it.

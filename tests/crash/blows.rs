@@ -246,14 +246,12 @@ impl Run<'_> {
     async fn end_leases(&self, of: Option<&str>) {
         let whose = of.map(|name| {
             format!(
-                "AND claimed_by IN (SELECT l.objid::bigint::int FROM pg_locks AS l JOIN pg_stat_activity AS s USING (pid)
+                "WHERE worker IN (SELECT l.objid::bigint::int FROM pg_locks AS l JOIN pg_stat_activity AS s USING (pid)
                       WHERE l.locktype = 'advisory' AND l.classid = {LOCK_CLASS} AND s.application_name = '{name}')"
             )
         });
-        // Not of what is just being settled: that is locked.
         let over = format!(
-            "UPDATE alerts SET lease_until = clock_timestamp() - interval '1 second' WHERE ctid = ANY (ARRAY(
-                 SELECT ctid FROM alerts WHERE state = 'sending' {} FOR UPDATE SKIP LOCKED))",
+            "UPDATE claims SET lease_until = clock_timestamp() - interval '1 second' {}",
             whose.unwrap_or_default()
         );
         self.sql.run(&over).await.ok();

@@ -116,6 +116,8 @@ fn declared_columns() -> Vec<String> {
         ("Array<Text>", "_text"),
         ("Array<Timestamptz>", "_timestamptz"),
         ("Array<Int8>", "_int8"),
+        ("Array<Int4>", "_int4"),
+        ("Array<Uuid>", "_uuid"),
     ];
     let mut table = "";
     let mut columns = Vec::new();

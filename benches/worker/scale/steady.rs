@@ -1,15 +1,19 @@
 //! Minutes of continuous load on the large database, to see whether vacuum keeps up: alerts become due, are claimed and
-//! settled, plans are moved, and what is past its retention is removed in every other minute, so that it shows whether
-//! removing it slows the claims down.
+//! settled, plans are moved, and in every other minute somebody else removes what is past its retention, so that it shows
+//! whether removing it slows the claims down.
 
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use mendline::alerts::queue;
+use mendline::alerts::{queue, store};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
+use super::super::lab;
 use super::super::measure::{median, verdict};
 use super::fill::{self, Population};
 use super::{BATCH, NUMBER, now, recipient};
@@ -18,6 +22,10 @@ use super::{BATCH, NUMBER, now, recipient};
 const TICK: Duration = Duration::from_millis(500);
 /// Plans that are moved in each tick.
 const REPLANS: usize = 10;
+/// How often a batch of what is past its retention is removed: some seven times what a million running treatments leave.
+const ERASE_EVERY: Duration = Duration::from_secs(1);
+/// What ended before so many days ago is past its retention here.
+const KEEP: TimeDelta = TimeDelta::days(14);
 /// A table keeps itself in order if the dead rows of later minutes are not more than this many times those of earlier.
 const TARGET: f64 = 1.5;
 
@@ -39,16 +47,24 @@ struct Minute {
 }
 
 /// Works for so many minutes; says minute by minute how many dead rows there were and what a claim cost.
-pub async fn run(conn: &mut AsyncPgConnection, people: &Population, minutes: u64) -> anyhow::Result<()> {
+pub async fn run(
+    url: &SecretString,
+    conn: &mut AsyncPgConnection,
+    people: &Population,
+    minutes: u64,
+) -> anyhow::Result<()> {
     if minutes == 0 {
         return Ok(());
     }
     println!("\n{minutes} minutes with {BATCH} alerts and {REPLANS} moved plans every {} ms:", TICK.as_millis());
     let before = table(conn).await?;
-    let (mut person, mut history) = (0, Vec::new());
+    let (mut person, mut history, mut with, mut without) = (0, Vec::new(), Vec::new(), Vec::new());
     for minute in 0..minutes {
         let ends = Instant::now() + Duration::from_secs(60);
         let mut this = Minute { claims: Vec::new(), most_dead: 0, removed: 0 };
+        let over = CancellationToken::new();
+        #[expect(clippy::disallowed_methods, reason = "awaited below")]
+        let eraser = (minute % 2 == 1).then(|| tokio::spawn(erase(url.clone(), over.clone())));
         while Instant::now() < ends {
             let tick = Instant::now();
             become_due(conn, now(), people.count(), person).await?;
@@ -58,6 +74,7 @@ pub async fn run(conn: &mut AsyncPgConnection, people: &Population, minutes: u64
             let (settlements, attempts) =
                 (fill::settlements(&claimed.claims, now()), fill::attempts(&claimed.claims, now()));
             queue::settle(conn, &settlements, &attempts).await?;
+            ensure!(queue::look(conn, now()).await?.rescued == 0, "settled alerts were rescued");
             for _ in 0..REPLANS {
                 person += 7919;
                 let moved = TimeDelta::minutes(i64::try_from(person % 97)?);
@@ -69,6 +86,10 @@ pub async fn run(conn: &mut AsyncPgConnection, people: &Population, minutes: u64
             this.most_dead = this.most_dead.max(table(conn).await?.dead);
             tokio::time::sleep(TICK.saturating_sub(tick.elapsed())).await;
         }
+        over.cancel();
+        if let Some(eraser) = eraser {
+            this.removed = eraser.await??;
+        }
         this.claims.sort_by(f64::total_cmp);
         println!(
             "  minute {:>2}: at most {:>8} dead rows; claims p50 {:.2} ms, p99 {:.2} ms; {} alerts removed",
@@ -79,7 +100,18 @@ pub async fn run(conn: &mut AsyncPgConnection, people: &Population, minutes: u64
             this.removed
         );
         history.push(this.most_dead);
+        let (of_minute, most) = (median(this.claims.iter().copied()), this.claims.last().copied().unwrap_or(f64::NAN));
+        if this.removed > 0 { with.push((of_minute, most)) } else { without.push((of_minute, most)) }
     }
+    let typical = |minutes: &[(f64, f64)]| median(minutes.iter().map(|minute| minute.0));
+    let slowest = |minutes: &[(f64, f64)]| minutes.iter().map(|minute| minute.1).fold(0.0, f64::max);
+    println!(
+        "a claim while old alerts are removed: {:.2} ms, {:.2} ms at most; otherwise {:.2} ms, {:.2} ms at most",
+        typical(&with),
+        slowest(&with),
+        typical(&without),
+        slowest(&without)
+    );
     let after = table(conn).await?;
     let (early, late) = history.split_at(history.len() / 2);
     let most = |minutes: &[i64]| minutes.iter().copied().max().unwrap_or(0);
@@ -92,6 +124,17 @@ pub async fn run(conn: &mut AsyncPgConnection, people: &Population, minutes: u64
     );
     println!("dead rows bounded: {}", verdict(bounded));
     Ok(())
+}
+
+/// Removes what is past its retention, as a worker does, until the minute is over; returns how much that was.
+async fn erase(url: SecretString, over: CancellationToken) -> anyhow::Result<usize> {
+    let mut conn = lab::connect(&url).await?;
+    let mut removed = 0;
+    while !over.is_cancelled() {
+        removed += store::prune_alerts(&mut conn, now() - KEEP).await?;
+        over.run_until_cancelled(tokio::time::sleep(ERASE_EVERY)).await;
+    }
+    Ok(removed)
 }
 
 /// A batch of people who are owed something now.

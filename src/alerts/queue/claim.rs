@@ -83,7 +83,8 @@ impl Claimed {
 hot_query! {
     /// The rows are locked in a sub-select and then fetched by where they lie. A join on their key would do the same, but
     /// the planner does not know how few they are and may read the whole table for it. A row that somebody changed just
-    /// before it was locked lies elsewhere, is not found, and is left for the next claim.
+    /// before it was locked lies elsewhere, is not found, and is left for the next claim. No index knows a column that is
+    /// changed here; what was taken is noted in one row of `claims`, where rescue finds it.
     struct ClaimDue {
         now: DateTime<Utc> as Timestamptz,
         limit: i64 as Int8,
@@ -95,16 +96,22 @@ hot_query! {
         SqlUuid, SqlUuid, Text, SqlUuid, Text, Bool, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>,
         Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, Bool,
     );
-    "UPDATE alerts AS a SET
-        state = 'sending', reason = NULL, claim_no = a.claim_no + 1, tries = a.tries + 1, claimed_by = $3,
-        lease_until = clock_timestamp() + make_interval(secs => $4)
-      WHERE a.ctid = ANY (ARRAY(
-            SELECT ctid FROM alerts
-             WHERE state = 'scheduled' AND next_attempt_at <= $1
-             ORDER BY next_attempt_at, id LIMIT $2
-             FOR UPDATE SKIP LOCKED))
-    RETURNING a.clinic_id, a.id, a.recipient_kind, a.recipient_id, a.category, a.urgent, a.treatment_id, a.device_id,
-        a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries, a.expires_at < $5"
+    ", taken AS (
+        UPDATE alerts AS a SET
+            state = 'sending', reason = NULL, claim_no = a.claim_no + 1, tries = a.tries + 1, claimed_by = $3
+          WHERE a.ctid = ANY (ARRAY(
+                SELECT ctid FROM alerts
+                 WHERE finalized_at IS NULL AND state = 'scheduled' AND next_attempt_at <= $1
+                 ORDER BY next_attempt_at, id LIMIT $2
+                 FOR UPDATE SKIP LOCKED))
+        RETURNING a.clinic_id, a.id, a.recipient_kind, a.recipient_id, a.category, a.urgent, a.treatment_id, a.device_id,
+            a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries, a.expires_at < $5
+    ), noted AS (
+        INSERT INTO claims (worker, lease_until, clinic_ids, alert_ids, claim_nos)
+        SELECT $3, clock_timestamp() + make_interval(secs => $4), array_agg(clinic_id), array_agg(id), array_agg(claim_no)
+          FROM taken HAVING count(*) > 0
+    )
+    SELECT * FROM taken"
 }
 
 hot_query! {
@@ -173,7 +180,7 @@ pub async fn claim_due(
 hot_query! {
     struct NextDue { none: bool as Bool }
     returns Nullable<Timestamptz>;
-    "SELECT min(next_attempt_at) FROM alerts WHERE state = 'scheduled'"
+    "SELECT min(next_attempt_at) FROM alerts WHERE finalized_at IS NULL AND state = 'scheduled'"
 }
 
 /// When the next alert is due, if there is one.
@@ -184,7 +191,8 @@ pub async fn next_due(conn: &mut AsyncPgConnection) -> QueryResult<Option<DateTi
 hot_query! {
     struct Depth { now: DateTime<Utc> as Timestamptz }
     returns (Int8, Nullable<Timestamptz>);
-    "SELECT count(*), min(next_attempt_at) FROM alerts WHERE state = 'scheduled' AND next_attempt_at <= $1"
+    "SELECT count(*), min(next_attempt_at) FROM alerts
+      WHERE finalized_at IS NULL AND state = 'scheduled' AND next_attempt_at <= $1"
 }
 
 /// How many alerts are due at `now` and unsent, and since when the oldest of them is.

@@ -1,5 +1,6 @@
 //! Rescue: claims of workers that are gone go back into the queue. A worker holds a session advisory lock under its
-//! number; Postgres releases it the moment the worker's process or connection dies. The lease is the backstop.
+//! number; Postgres releases it the moment the worker's process or connection dies. The lease is the backstop. What was
+//! claimed stands in `claims`, a row for each claim, which goes once the claim cannot hold anything any more.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, Bool, Int4, Int8, Timestamptz};
@@ -45,24 +46,32 @@ hot_query! {
         SELECT objid::bigint::int AS worker FROM pg_locks
          WHERE locktype = 'advisory' AND granted AND classid = $1::bigint::oid AND objsubid = 2
            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ), over AS (
+        DELETE FROM claims WHERE id = ANY (ARRAY(
+            SELECT id FROM claims
+             WHERE lease_until < clock_timestamp() OR worker NOT IN (SELECT worker FROM alive)
+             FOR UPDATE SKIP LOCKED))
+        RETURNING worker, clinic_ids, alert_ids, claim_nos
     ), orphaned AS (
-        SELECT clinic_id, id FROM alerts
-         WHERE state = 'sending'
-           AND (lease_until < clock_timestamp() OR claimed_by NOT IN (SELECT worker FROM alive))
-         ORDER BY clinic_id, id
-         FOR UPDATE SKIP LOCKED
+        SELECT a.clinic_id, a.id FROM over AS c
+         CROSS JOIN LATERAL unnest(c.clinic_ids, c.alert_ids, c.claim_nos) AS u (clinic_id, id, claim_no)
+          JOIN alerts AS a ON a.clinic_id = u.clinic_id AND a.id = u.id AND a.claim_no = u.claim_no
+                          AND a.claimed_by = c.worker
+         ORDER BY a.clinic_id, a.id
+         FOR UPDATE OF a
     ), rescued AS (
         UPDATE alerts AS a SET
             state = CASE WHEN a.superseded THEN 'cancelled' ELSE 'scheduled' END,
             finalized_at = CASE WHEN a.superseded THEN $2 END,
             next_attempt_at = greatest(a.due_at, a.next_attempt_at),
-            superseded = false, claimed_by = NULL, lease_until = NULL
+            superseded = false, claimed_by = NULL
           FROM orphaned AS o
          WHERE a.clinic_id = o.clinic_id AND a.id = o.id
         RETURNING 1
     )
     SELECT (SELECT count(*) FROM rescued),
-           ARRAY(SELECT next_attempt_at FROM alerts WHERE state = 'scheduled' ORDER BY next_attempt_at, id LIMIT $3)"
+           ARRAY(SELECT next_attempt_at FROM alerts WHERE finalized_at IS NULL AND state = 'scheduled'
+                  ORDER BY next_attempt_at, id LIMIT $3)"
 }
 
 /// Puts back what dead workers had claimed and says what is due next: all that an idle worker asks. The tries count:

@@ -79,8 +79,7 @@ macro_rules! owed_again {
 
 hot_query! {
     /// Whether a row is being sent is asked by `claimed_by`, which says the same as its state (a constraint holds them
-    /// together): the index of what is in flight looks smaller to the planner than it is, and joining through it costs the
-    /// square of it. Everything is decided by the row that the update locks, so that what was committed a moment before
+    /// together) and which no index knows. Everything is decided by the row that the update locks, so that what was committed a moment before
     /// (a replan, a device) is seen; rows come in the order of their keys, in which replans lock them as well.
     struct Settle {
         clinics: Vec<Uuid> as Array<SqlUuid>,
@@ -103,7 +102,7 @@ hot_query! {
                 ELSE a.next_attempt_at END,
             tries = CASE WHEN r.state <> 'scheduled' AND ", owed_again!(), " THEN 0
                          WHEN r.refund THEN a.tries - 1 ELSE a.tries END,
-            claimed_by = NULL, lease_until = NULL, superseded = false,
+            claimed_by = NULL, superseded = false,
             sent_at = CASE r.state WHEN 'sent' THEN r.at END,
             finalized_at = CASE WHEN ", owed_again!(), " THEN NULL ELSE r.at END
           FROM (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)

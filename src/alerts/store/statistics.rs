@@ -67,8 +67,8 @@ pub struct AlertLine {
 
 type FigureColumns = (Int8, Int8, Int8, Int8, Int8, Int8, Int8, Int8, Nullable<Int8>, Nullable<Int8>);
 
-/// Alerts of the window. What has ended is found by the index of what has; what has not, by those of the queue, which hold
-/// little that is due.
+/// Alerts of the window. What has ended is found by the index of what has; what has not, by the queue's, which holds little
+/// that is due.
 macro_rules! window_sql {
     ($then:literal) => {
         concat!(
@@ -78,11 +78,8 @@ macro_rules! window_sql {
                    AND state NOT IN ('cancelled', 'merged')
                 UNION ALL
                 SELECT id, category, 'waiting', NULL, due_at, NULL, NULL FROM alerts
-                 WHERE state = 'scheduled' AND next_attempt_at <= $4
+                 WHERE finalized_at IS NULL AND next_attempt_at <= $4
                    AND clinic_id = $1 AND due_at >= $2 AND due_at < $3
-                UNION ALL
-                SELECT id, category, 'waiting', NULL, due_at, NULL, NULL FROM alerts
-                 WHERE state = 'sending' AND clinic_id = $1 AND due_at >= $2 AND due_at < $3
             ) ",
             $then
         )

@@ -20,7 +20,7 @@ use crate::push_health::store::{self, ServiceRow};
 use crate::worker::Parts;
 
 /// How often a worker says that it lives.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+const HEARTBEAT: Duration = Duration::from_secs(20);
 /// However much happens, it is not written more often.
 const LEAST: Duration = Duration::from_millis(500);
 /// The most services that a worker writes down. Origins of Web Push have no natural bound; those in trouble come first.
@@ -51,15 +51,24 @@ impl Health {
     async fn share(&self, parts: &Parts) -> Result<(), DbError> {
         self.board.take_news();
         self.restore(parts).await?;
-        self.write(&parts.db, &parts.registry).await?;
-        self.adopt(&parts.db).await
+        let now = self.wall.now();
+        let rows = self.rows(&parts.registry, now);
+        let exchange = async |conn: &mut _| {
+            store::replace_services(conn, self.worker, &rows).await?;
+            Ok::<_, DbError>(store::list_pauses(conn, self.worker, now).await?)
+        };
+        let known = parts.db.scoped(Scope::System, exchange).await?;
+        self.take_over(&known, now);
+        Ok(())
     }
 
     /// The same for a worker that works step by step, if there is anything to say.
     pub(in crate::worker) async fn share_news(&self, parts: &Parts) -> Result<(), DbError> {
         if self.board.take_news() {
             self.restore(parts).await?;
-            self.write(&parts.db, &parts.registry).await?;
+            let rows = self.rows(&parts.registry, self.wall.now());
+            let write = async |conn: &mut _| Ok(store::replace_services(conn, self.worker, &rows).await?);
+            parts.db.scoped::<_, DbError>(Scope::System, write).await?;
         }
         Ok(())
     }
@@ -70,17 +79,21 @@ impl Health {
         let known = db
             .scoped(Scope::System, async |conn| Ok::<_, DbError>(store::list_pauses(conn, self.worker, now).await?))
             .await?;
+        self.take_over(&known, now);
+        Ok(())
+    }
+
+    fn take_over(&self, known: &[ServiceRow], now: DateTime<Utc>) {
         for row in known {
-            if let (Ok(provider), Some(pause)) = (row.provider.parse::<ProviderKind>(), pause(&row)) {
+            if let (Ok(provider), Some(pause)) = (row.provider.parse::<ProviderKind>(), pause(row)) {
                 let devices = self.realm(provider, &row.service, now).adopt(pause, now);
                 self.remember(&devices, now);
             }
         }
-        Ok(())
     }
 
-    async fn write(&self, db: &Db, registry: &Registry) -> Result<(), DbError> {
-        let now = self.wall.now();
+    /// What this worker knows, as it is written down.
+    fn rows(&self, registry: &Registry, now: DateTime<Utc>) -> Vec<ServiceRow> {
         let configured: Vec<ProviderKind> = registry.kinds().collect();
         let mut rows: Vec<ServiceRow> =
             self.realms.list().iter().map(|realm| self.row(realm, configured.contains(&realm.provider), now)).collect();
@@ -90,10 +103,7 @@ impl Health {
         let unmet = configured.iter().filter(|kind| !rows.iter().any(|row| row.provider == kind.as_str()));
         let unmet: Vec<ServiceRow> = unmet.map(|kind| self.unmet(*kind, now)).collect();
         rows.extend(unmet);
-        db.scoped(Scope::System, async |conn| {
-            Ok::<_, DbError>(store::replace_services(conn, self.worker, &rows).await?)
-        })
-        .await
+        rows
     }
 
     fn row(&self, realm: &Realm, configured: bool, now: DateTime<Utc>) -> ServiceRow {

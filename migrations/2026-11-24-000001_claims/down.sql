@@ -1,0 +1,11 @@
+DROP INDEX alerts_claim, alerts_unsent;
+ALTER TABLE alerts RESET (fillfactor);
+ALTER TABLE alerts ADD COLUMN lease_until timestamptz;
+UPDATE alerts SET lease_until = clock_timestamp() WHERE state = 'sending';
+ALTER TABLE alerts ADD CONSTRAINT alerts_lease_iff_sending CHECK ((state = 'sending') = (lease_until IS NOT NULL));
+COMMENT ON COLUMN alerts.lease_until IS 'When the claim ends by itself (database clock).';
+CREATE INDEX alerts_claim ON alerts (next_attempt_at, id) WHERE state = 'scheduled';
+CREATE INDEX alerts_in_flight ON alerts (claimed_by, lease_until) WHERE state = 'sending';
+CREATE INDEX alerts_unsent ON alerts (clinic_id, due_at, id) WHERE state IN ('failed', 'expired', 'no_device');
+DROP TABLE claims;
+COMMENT ON TABLE push_health IS 'What each worker knows of push services: written when something changes and every ten seconds.';
