@@ -48,6 +48,7 @@ mod worker_claims;
 mod worker_delivery;
 mod worker_health;
 mod worker_kill;
+mod worker_leases;
 mod worker_loop;
 mod worker_maintenance;
 mod worker_pauses;

@@ -67,8 +67,8 @@ impl Health {
         if self.board.take_news() {
             self.restore(parts).await?;
             let rows = self.rows(&parts.registry, self.wall.now());
-            let write = async |conn: &mut _| Ok(store::replace_services(conn, self.worker, &rows).await?);
-            parts.db.scoped::<_, DbError>(Scope::System, write).await?;
+            let write = async |conn: &mut _| Ok::<_, DbError>(store::replace_services(conn, self.worker, &rows).await?);
+            parts.db.scoped(Scope::System, write).await?;
         }
         Ok(())
     }

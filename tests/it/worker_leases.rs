@@ -1,0 +1,126 @@
+//! What a claim leaves behind: one row that says what it took, until it can hold nothing any more; and no trace in any
+//! index.
+
+use chrono::TimeDelta;
+use diesel::QueryableByName;
+use diesel::sql_types::{Int8, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use mendline::alerts::queue::{self, Look};
+use mendline::db::Connector;
+
+use crate::support::{TestApp, seed};
+
+/// A worker that lives as long as the connection of [`place`] does.
+const LIVING: i32 = 11;
+
+/// The place of [`LIVING`] among the workers.
+async fn place(app: &TestApp) -> AsyncPgConnection {
+    let mut conn = Connector::new(&app.database.url, None).unwrap().open().await.unwrap();
+    assert!(queue::register_worker(&mut conn, LIVING).await.unwrap());
+    conn
+}
+
+async fn claim(app: &TestApp, lease_seconds: i32) -> Vec<queue::Claim> {
+    let now = app.care.now();
+    seed::run(app, async |conn| Ok(queue::claim_due(conn, now, 10, LIVING, lease_seconds).await?.claims)).await
+}
+
+async fn look(app: &TestApp) -> Look {
+    let now = app.care.now();
+    seed::run(app, async |conn| queue::look(conn, now).await).await
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = Int8)]
+    count: i64,
+}
+
+/// How many claims are written down.
+async fn noted(app: &TestApp) -> i64 {
+    let count = "SELECT count(*) FROM claims";
+    let row: Count = seed::run(app, async |conn| diesel::sql_query(count).get_result(conn).await).await;
+    row.count
+}
+
+async fn end_leases(app: &TestApp) {
+    let over = "UPDATE claims SET lease_until = clock_timestamp() - interval '1 second'";
+    seed::run(app, async |conn| conn.batch_execute(over).await).await;
+}
+
+/// One alert that is due, to one phone.
+async fn app_with_a_due_alert() -> TestApp {
+    let app = TestApp::start().await;
+    let person = seed::person(&app).await;
+    seed::phone(&app, person).await;
+    seed::due_now(&app, person, "m:a").await;
+    app
+}
+
+#[tokio::test]
+async fn a_living_workers_claim_is_put_back_when_its_lease_is_over_and_not_before() {
+    let app = app_with_a_due_alert().await;
+    let _place = place(&app).await;
+    assert_eq!(claim(&app, 3600).await.len(), 1);
+    assert_eq!((look(&app).await.rescued, noted(&app).await), (0, 1));
+    assert_eq!(seed::state(&app, "m:a").await, "sending");
+
+    end_leases(&app).await;
+    assert_eq!((look(&app).await.rescued, noted(&app).await), (1, 0));
+    assert_eq!(seed::state(&app, "m:a").await, "scheduled");
+}
+
+#[tokio::test]
+async fn an_old_claim_that_ends_leaves_the_same_workers_newer_claim_of_the_same_alert_alone() {
+    let app = app_with_a_due_alert().await;
+    let _place = place(&app).await;
+    let first = claim(&app, 3600).await;
+    let now = app.care.now();
+    seed::run(&app, async |conn| queue::release(conn, &first, now).await).await;
+    end_leases(&app).await;
+    assert_eq!(claim(&app, 3600).await.len(), 1);
+
+    assert_eq!((look(&app).await.rescued, noted(&app).await), (0, 1));
+    assert_eq!(seed::state(&app, "m:a").await, "sending");
+}
+
+#[tokio::test]
+async fn a_claim_is_forgotten_once_all_is_settled_and_its_worker_gone() {
+    let app = app_with_a_due_alert().await;
+    app.drain_worker().await;
+    assert_eq!(noted(&app).await, 1);
+    // The place of the worker that drained is given up by a task of its own.
+    let gone = async {
+        while noted(&app).await > 0 {
+            assert_eq!(look(&app).await.rescued, 0);
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), gone).await.expect("the claim is forgotten");
+    assert_eq!(seed::state(&app, "m:a").await, "sent");
+}
+
+#[tokio::test]
+async fn a_claim_that_takes_nothing_notes_nothing() {
+    let app = app_with_a_due_alert().await;
+    app.care.advance(TimeDelta::minutes(-1));
+    assert_eq!((claim(&app, 3600).await.len(), noted(&app).await), (0, 0));
+}
+
+#[derive(QueryableByName)]
+struct Known {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+#[tokio::test]
+async fn no_index_knows_a_column_that_a_claim_changes() {
+    let app = TestApp::start().await;
+    let known = "SELECT format('%s: %s', d.objid::regclass, a.attname) AS line
+                   FROM pg_depend AS d JOIN pg_index AS i ON i.indexrelid = d.objid
+                   JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+                  WHERE d.refobjid = 'alerts'::regclass
+                    AND a.attname IN ('state', 'reason', 'claim_no', 'tries', 'claimed_by')";
+    let known: Vec<Known> = seed::run(&app, async |conn| diesel::sql_query(known).load(conn).await).await;
+    let known: Vec<String> = known.into_iter().map(|known| known.line).collect();
+    assert!(known.is_empty(), "claims would have to write into these indexes: {known:?}");
+}
