@@ -57,6 +57,8 @@ diesel::table! {
         opened_at -> Nullable<Timestamptz>,
         /// When it reached a final state (care clock).
         finalized_at -> Nullable<Timestamptz>,
+        /// It ended without having been sent, although it was owed until then. Claims do not change it.
+        unsent -> Bool,
     }
 }
 
@@ -141,7 +143,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    /// What each claim took, until its lease is over or its worker gone: then what is left of it is put back.
+    /// What each claim took, until all of it is settled. What is left when its lease is over or its worker gone is put back.
     claims (id) {
         /// Random.
         id -> Uuid,

@@ -100,7 +100,8 @@ impl Side {
 
     /// Makes everything due again, so that every round finds the same queue.
     async fn put_back(&mut self) -> anyhow::Result<()> {
-        let released = queue::release(&mut self.conn, &self.claimed, Clock::system().now()).await?;
+        let over = self.claimed.iter().map(|claim| claim.claim_id).collect();
+        let released = queue::release(&mut self.conn, &self.claimed, over, Clock::system().now()).await?;
         ensure!(released == self.claimed.len(), "{released} of {} claims were given back", self.claimed.len());
         self.claimed.clear();
         self.conn.batch_execute("VACUUM alerts").await?;

@@ -2,7 +2,7 @@
 //! what is due or whose plan it is, never what is stored.
 //!
 //! Two databases are filled alike but for the number of people; each person has as many finished alerts as future ones.
-//! Claim, settle, look, enqueue, replan and inbox are then asked of both in turn. `fill.rs` makes the rows; `steady.rs` goes
+//! Claim, settle, rescue, look, enqueue, replan and inbox are then asked of both in turn. `fill.rs` makes the rows; `steady.rs` goes
 //! on writing to the larger one for minutes, and watches whether vacuum keeps up.
 
 mod fill;
@@ -30,8 +30,10 @@ const TARGET: f64 = 1.3;
 const BATCH: usize = 500;
 /// Rounds that do not count.
 const WARM_UP: usize = 10;
-/// No worker has this number: a look finds its claims and, since they are settled, nothing to put back.
+/// The worker that claims and settles: it holds its place for as long as this runs.
 const NUMBER: i32 = 1;
+/// A worker that is gone.
+const GONE: i32 = 2;
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
@@ -51,14 +53,24 @@ pub struct Options {
 
 /// One database, and how long each statement took there, in milliseconds.
 struct Side {
+    /// Where [`NUMBER`] has its place.
+    _place: AsyncPgConnection,
     url: SecretString,
     conn: AsyncPgConnection,
     people: Population,
     took: [Vec<f64>; STATEMENTS.len()],
 }
 
-const STATEMENTS: [&str; 7] =
-    ["claim of 500", "devices of 500", "settle of 500", "look", "enqueue", "replan of a plan", "inbox"];
+const STATEMENTS: [&str; 8] = [
+    "claim of 500",
+    "devices of 500",
+    "settle of 500",
+    "rescue of 500",
+    "look",
+    "enqueue",
+    "replan of a plan",
+    "inbox",
+];
 
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let lab = Lab::open().await?;
@@ -89,26 +101,29 @@ impl Side {
     async fn fill(lab: &Lab, keys: &Keys, name: &str, future: usize, due: usize) -> anyhow::Result<Self> {
         let started = Instant::now();
         let url = lab.database(name).await?;
-        let mut conn = lab::connect(&url).await?;
+        let (mut conn, mut place) = (lab::connect(&url).await?, lab::connect(&url).await?);
+        ensure!(queue::register_worker(&mut place, NUMBER).await?, "somebody else works here");
         let people = fill::alerts(&mut conn, keys, now(), future, due).await?;
         let (rows, took) = (2 * future + due, started.elapsed().as_secs());
         println!("{name}: {rows} alerts of {} people, filled in {took} s", people.count());
-        Ok(Self { url, conn, people, took: Default::default() })
+        Ok(Self { _place: place, url, conn, people, took: Default::default() })
     }
 
     async fn round(&mut self, round: usize) -> anyhow::Result<()> {
         let conn = &mut self.conn;
-        let [claim, devices, settle, look, enqueue, replan, inbox] = &mut self.took;
+        let [claim, devices, settle, rescue, look, enqueue, replan, inbox] = &mut self.took;
         // Another person each time, far from the last one.
         let person = self.people.nth(round * 7919);
 
+        queue::claim_due(conn, now(), BATCH, GONE, 3600).await?;
+        let rescued = timed(rescue, queue::look(conn, now())).await?.rescued;
+        ensure!(rescued == BATCH, "{rescued} alerts were rescued");
         let claimed = timed(claim, queue::claim_due(conn, now(), BATCH, NUMBER, 3600)).await?;
         ensure!(claimed.claims.len() == BATCH, "a claim brought {} alerts", claimed.claims.len());
         let found = timed(devices, store::list_devices(conn, &claimed.claims)).await?;
         ensure!(found.len() == BATCH, "{} devices were found", found.len());
-        let settlements = fill::settlements(&claimed.claims, now());
-        let attempts = fill::attempts(&claimed.claims, now());
-        let settled = timed(settle, queue::settle(conn, &settlements, &attempts)).await?;
+        let batch = fill::batch(&claimed.claims, now());
+        let settled = timed(settle, queue::settle(conn, &batch)).await?;
         ensure!(settled.len() == BATCH, "{} alerts were settled", settled.len());
         let rescued = timed(look, queue::look(conn, now())).await?.rescued;
         ensure!(rescued == 0, "{rescued} settled alerts were rescued");

@@ -1,4 +1,6 @@
+LOCK TABLE alerts IN ACCESS EXCLUSIVE MODE;
 DROP INDEX alerts_claim, alerts_unsent;
+ALTER TABLE alerts DROP COLUMN unsent;
 ALTER TABLE alerts RESET (fillfactor);
 ALTER TABLE alerts ADD COLUMN lease_until timestamptz;
 UPDATE alerts SET lease_until = clock_timestamp() WHERE state = 'sending';

@@ -23,7 +23,7 @@ pub use plan::{Owed, PlannedState, Recipient, RecipientKind, enqueue, replace_pl
 pub use replay::{Replay, replay};
 pub use rescue::{AHEAD, Look, look, register_worker, rescue};
 pub use revive::revive_for_user;
-pub use settle::{AttemptRow, Settled, Settlement, release, settle, settle_again};
+pub use settle::{AttemptRow, Batch, Settled, Settlement, release, settle};
 pub use withdraw::withdraw;
 
 /// Channel on which a worker hears of alerts due before it would look by itself.

@@ -20,6 +20,8 @@ use crate::telemetry::{Metrics, PushLabels};
 /// What came of one claimed alert, to be written.
 #[derive(Debug, Clone)]
 pub(super) struct Finished {
+    /// What it was claimed with.
+    pub(super) claim_id: Uuid,
     pub(super) settlement: Settlement,
     pub(super) attempts: Vec<AttemptRow>,
     /// Whom to ask later what became of an accepted message, and for what.
@@ -81,8 +83,14 @@ pub(super) async fn deliver(
         at: frame.now,
         reason,
     };
-    let mut finished =
-        Finished { settlement, attempts: Vec::new(), receipts: Vec::new(), dead: Vec::new(), suspect: Vec::new() };
+    let mut finished = Finished {
+        claim_id: claim.claim_id,
+        settlement,
+        attempts: Vec::new(),
+        receipts: Vec::new(),
+        dead: Vec::new(),
+        suspect: Vec::new(),
+    };
     for sent in sent {
         finished.receipts.extend(sent.attempt.as_ref().and_then(|attempt| receipt(parts, attempt)));
         match &sent.result {

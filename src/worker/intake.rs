@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
+use uuid::Uuid;
 
 use super::{Parts, compose, deliver};
 use crate::alerts::queue::{self, Claim, Claimed, Look};
@@ -24,6 +25,8 @@ pub(super) struct Intake {
 pub(super) struct Taken {
     /// Rows of the queue, whatever became of them.
     pub(super) rows: usize,
+    /// The claim, if anything of it is left to be settled.
+    pub(super) id: Option<Uuid>,
     /// What is to be sent.
     pub(super) alerts: Vec<(Claim, Vec<DeviceRow>)>,
     /// What was claimed although nobody could say for which devices.
@@ -60,15 +63,16 @@ impl Intake {
         let claimed = self.conn.at_once("claim:uncommitted", claim).await?;
         let rows = claimed.len();
         let claims = claimed.claims;
-        if claims.is_empty() {
-            return Ok(Taken { rows, alerts: Vec::new(), unread: Vec::new() });
+        let id = claims.first().map(|claim| claim.claim_id);
+        if id.is_none() {
+            return Ok(Taken { rows, id, alerts: Vec::new(), unread: Vec::new() });
         }
         failpoint!("claim:committed");
         match self.conn.run(async |conn| devices(&self.parts, conn, &claims).await).await {
-            Ok(devices) => Ok(Taken { rows, alerts: deliver::pair(claims, devices), unread: Vec::new() }),
+            Ok(devices) => Ok(Taken { rows, id, alerts: deliver::pair(claims, devices), unread: Vec::new() }),
             Err(error) => {
                 tracing::warn!(%error, "devices could not be read; their alerts are given back");
-                Ok(Taken { rows, alerts: Vec::new(), unread: claims })
+                Ok(Taken { rows, id, alerts: Vec::new(), unread: claims })
             }
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! `presence.rs` is the worker's place among the others, `agenda.rs` knows what is due when, `intake.rs` claims,
 //! `flight.rs` and `deliver.rs` take one alert to its devices (`compose.rs`: what they are sent), `health/` knows which push services to leave alone,
-//! `settle.rs` writes results in batches, `receipts.rs` asks later what became of
+//! `settle.rs` writes results in batches (`open_claims.rs`: of which claims some are still to come), `receipts.rs` asks later what became of
 //! them, `maintenance.rs` tidies up.
 
 mod agenda;
@@ -13,6 +13,7 @@ mod flight;
 mod health;
 mod intake;
 mod maintenance;
+mod open_claims;
 mod presence;
 mod receipts;
 mod settle;
@@ -25,6 +26,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::alerts::queue;
 use crate::auth::keys::Keys;
@@ -118,12 +120,13 @@ impl Worker {
             total.claimed += claimed.len();
             total.ended += claimed.len() - claimed.claims.len();
             let give_up_at = Instant::now() + parts.settings.lease;
+            let over: Vec<Uuid> = claimed.claims.first().map(|claim| claim.claim_id).into_iter().collect();
             let alerts = deliver::pair(claimed.claims, devices);
             let sends = alerts
                 .iter()
                 .map(|(claim, devices)| deliver::deliver(parts, &self.health, &alive, claim, devices, give_up_at));
             let finished: Vec<Finished> = futures_util::future::join_all(sends).await;
-            let write = async |conn: &mut _| settle::write(parts, conn, &finished, false).await;
+            let write = async |conn: &mut _| settle::write(parts, conn, &finished, &over, false).await;
             let settled = parts.db.scoped(Scope::System, write).await?;
             settle::count(parts, &finished, &settled);
             total.settled += settled.len();
@@ -210,6 +213,10 @@ impl Worker {
             };
             if agenda.claimed(now, taken.rows, room) {
                 look_at = look_at.min(Instant::now() + IN_OTHER_HANDS);
+            }
+            if let Some(id) = taken.id {
+                let alerts = taken.alerts.len() + taken.unread.len();
+                airspace.hand_over(settle::Result::Claimed { id, alerts }).await;
             }
             for (claim, devices) in taken.alerts {
                 sends.spawn(Arc::clone(&airspace).send(claim, devices, claimed_at));

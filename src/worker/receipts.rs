@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::health::Health;
 use super::{Parts, Worker};
-use crate::alerts::queue::{self, AttemptRow};
+use crate::alerts::queue::{self, AttemptRow, Batch};
 use crate::alerts::store::{self, ReceiptRow};
 use crate::db::{DbError, Scope};
 use crate::devices::store::{DEAD, quarantine_all};
@@ -120,7 +120,7 @@ async fn act(
             let attempts: Vec<AttemptRow> =
                 failed.iter().map(|(row, outcome)| attempt(provider, row, outcome, now)).collect();
             if !attempts.is_empty() {
-                queue::settle(conn, &[], &attempts).await?;
+                queue::settle(conn, &Batch { attempts, ..Batch::default() }).await?;
             }
             Ok::<_, DbError>(ours)
         })

@@ -9,10 +9,12 @@ use diesel_async::AsyncPgConnection;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::Parts;
 use super::deliver::Finished;
-use crate::alerts::queue::{self, AttemptRow, Claim, Settled, Settlement};
+use super::open_claims::OpenClaims;
+use crate::alerts::queue::{self, Batch, Claim, Settled};
 use crate::alerts::store;
 use crate::db::{DbError, Dedicated, Scope};
 use crate::devices::store::{DEAD, quarantine_all};
@@ -28,8 +30,15 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 /// The longest pause between two tries to write a batch.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
-/// What a send task hands over.
+/// What is handed over to be written.
 pub(super) enum Result {
+    /// So many results will come of this claim.
+    Claimed {
+        /// The claim.
+        id: Uuid,
+        /// How many alerts it took.
+        alerts: usize,
+    },
     /// Sent, or tried.
     Finished(Box<Finished>),
     /// Given back: the worker is stopping.
@@ -40,19 +49,23 @@ pub(super) enum Result {
 /// over; then its alerts are rescued and sent again under the same delivery ids.
 pub(super) async fn run(parts: Arc<Parts>, mut inbox: mpsc::Receiver<Result>) {
     let mut conn = parts.db.dedicated(Scope::System);
+    let mut open = OpenClaims::default();
     let mut batch = Vec::with_capacity(BATCH);
     while gather(&mut inbox, &mut batch).await {
         let (mut finished, mut unsent) = (Vec::new(), Vec::new());
         for result in batch.drain(..) {
             match result {
+                Result::Claimed { id, alerts } => open.begin(id, alerts),
                 Result::Finished(result) => finished.push(*result),
                 Result::Unsent(claim) => unsent.push(*claim),
             }
         }
+        let of_finished = finished.iter().map(|result: &Finished| result.claim_id);
+        let over = open.end(of_finished.chain(unsent.iter().map(|claim: &Claim| claim.claim_id)));
         let deadline = tokio::time::Instant::now() + parts.settings.lease;
         let mut backoff = Duration::from_millis(50);
         let mut again = false;
-        while let Err(error) = write_all(&parts, &mut conn, &finished, &unsent, again).await {
+        while let Err(error) = write_all(&parts, &mut conn, &finished, &unsent, &over, again).await {
             again = true;
             if tokio::time::Instant::now() + backoff > deadline {
                 tracing::error!(%error, alerts = finished.len(), "results could not be written; their claims are left to rescue");
@@ -103,37 +116,43 @@ async fn write_all(
     conn: &mut Dedicated,
     finished: &[Finished],
     unsent: &[Claim],
+    over: &[Uuid],
     again: bool,
 ) -> std::result::Result<(), DbError> {
+    // With the last of what is written.
+    let (over_now, over_then) = if unsent.is_empty() { (over, &[][..]) } else { (&[][..], over) };
     if !finished.is_empty() {
-        let settled = conn.transaction(async |conn| write(parts, conn, finished, again).await).await?;
+        let settled = conn.transaction(async |conn| write(parts, conn, finished, over_now, again).await).await?;
         failpoint!("settle:committed");
         count(parts, finished, &settled);
     }
     if !unsent.is_empty() {
         failpoint!("stop:release");
         let now = parts.clocks.care.now();
-        conn.run(async |conn| Ok::<_, DbError>(queue::release(conn, unsent, now).await?)).await?;
+        conn.run(async |conn| Ok::<_, DbError>(queue::release(conn, unsent, over_then.to_vec(), now).await?)).await?;
     }
     Ok(())
 }
 
 /// Writes one batch; returns the claims that were still ours. To be called in one transaction, and [`count`] after it.
-/// `again`: it may have been written already, although nobody heard so.
+/// Nothing is left after it of the claims that are `over`. `again`: it may have been written already, although nobody
+/// heard so.
 pub(super) async fn write(
     parts: &Parts,
     conn: &mut AsyncPgConnection,
     finished: &[Finished],
+    over: &[Uuid],
     again: bool,
 ) -> std::result::Result<Vec<Settled>, DbError> {
-    let settlements: Vec<Settlement> = finished.iter().map(|result| result.settlement.clone()).collect();
-    let attempts: Vec<AttemptRow> = finished.iter().flat_map(|result| result.attempts.clone()).collect();
+    let batch = Batch {
+        settlements: finished.iter().map(|result| result.settlement.clone()).collect(),
+        attempts: finished.iter().flat_map(|result| result.attempts.clone()).collect(),
+        over: over.to_vec(),
+        again,
+    };
     let receipts: Vec<_> = finished.iter().flat_map(|result| result.receipts.clone()).collect();
     let now = parts.clocks.wall.now();
-    let settled = match again {
-        false => queue::settle(conn, &settlements, &attempts).await?,
-        true => queue::settle_again(conn, &settlements, &attempts).await?,
-    };
+    let settled = queue::settle(conn, &batch).await?;
     store::insert_receipts(conn, &receipts).await?;
     set_aside(conn, finished, now).await?;
     failpoint!("settle:uncommitted");

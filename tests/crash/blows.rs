@@ -250,8 +250,10 @@ impl Run<'_> {
                       WHERE l.locktype = 'advisory' AND l.classid = {LOCK_CLASS} AND s.application_name = '{name}')"
             )
         });
+        // Not of what is just being looked at or forgotten: that is locked.
         let over = format!(
-            "UPDATE claims SET lease_until = clock_timestamp() - interval '1 second' {}",
+            "UPDATE claims SET lease_until = clock_timestamp() - interval '1 second' WHERE ctid = ANY (ARRAY(
+                 SELECT ctid FROM claims {} FOR UPDATE SKIP LOCKED))",
             whose.unwrap_or_default()
         );
         self.sql.run(&over).await.ok();

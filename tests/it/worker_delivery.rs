@@ -1,6 +1,7 @@
 //! The worker, alert by alert: what providers answer, and what becomes of the alert, its devices and its plan.
 
 use chrono::TimeDelta;
+use mendline::alerts::queue;
 use mendline::domain::alert::{PushOutcome, Scope};
 
 use crate::support::{TestApp, seed};
@@ -226,7 +227,6 @@ const SLOW: i32 = 11;
 
 #[tokio::test]
 async fn a_phone_registered_while_its_alert_is_under_way_is_not_missed() {
-    use mendline::alerts::queue;
     let app = TestApp::start().await;
     let person = seed::person(&app).await;
     seed::due_now(&app, person, "m:a").await;
@@ -236,7 +236,7 @@ async fn a_phone_registered_while_its_alert_is_under_way_is_not_missed() {
     seed::phone(&app, person).await;
     let revived = seed::run(&app, async |conn| queue::revive_for_user(conn, person.user_id, now).await).await;
     assert_eq!(revived, 0);
-    seed::run(&app, async |conn| queue::settle(conn, &[settled(&claimed.claims[0], now)], &[]).await).await;
+    seed::run(&app, async |conn| queue::settle(conn, &settled(&claimed.claims[0], now)).await).await;
     assert_eq!(seed::state(&app, "m:a").await, "scheduled");
     app.drain_worker().await;
     assert_eq!(seed::state(&app, "m:a").await, "sent");
@@ -245,7 +245,6 @@ async fn a_phone_registered_while_its_alert_is_under_way_is_not_missed() {
 #[tokio::test]
 async fn a_phone_registered_while_its_alert_is_just_being_claimed_is_not_missed() {
     use diesel_async::SimpleAsyncConnection;
-    use mendline::alerts::queue;
     let app = TestApp::start().await;
     let person = seed::person(&app).await;
     seed::due_now(&app, person, "m:a").await;
@@ -262,14 +261,13 @@ async fn a_phone_registered_while_its_alert_is_just_being_claimed_is_not_missed(
     };
     let (revived, ()) = tokio::join!(revive, commit);
     assert_eq!(revived, 0);
-    seed::run(&app, async |conn| queue::settle(conn, &[settled(&claimed.claims[0], now)], &[]).await).await;
+    seed::run(&app, async |conn| queue::settle(conn, &settled(&claimed.claims[0], now)).await).await;
     app.drain_worker().await;
     assert_eq!(seed::state(&app, "m:a").await, "sent");
 }
 
 #[tokio::test]
 async fn what_left_the_plan_is_not_revived_by_a_phone() {
-    use mendline::alerts::queue;
     let app = TestApp::start().await;
     let person = seed::person(&app).await;
     let now = app.care.now();
@@ -280,7 +278,7 @@ async fn what_left_the_plan_is_not_revived_by_a_phone() {
     seed::plan(&app, person, &[seed::owed(&app, "m:b", TimeDelta::zero(), TimeDelta::hours(1))]).await;
     let claimed = seed::run(&app, async |conn| queue::claim_due(conn, now, 10, SLOW, 3600).await).await;
     seed::plan(&app, person, &[]).await;
-    seed::run(&app, async |conn| queue::settle(conn, &[settled(&claimed.claims[0], now)], &[]).await).await;
+    seed::run(&app, async |conn| queue::settle(conn, &settled(&claimed.claims[0], now)).await).await;
     seed::phone(&app, person).await;
     let revived = seed::run(&app, async |conn| queue::revive_for_user(conn, person.user_id, now).await).await;
     assert_eq!(revived, 0);
@@ -291,15 +289,15 @@ async fn what_left_the_plan_is_not_revived_by_a_phone() {
 
 #[tokio::test]
 async fn what_ran_out_of_time_while_it_was_given_more_is_owed_again() {
-    use mendline::alerts::queue;
     use mendline::domain::alert::Decision;
     let app = TestApp::start().await;
     let person = seed::person(&app).await;
     let now = app.care.now();
     let lasting = |seconds| seed::owed(&app, "m:a", TimeDelta::zero(), TimeDelta::seconds(seconds));
     let expire = async |claimed: &queue::Claimed| {
-        let ended = queue::Settlement { decision: Decision::Expired, ..settled(&claimed.claims[0], now) };
-        seed::run(&app, async |conn| queue::settle(conn, std::slice::from_ref(&ended), &[]).await).await;
+        let mut ended = settled(&claimed.claims[0], now);
+        ended.settlements[0].decision = Decision::Expired;
+        seed::run(&app, async |conn| queue::settle(conn, &ended).await).await;
     };
     let claim = async || seed::run(&app, async |conn| queue::claim_due(conn, now, 10, SLOW, 3600).await).await;
     seed::plan(&app, person, &[lasting(60)]).await;
@@ -324,16 +322,14 @@ async fn what_ran_out_of_time_while_it_was_given_more_is_owed_again() {
 }
 
 /// No device was found for a claim.
-fn settled(
-    claim: &mendline::alerts::queue::Claim,
-    at: chrono::DateTime<chrono::Utc>,
-) -> mendline::alerts::queue::Settlement {
-    mendline::alerts::queue::Settlement {
+fn settled(claim: &queue::Claim, at: chrono::DateTime<chrono::Utc>) -> queue::Batch {
+    let settlement = queue::Settlement {
         clinic_id: claim.clinic_id,
         alert_id: claim.id,
         claim_no: claim.claim_no,
         decision: mendline::domain::alert::Decision::NoDevice,
         at,
         reason: None,
-    }
+    };
+    queue::Batch { settlements: vec![settlement], over: vec![claim.claim_id], ..queue::Batch::default() }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use mendline::alerts::queue::{self, Settlement};
+use mendline::alerts::queue::{self, Batch, Settlement};
 use mendline::domain::alert::Decision;
 use mendline::domain::ids;
 use proptest::prelude::*;
@@ -139,7 +139,7 @@ impl Run<'_> {
                 reason: None,
             })
             .collect();
-        seed::run(self.app, async |conn| queue::settle(conn, &settlements, &[]).await).await;
+        seed::run(self.app, async |conn| queue::settle(conn, &Batch { settlements, ..Batch::default() }).await).await;
         let rows = self.rows().await;
         self.sent = rows.iter().filter(|row| row.state == "sent").map(|row| row.dedupe_key.clone()).collect();
     }

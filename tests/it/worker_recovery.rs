@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use diesel_async::SimpleAsyncConnection as _;
 use futures_util::future::BoxFuture;
-use mendline::alerts::queue::{self, Settlement};
+use mendline::alerts::queue::{self, Batch, Settlement};
 use mendline::domain::alert::{Decision, PushOutcome};
 use mendline::domain::device::ProviderKind;
 use mendline::push::recording::Recording;
@@ -35,7 +35,10 @@ async fn settle(app: &TestApp, claim: &queue::Claim, decision: Decision) -> usiz
         at: app.care.now(),
         reason: None,
     };
-    seed::run(app, async |conn| Ok(queue::settle(conn, &[settlement], &[]).await?.len())).await
+    seed::run(app, async |conn| {
+        Ok(queue::settle(conn, &Batch { settlements: vec![settlement], ..Batch::default() }).await?.len())
+    })
+    .await
 }
 
 #[tokio::test]
@@ -173,7 +176,7 @@ async fn what_was_claimed_and_not_sent_goes_back_as_if_it_had_not_been() {
     seed::due_now(&app, person, "m:a").await;
     let claims = claim_as(&app, GONE, 3600).await;
     let now = app.care.now();
-    seed::run(&app, async |conn| queue::release(conn, &claims, now).await).await;
+    seed::run(&app, async |conn| queue::release(conn, &claims, Vec::new(), now).await).await;
 
     let row = &seed::alerts(&app).await[0];
     assert_eq!((row.state.as_str(), row.tries, row.claim_no), ("scheduled", 0, 1));
@@ -284,10 +287,11 @@ async fn a_batch_of_which_nobody_heard_whether_it_was_written_is_written_once() 
         provider_message_id: None,
         duration_ms: 1,
     };
-    let (one, both) = ([attempt(1)], [attempt(1), attempt(2)]);
-    seed::run(&app, async |conn| queue::settle(conn, &[], &one).await).await;
+    let once = Batch { attempts: vec![attempt(1)], ..Batch::default() };
+    let again = Batch { attempts: vec![attempt(1), attempt(2)], again: true, ..Batch::default() };
+    seed::run(&app, async |conn| queue::settle(conn, &once).await).await;
     for _ in 0..2 {
-        seed::run(&app, async |conn| queue::settle_again(conn, &[], &both).await).await;
+        seed::run(&app, async |conn| queue::settle(conn, &again).await).await;
     }
     assert_eq!(seed::outcomes(&app).await, ["accepted", "accepted"]);
     settle(&app, &claim, Decision::Sent).await;

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use mendline::alerts::queue::{AttemptRow, Claim, Owed, Settlement};
+use mendline::alerts::queue::{AttemptRow, Batch, Claim, Owed, Settlement};
 use mendline::alerts::store::Reader;
 use mendline::auth::keys::Keys;
 use mendline::domain::alert::Decision;
@@ -157,8 +157,13 @@ impl Indexes {
     }
 }
 
-/// What the worker would write of claims that all were sent.
-pub fn settlements(claims: &[Claim], at: DateTime<Utc>) -> Vec<Settlement> {
+/// What the worker would write of one claim whose alerts all were sent, to one device each.
+pub fn batch(claims: &[Claim], at: DateTime<Utc>) -> Batch {
+    let over = claims.first().map(|claim| claim.claim_id).into_iter().collect();
+    Batch { settlements: settlements(claims, at), attempts: attempts(claims, at), over, again: false }
+}
+
+fn settlements(claims: &[Claim], at: DateTime<Utc>) -> Vec<Settlement> {
     let settlement = |claim: &Claim| Settlement {
         clinic_id: claim.clinic_id,
         alert_id: claim.id,
@@ -170,8 +175,7 @@ pub fn settlements(claims: &[Claim], at: DateTime<Utc>) -> Vec<Settlement> {
     claims.iter().map(settlement).collect()
 }
 
-/// One accepted attempt for each of the claims.
-pub fn attempts(claims: &[Claim], at: DateTime<Utc>) -> Vec<AttemptRow> {
+fn attempts(claims: &[Claim], at: DateTime<Utc>) -> Vec<AttemptRow> {
     let attempt = |claim: &Claim| AttemptRow {
         at,
         clinic_id: claim.clinic_id,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryResult, Queryable};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
 
 use super::settle::{self, Settlement};
@@ -44,6 +44,8 @@ pub struct Claim {
     pub claim_no: i32,
     /// Tries, this one included.
     pub tries: i32,
+    /// The row of `claims` that says what was claimed together.
+    pub claim_id: Uuid,
     /// It came too late to be worth sending.
     too_late: bool,
 }
@@ -94,7 +96,7 @@ hot_query! {
     }
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Text, Bool, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>,
-        Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, Bool,
+        Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, SqlUuid, Bool,
     );
     ", taken AS (
         UPDATE alerts AS a SET
@@ -105,13 +107,14 @@ hot_query! {
                  ORDER BY next_attempt_at, id LIMIT $2
                  FOR UPDATE SKIP LOCKED))
         RETURNING a.clinic_id, a.id, a.recipient_kind, a.recipient_id, a.category, a.urgent, a.treatment_id, a.device_id,
-            a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries, a.expires_at < $5
+            a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries
     ), noted AS (
         INSERT INTO claims (worker, lease_until, clinic_ids, alert_ids, claim_nos)
         SELECT $3, clock_timestamp() + make_interval(secs => $4), array_agg(clinic_id), array_agg(id), array_agg(claim_no)
           FROM taken HAVING count(*) > 0
+        RETURNING id
     )
-    SELECT * FROM taken"
+    SELECT t.*, n.id, t.expires_at < $5 FROM taken AS t CROSS JOIN noted AS n"
 }
 
 hot_query! {
@@ -133,9 +136,8 @@ async fn end(
     now: DateTime<Utc>,
     claimed: &mut Claimed,
 ) -> QueryResult<()> {
-    if ended.is_empty() {
-        return Ok(());
-    }
+    let Some(first) = ended.first() else { return Ok(()) };
+    let over = if claimed.claims.is_empty() { vec![first.claim_id] } else { Vec::new() };
     let clinics = ended.iter().map(|claim| claim.clinic_id).collect();
     let ids = ended.iter().map(|claim| claim.id).collect();
     let accepted: Vec<Uuid> = Accepted { clinics, ids }.load(conn).await?;
@@ -151,7 +153,7 @@ async fn end(
             Settlement { clinic_id, alert_id, claim_no, decision, at: now, reason }
         })
         .collect();
-    let settled = settle::untried(conn, &settlements).await?;
+    let settled = settle::untried(conn, &settlements, over).await?;
     let count = |state: &str| settled.iter().filter(|row| row.state == state).count();
     (claimed.expired, claimed.failed, claimed.sent) = (count("expired"), count("failed"), count("sent"));
     Ok(())
@@ -170,10 +172,10 @@ pub async fn claim_due(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let too_late = now + MIN_TIME_LEFT;
     let rows: Vec<Claim> = ClaimDue { now, limit, worker, lease_seconds, too_late }.load(conn).await?;
-    let mut claimed = Claimed { taken: rows.len(), ..Claimed::default() };
+    let taken = rows.len();
     let (ended, claims): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.too_late || row.tries > MAX_TRIES);
+    let mut claimed = Claimed { claims, taken, ..Claimed::default() };
     end(conn, &ended, now, &mut claimed).await?;
-    claimed.claims = claims;
     Ok(claimed)
 }
 
@@ -188,6 +190,9 @@ pub async fn next_due(conn: &mut AsyncPgConnection) -> QueryResult<Option<DateTi
     NextDue { none: true }.get_result(conn).await
 }
 
+/// The planner takes what has ended for due and would read the whole table.
+const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0";
+
 hot_query! {
     struct Depth { now: DateTime<Utc> as Timestamptz }
     returns (Int8, Nullable<Timestamptz>);
@@ -195,10 +200,11 @@ hot_query! {
       WHERE finalized_at IS NULL AND state = 'scheduled' AND next_attempt_at <= $1"
 }
 
-/// How many alerts are due at `now` and unsent, and since when the oldest of them is.
+/// How many alerts are due at `now` and unsent, and since when the oldest of them is. To be called in a transaction.
 pub async fn queue_depth(
     conn: &mut AsyncPgConnection,
     now: DateTime<Utc>,
 ) -> QueryResult<(i64, Option<DateTime<Utc>>)> {
+    conn.batch_execute(BY_INDEX).await?;
     Depth { now }.get_result(conn).await
 }

@@ -1,6 +1,6 @@
 //! Rescue: claims of workers that are gone go back into the queue. A worker holds a session advisory lock under its
 //! number; Postgres releases it the moment the worker's process or connection dies. The lease is the backstop. What was
-//! claimed stands in `claims`, a row for each claim, which goes once the claim cannot hold anything any more.
+//! claimed stands in `claims`, a row for each claim, which goes with the last of what it took or is found here.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, Bool, Int4, Int8, Timestamptz};
@@ -40,6 +40,8 @@ pub struct Look {
 pub const AHEAD: usize = 256;
 
 hot_query! {
+    /// Nobody is waited for: what somebody else has locked, be it to settle or to replan it, is noted anew and looked at
+    /// next time.
     struct Rescue { class: i32 as Int4, now: DateTime<Utc> as Timestamptz, ahead: i64 as Int8 }
     returns (Int8, Array<Timestamptz>);
     ", alive AS MATERIALIZED (
@@ -47,18 +49,27 @@ hot_query! {
          WHERE locktype = 'advisory' AND granted AND classid = $1::bigint::oid AND objsubid = 2
            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     ), over AS (
-        DELETE FROM claims WHERE id = ANY (ARRAY(
-            SELECT id FROM claims
+        DELETE FROM claims WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM claims
              WHERE lease_until < clock_timestamp() OR worker NOT IN (SELECT worker FROM alive)
              FOR UPDATE SKIP LOCKED))
-        RETURNING worker, clinic_ids, alert_ids, claim_nos
-    ), orphaned AS (
-        SELECT a.clinic_id, a.id FROM over AS c
+        RETURNING worker, lease_until, clinic_ids, alert_ids, claim_nos
+    ), held AS MATERIALIZED (
+        SELECT c.worker, c.lease_until, u.clinic_id, u.id, u.claim_no FROM over AS c
          CROSS JOIN LATERAL unnest(c.clinic_ids, c.alert_ids, c.claim_nos) AS u (clinic_id, id, claim_no)
           JOIN alerts AS a ON a.clinic_id = u.clinic_id AND a.id = u.id AND a.claim_no = u.claim_no
                           AND a.claimed_by = c.worker
+    ), orphaned AS MATERIALIZED (
+        SELECT a.clinic_id, a.id FROM held AS h
+          JOIN alerts AS a ON a.clinic_id = h.clinic_id AND a.id = h.id AND a.claim_no = h.claim_no
+                          AND a.claimed_by = h.worker
          ORDER BY a.clinic_id, a.id
-         FOR UPDATE OF a
+         FOR UPDATE OF a SKIP LOCKED
+    ), kept AS (
+        INSERT INTO claims (worker, lease_until, clinic_ids, alert_ids, claim_nos)
+        SELECT worker, min(lease_until), array_agg(clinic_id), array_agg(id), array_agg(claim_no) FROM held
+         WHERE (clinic_id, id) NOT IN (SELECT clinic_id, id FROM orphaned)
+         GROUP BY worker
     ), rescued AS (
         UPDATE alerts AS a SET
             state = CASE WHEN a.superseded THEN 'cancelled' ELSE 'scheduled' END,

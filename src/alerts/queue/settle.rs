@@ -80,7 +80,8 @@ macro_rules! owed_again {
 hot_query! {
     /// Whether a row is being sent is asked by `claimed_by`, which says the same as its state (a constraint holds them
     /// together) and which no index knows. Everything is decided by the row that the update locks, so that what was committed a moment before
-    /// (a replan, a device) is seen; rows come in the order of their keys, in which replans lock them as well.
+    /// (a replan, a device) is seen; rows come in the order of their keys, in which replans lock them as well. Claims of
+    /// which nothing is left after this are forgotten with it.
     struct Settle {
         clinics: Vec<Uuid> as Array<SqlUuid>,
         ids: Vec<Uuid> as Array<SqlUuid>,
@@ -90,10 +91,12 @@ hot_query! {
         refunds: Vec<bool> as Array<Bool>,
         at: Vec<DateTime<Utc>> as Array<Timestamptz>,
         reasons: Vec<Option<String>> as Array<Nullable<Text>>,
+        over: Vec<Uuid> as Array<SqlUuid>,
     }
     returns (SqlUuid, SqlUuid, Text);
     concat!(
-        "UPDATE alerts AS a SET
+        ", forgotten AS (DELETE FROM claims WHERE id = ANY ($9))
+         UPDATE alerts AS a SET
             state = CASE WHEN ", owed_again!(), " THEN 'scheduled'
                          WHEN r.state <> 'sent' AND a.superseded THEN 'cancelled' ELSE r.state END,
             reason = CASE WHEN r.state = 'sent' THEN NULL WHEN a.superseded THEN a.reason ELSE r.reason END,
@@ -185,35 +188,42 @@ async fn insert_attempts(conn: &mut AsyncPgConnection, attempts: &[AttemptRow], 
     Ok(())
 }
 
-/// Writes attempts and decisions of a batch of claims; to be called in one transaction. Returns the claims that were
-/// still ours. Attempts are kept even for a claim that was lost: an accepted device must not be addressed again.
-pub async fn settle(
-    conn: &mut AsyncPgConnection,
-    settlements: &[Settlement],
-    attempts: &[AttemptRow],
-) -> QueryResult<Vec<Settled>> {
-    insert_attempts(conn, attempts, false).await?;
-    failpoint!("settle:attempts");
-    decide(conn, settlements, false).await
+/// What is settled in one transaction.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// What became of alerts.
+    pub settlements: Vec<Settlement>,
+    /// The tries that led there.
+    pub attempts: Vec<AttemptRow>,
+    /// Claims of which nothing is left after this.
+    pub over: Vec<Uuid>,
+    /// It may have been written already, although nobody heard so.
+    pub again: bool,
 }
 
-/// The same for a batch that may have been written already, although nobody heard so.
-pub async fn settle_again(
-    conn: &mut AsyncPgConnection,
-    settlements: &[Settlement],
-    attempts: &[AttemptRow],
-) -> QueryResult<Vec<Settled>> {
-    insert_attempts(conn, attempts, true).await?;
+/// Writes attempts and decisions of a batch of claims; to be called in one transaction. Returns the claims that were
+/// still ours. Attempts are kept even for a claim that was lost: an accepted device must not be addressed again.
+pub async fn settle(conn: &mut AsyncPgConnection, batch: &Batch) -> QueryResult<Vec<Settled>> {
+    insert_attempts(conn, &batch.attempts, batch.again).await?;
     failpoint!("settle:attempts");
-    decide(conn, settlements, false).await
+    decide(conn, &batch.settlements, false, batch.over.clone()).await
 }
 
 /// Settles claims that ended without a try: it is given back.
-pub(super) async fn untried(conn: &mut AsyncPgConnection, settlements: &[Settlement]) -> QueryResult<Vec<Settled>> {
-    decide(conn, settlements, true).await
+pub(super) async fn untried(
+    conn: &mut AsyncPgConnection,
+    settlements: &[Settlement],
+    over: Vec<Uuid>,
+) -> QueryResult<Vec<Settled>> {
+    decide(conn, settlements, true, over).await
 }
 
-async fn decide(conn: &mut AsyncPgConnection, settlements: &[Settlement], untried: bool) -> QueryResult<Vec<Settled>> {
+async fn decide(
+    conn: &mut AsyncPgConnection,
+    settlements: &[Settlement],
+    untried: bool,
+    over: Vec<Uuid>,
+) -> QueryResult<Vec<Settled>> {
     let parts: Vec<_> = settlements.iter().map(|settlement| parts(settlement.decision)).collect();
     Settle {
         clinics: settlements.iter().map(|s| s.clinic_id).collect(),
@@ -224,6 +234,7 @@ async fn decide(conn: &mut AsyncPgConnection, settlements: &[Settlement], untrie
         refunds: parts.iter().map(|part| untried || part.2).collect(),
         at: settlements.iter().map(|s| s.at).collect(),
         reasons: settlements.iter().map(|s| s.reason.clone()).collect(),
+        over,
     }
     .load(conn)
     .await
@@ -240,8 +251,14 @@ fn parts(decision: Decision) -> (&'static str, Option<DateTime<Utc>>, bool) {
     }
 }
 
-/// Gives claims back that were not sent, as if they had not been claimed: the try does not count.
-pub async fn release(conn: &mut AsyncPgConnection, claims: &[Claim], now: DateTime<Utc>) -> QueryResult<usize> {
+/// Gives alerts back that were not sent, as if they had not been claimed: the try does not count. Of the claims that are
+/// `over` nothing is left after this.
+pub async fn release(
+    conn: &mut AsyncPgConnection,
+    claims: &[Claim],
+    over: Vec<Uuid>,
+    now: DateTime<Utc>,
+) -> QueryResult<usize> {
     let settlements: Vec<Settlement> = claims
         .iter()
         .map(|claim| Settlement {
@@ -253,5 +270,5 @@ pub async fn release(conn: &mut AsyncPgConnection, claims: &[Claim], now: DateTi
             reason: None,
         })
         .collect();
-    Ok(decide(conn, &settlements, false).await?.len())
+    Ok(decide(conn, &settlements, false, over).await?.len())
 }

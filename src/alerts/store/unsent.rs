@@ -98,7 +98,7 @@ hot_query! {
         SqlUuid, Text, SqlUuid, Text, Text, Bool, Nullable<SqlUuid>, Nullable<SqlUuid>, Text, Nullable<Text>, Timestamptz,
         Timestamptz, Timestamptz, Nullable<Timestamptz>, Int4, Int8, Array<Text>,
     );
-    unsent_sql!("a.finalized_at IS NOT NULL AND a.sent_at IS NULL AND a.state IN ('failed', 'expired', 'no_device')
+    unsent_sql!("a.unsent
         AND ($2 IS NULL OR a.state = $2) AND ($3 IS NULL OR a.category = $3) AND ($5 IS NULL OR a.reason = $5)
         AND ($4 IS NULL OR EXISTS (SELECT 1 FROM attempts AS by
                                     WHERE by.clinic_id = a.clinic_id AND by.alert_id = a.id AND by.provider = $4))

@@ -47,9 +47,17 @@ impl Health {
         }
     }
 
-    /// Takes back, writes down, takes over: once.
+    /// Takes back, writes down, takes over: once. News that could not be told are news still.
     async fn share(&self, parts: &Parts) -> Result<(), DbError> {
-        self.board.take_news();
+        let is_news = self.board.take_news();
+        let shared = self.exchange(parts).await;
+        if shared.is_err() && is_news {
+            self.board.tell();
+        }
+        shared
+    }
+
+    async fn exchange(&self, parts: &Parts) -> Result<(), DbError> {
         self.restore(parts).await?;
         let now = self.wall.now();
         let rows = self.rows(&parts.registry, now);
