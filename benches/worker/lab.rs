@@ -18,6 +18,9 @@ const DIR: &str = "mendline-bench-";
 /// all that is measured. Whoever has so many gives their database more than this.
 const SHARED_BUFFERS: &str = "512MB";
 
+/// The setting that says where a server keeps its keys.
+pub const DATA_DIR: &str = "MENDLINE_DATA_DIR";
+
 pub struct Lab {
     cluster: Option<Embedded>,
     dir: PathBuf,
@@ -59,7 +62,7 @@ impl Lab {
     /// Settings of a server in development, on free ports.
     pub fn config(&self, settings: &[(&str, String)]) -> anyhow::Result<Config> {
         let base = [
-            ("MENDLINE_DATA_DIR", self.dir.display().to_string()),
+            (DATA_DIR, self.dir.display().to_string()),
             ("MENDLINE_BIND", "127.0.0.1:0".to_owned()),
             ("MENDLINE_OPS_BIND", "127.0.0.1:0".to_owned()),
         ];
@@ -70,6 +73,11 @@ impl Lab {
     /// A server's state in real time, with a pool of its own.
     pub fn state(&self, config: &Config, url: &SecretString) -> anyhow::Result<State> {
         State::build(config, Db::connect(url, config.database.pool_size, None)?, Clocks::system())
+    }
+
+    /// Where the keys are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The process that all of the database's processes descend from.

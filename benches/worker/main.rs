@@ -1,8 +1,8 @@
 //! What the whole system costs, beside the least that the same work could cost. Run by `script/bench`.
 //!
-//! `worker` drains due alerts, `lateness` sends them one by one at their moments, `claim` takes a batch out of a small and a
-//! large queue, `treatments` registers treatments. Most run both sides in turn on one private Postgres with its default durability, so that only ratios of one run
-//! count. A benchmark fails where work was lost or done twice, never because a machine was slow.
+//! `worker` drains due alerts, `lateness` sends them one by one at their moments, `kill` kills a worker half-way, `claim` takes a batch
+//! out of a small and a large queue, `treatments` registers treatments. Most run both sides in turn on one private Postgres
+//! with its default durability, so that only ratios of one run count. A benchmark fails where work was lost or done twice, never because a machine was slow.
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it found")]
 
 mod account;
@@ -10,6 +10,7 @@ mod claim;
 mod costs;
 mod drain;
 mod ideal;
+mod kill;
 mod lab;
 mod lateness;
 mod measure;
@@ -38,6 +39,8 @@ enum Benchmark {
     Worker(drain::Options),
     /// From the due moment to the push service, at a steady rate among many alerts that are not due; then an idle worker.
     Lateness(lateness::Options),
+    /// One of two workers killed half-way through: how soon it is noticed and made good.
+    Kill(kill::Options),
     /// One claim among few and among many alerts that are not due yet.
     Claim(claim::Options),
     /// The queue's statements in a small and a huge database, then minutes of load on the huge one.
@@ -60,6 +63,7 @@ async fn main() -> anyhow::Result<()> {
         match Cli::parse().benchmark {
             Benchmark::Worker(options) => drain::run(options).await,
             Benchmark::Lateness(options) => lateness::run(options).await,
+            Benchmark::Kill(options) => kill::run(options).await,
             Benchmark::Claim(options) => claim::run(options).await,
             Benchmark::Scale(options) => scale::run(options).await,
             Benchmark::Treatments(options) => treatments::run(options).await,

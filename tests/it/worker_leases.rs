@@ -123,8 +123,8 @@ async fn what_is_locked_is_rescued_by_a_later_look_and_holds_nobody_up() {
     let app = TestApp::start().await;
     let person = seed::person(&app).await;
     seed::phone(&app, person).await;
-    seed::due_now(&app, person, "m:a").await;
-    seed::due_now(&app, person, "m:b").await;
+    let owed = ["m:a", "m:b"].map(|key| seed::owed(&app, key, TimeDelta::zero(), TimeDelta::hours(1)));
+    seed::plan(&app, person, &owed).await;
     // Nobody holds this worker's place.
     assert_eq!(claim(&app, 3600).await.len(), 2);
 
