@@ -28,11 +28,16 @@ pub struct Lab {
 
 impl Lab {
     pub async fn open() -> anyhow::Result<Self> {
+        Self::with_buffers(SHARED_BUFFERS).await
+    }
+
+    /// With so much memory for Postgres, as its configuration says it.
+    pub async fn with_buffers(buffers: &str) -> anyhow::Result<Self> {
         sweep();
         let dir = std::env::temp_dir().join(format!("{DIR}{}", std::process::id()));
         let mut lab = Self { cluster: Some(start(&dir).await?), dir };
         let mut conn = connect(&lab.url(DATABASE)).await?;
-        conn.batch_execute(&format!("ALTER SYSTEM SET shared_buffers = '{SHARED_BUFFERS}'")).await?;
+        conn.batch_execute(&format!("ALTER SYSTEM SET shared_buffers = '{buffers}'")).await?;
         // Counts statements, where the installation has it.
         let counter = "SELECT FROM pg_available_extensions WHERE name = 'pg_stat_statements'";
         if diesel::sql_query(counter).execute(&mut conn).await? > 0 {

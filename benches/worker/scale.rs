@@ -43,6 +43,10 @@ pub struct Options {
     /// Future alerts, and as many finished ones, on the large side. Ten million take some 12 GB of disk while it runs.
     #[arg(long, default_value_t = 10_000_000)]
     many: usize,
+    /// Memory for Postgres' own cache: whoever stores twenty million alerts gives their database a quarter of a usual
+    /// machine's.
+    #[arg(long, default_value = "4GB")]
+    shared_buffers: String,
     /// How often each statement is asked on each side.
     #[arg(long, default_value_t = 60)]
     rounds: usize,
@@ -73,7 +77,7 @@ const STATEMENTS: [&str; 8] = [
 ];
 
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    let lab = Lab::open().await?;
+    let lab = Lab::with_buffers(&options.shared_buffers).await?;
     let keys = Keys::load(&lab.config(&[])?)?;
     let due = (options.rounds + WARM_UP) * BATCH;
     let mut few = Side::fill(&lab, &keys, "few", options.few, due).await?;

@@ -1,7 +1,7 @@
 LOCK TABLE alerts IN ACCESS EXCLUSIVE MODE;
 DROP INDEX alerts_claim, alerts_unsent;
 ALTER TABLE alerts DROP COLUMN unsent;
-ALTER TABLE alerts RESET (fillfactor);
+ALTER TABLE alerts RESET (fillfactor, autovacuum_vacuum_cost_limit);
 ALTER TABLE alerts ADD COLUMN lease_until timestamptz;
 UPDATE alerts SET lease_until = clock_timestamp() WHERE state = 'sending';
 ALTER TABLE alerts ADD CONSTRAINT alerts_lease_iff_sending CHECK ((state = 'sending') = (lease_until IS NOT NULL));

@@ -159,7 +159,7 @@ impl Worker {
     /// Claims and sends under one registration, until told to stop or until the registration is lost.
     async fn work(&self, mut presence: Presence, stop: &CancellationToken) {
         let parts = &self.parts;
-        let (results, inbox) = mpsc::channel(4 * BATCH);
+        let (results, inbox) = mpsc::channel(settle::WAITING);
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
         let writer = tokio::spawn(settle::run(Arc::clone(parts), inbox));
         let airspace = Arc::new(Airspace {

@@ -22,7 +22,10 @@ use crate::failpoint::failpoint;
 use crate::telemetry::StateLabel;
 
 /// The most results in one transaction.
-const BATCH: usize = 500;
+const BATCH: usize = 250;
+/// The most results that wait for the transaction before theirs. Whatever waits, or is being written, when its worker dies
+/// is sent a second time: so these two are small, and senders wait for the database.
+pub(super) const WAITING: usize = 250;
 /// How long results wait for others.
 const GATHER: Duration = Duration::from_millis(2);
 /// How long a worker that stops goes on trying to write its last results.
