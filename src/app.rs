@@ -98,7 +98,7 @@ impl State {
         })
     }
 
-    /// What must run beside the servers for as long as they do.
+    /// What must run beside the API for as long as it does.
     pub async fn background(self) {
         self.auth.revocations.run(self.db, self.clocks).await;
     }

@@ -22,6 +22,8 @@ use crate::db::{Db, DbError, Scope};
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// How long after a lost feed a new one is tried.
 const RECONNECT: TimeDelta = TimeDelta::seconds(1);
+/// So many are not worth looking through.
+const FEW: usize = 1024;
 
 /// What has been called back recently. Cheap to clone; all clones share it.
 #[derive(Debug, Clone, Default)]
@@ -31,8 +33,30 @@ pub struct Revocations(Arc<Inner>);
 struct Inner {
     /// Whether the feed is up: what is not in `recent` then is not revoked.
     live: AtomicBool,
+    recent: RwLock<Recent>,
+}
+
+/// What was called back, and still matters.
+#[derive(Debug, Default)]
+struct Recent {
     /// User or session -> tokens issued before this are void.
-    recent: RwLock<HashMap<Uuid, DateTime<Utc>>>,
+    valid_after: HashMap<Uuid, DateTime<Utc>>,
+    /// As many as were left when those that no longer matter were last forgotten.
+    kept: usize,
+}
+
+impl Recent {
+    /// Forgets what no longer matters each time their number has doubled: a note costs the same however many there are.
+    fn note(&mut self, id: Uuid, valid_after: DateTime<Utc>) {
+        let known = self.valid_after.entry(id).or_insert(valid_after);
+        *known = (*known).max(valid_after);
+        if self.valid_after.len() > (2 * self.kept).max(FEW) {
+            // Tokens older than this have expired by themselves.
+            let horizon = valid_after - LIFETIME - SKEW - SKEW;
+            self.valid_after.retain(|_, instant| *instant > horizon);
+            self.kept = self.valid_after.len();
+        }
+    }
 }
 
 impl Revocations {
@@ -52,17 +76,12 @@ impl Revocations {
         let recent = self.0.recent.read().unwrap_or_else(PoisonError::into_inner);
         [token.caller.user_id, token.caller.session_id]
             .iter()
-            .any(|id| recent.get(id).is_some_and(|valid_after| token.issued_at < *valid_after))
+            .any(|id| recent.valid_after.get(id).is_some_and(|valid_after| token.issued_at < *valid_after))
     }
 
     /// Notes a change on this node; the other nodes hear of it through [`store::announce`].
     pub fn note(&self, id: Uuid, valid_after: DateTime<Utc>) {
-        let mut recent = self.0.recent.write().unwrap_or_else(PoisonError::into_inner);
-        // Tokens older than this have expired by themselves.
-        let horizon = valid_after - LIFETIME - SKEW - SKEW;
-        recent.retain(|_, instant| *instant > horizon);
-        let known = recent.entry(id).or_insert(valid_after);
-        *known = (*known).max(valid_after);
+        self.0.recent.write().unwrap_or_else(PoisonError::into_inner).note(id, valid_after);
     }
 
     /// Whether the feed is up.
@@ -118,4 +137,35 @@ impl Revocations {
 fn parse(payload: &str) -> Option<(Uuid, DateTime<Utc>)> {
     let (id, micros) = payload.split_once(' ')?;
     Some((id.parse().ok()?, DateTime::from_timestamp_micros(micros.parse().ok()?)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_longer_matters_is_forgotten_and_what_matters_is_not() {
+        let mut recent = Recent::default();
+        let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let everything = LIFETIME + SKEW + SKEW;
+        let (early, late) = (start, start + everything + TimeDelta::seconds(1));
+        for number in 0..2 * FEW {
+            recent.note(Uuid::from_u128(u128::try_from(number).unwrap()), early);
+        }
+        assert_eq!(recent.valid_after.len(), 2 * FEW, "all of them matter");
+        for number in 0..4 * FEW {
+            recent.note(Uuid::from_u128(u128::try_from(10_000 + number).unwrap()), late);
+        }
+        assert_eq!(recent.valid_after.values().filter(|instant| **instant == early).count(), 0);
+        assert_eq!(recent.valid_after.len(), 4 * FEW);
+    }
+
+    #[test]
+    fn the_later_of_two_moments_counts() {
+        let mut recent = Recent::default();
+        let (id, at) = (Uuid::from_u128(1), DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+        recent.note(id, at);
+        recent.note(id, at - TimeDelta::seconds(1));
+        assert_eq!(recent.valid_after.get(&id), Some(&at));
+    }
 }

@@ -50,7 +50,12 @@ async fn serve(config: &Config, parts: Parts, database: &Database) -> anyhow::Re
         let stop = stop.clone();
         Box::pin(async move {
             match work {
-                Some(worker) => worker.run(stop).await.context("the worker"),
+                // A task of its own: whatever keeps the servers' busy must not keep alerts waiting.
+                Some(worker) => {
+                    #[expect(clippy::disallowed_methods, reason = "awaited here")]
+                    let running = tokio::spawn(async move { worker.run(stop).await });
+                    running.await.context("the worker")?.context("the worker")
+                }
                 None => {
                     stop.cancelled().await;
                     Ok(())
@@ -97,11 +102,13 @@ pub(super) async fn run_parts(
         running.push(Box::pin(async { api.await.context("the API") }));
     }
     running.push(beside(addresses));
-    let background = stop.clone().run_until_cancelled_owned(state.clone().background());
-    running.push(Box::pin(async {
-        background.await;
-        Ok(())
-    }));
+    if api {
+        let background = stop.clone().run_until_cancelled_owned(state.clone().background());
+        running.push(Box::pin(async {
+            background.await;
+            Ok(())
+        }));
+    }
 
     let all = futures_util::future::try_join_all(running);
     tokio::pin!(all);
