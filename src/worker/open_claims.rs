@@ -28,6 +28,13 @@ impl OpenClaims {
         }
         over
     }
+
+    /// Results of these claims are lost: somebody else will look for what they left, so nobody forgets them.
+    pub(super) fn abandon(&mut self, claims: &[Uuid]) {
+        for claim in claims {
+            self.0.remove(claim);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -43,5 +50,16 @@ mod tests {
         assert!(open.end([one, unknown].into_iter()).is_empty());
         assert_eq!(open.end([other, one].into_iter()), [other, one]);
         assert!(open.end([one, other].into_iter()).is_empty());
+    }
+
+    #[test]
+    fn a_claim_that_lost_a_result_is_never_over() {
+        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let mut open = OpenClaims::default();
+        open.begin(one, 2);
+        open.begin(other, 1);
+        assert!(open.end([one].into_iter()).is_empty());
+        open.abandon(&[one]);
+        assert_eq!(open.end([one, other].into_iter()), [other]);
     }
 }

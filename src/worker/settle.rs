@@ -63,14 +63,19 @@ pub(super) async fn run(parts: Arc<Parts>, mut inbox: mpsc::Receiver<Result>) {
                 Result::Unsent(claim) => unsent.push(*claim),
             }
         }
-        let of_finished = finished.iter().map(|result: &Finished| result.claim_id);
-        let over = open.end(of_finished.chain(unsent.iter().map(|claim: &Claim| claim.claim_id)));
+        let claims: Vec<Uuid> = finished
+            .iter()
+            .map(|result: &Finished| result.claim_id)
+            .chain(unsent.iter().map(|claim: &Claim| claim.claim_id))
+            .collect();
+        let over = open.end(claims.iter().copied());
         let deadline = tokio::time::Instant::now() + parts.settings.lease;
         let mut backoff = Duration::from_millis(50);
         let mut again = false;
         while let Err(error) = write_all(&parts, &mut conn, &finished, &unsent, &over, again).await {
             again = true;
             if tokio::time::Instant::now() + backoff > deadline {
+                open.abandon(&claims);
                 tracing::error!(%error, alerts = finished.len(), "results could not be written; their claims are left to rescue");
                 break;
             }
