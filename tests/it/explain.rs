@@ -73,7 +73,7 @@ async fn a_day_is_told_whole_from_the_plan_to_the_providers_answers() {
         (&wash["planned"]["wanted_at"], &wash["due_at"]),
         (&json!("2026-02-02T23:30:00Z"), &json!("2026-02-03T07:00:00Z"))
     );
-    assert_eq!((&wash["protocol"], &wash["state"]), (&json!("conservative v1"), &json!("sent")));
+    assert_eq!((&wash["protocol"], &wash["state"]), (&json!("conservative v2"), &json!("sent")));
     assert!(wash["plan_revision"].as_i64().unwrap() >= 1);
 
     let retried = alerts.iter().find(|alert| alert["attempts"].as_array().unwrap().len() == 2).expect("one retried");

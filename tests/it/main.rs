@@ -36,6 +36,7 @@ mod preferences;
 mod private_details;
 mod protocol_commands;
 mod protocol_facts;
+mod protocol_variants;
 mod protocols;
 mod providers;
 mod readme;

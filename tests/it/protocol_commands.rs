@@ -122,7 +122,7 @@ fn what_is_not_there_is_named() {
     for (args, name) in [
         (&["check", "/nowhere"][..], "/nowhere/protocol.toml"),
         (&["check", env!("CARGO_MANIFEST_DIR"), "--facts", "/no/facts"], "protocol.toml"),
-        (&["show", "nobodys"], "those are: conservative"),
+        (&["show", "nobodys"], "those are: conservative, day-by-day, hour-by-hour"),
         (&["show", "conservative", "--performed-at", "yesterday"], "\"yesterday\" is no moment"),
         (&["show", "conservative", "--zone", "Europe/Atlantis"], "Europe/Atlantis"),
     ] {
@@ -138,7 +138,7 @@ fn a_protocol_is_shown_as_a_plan() {
     let folder = protocol(&["show", tree("protocols/conservative").to_str().unwrap()]);
     assert_eq!((built_in.status, folder.status), (0, 0), "{}", folder.err);
     assert_eq!(built_in.out, folder.out);
-    assert!(built_in.out.starts_with("conservative 1: Careful (en)\n"), "{}", built_in.out);
+    assert!(built_in.out.starts_with("conservative 2: Careful (en)\n"), "{}", built_in.out);
 }
 
 #[test]

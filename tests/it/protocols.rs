@@ -26,7 +26,9 @@ async fn publish_copy(conn: &mut AsyncPgConnection, id: Uuid) {
 async fn publish_copy_as(conn: &mut AsyncPgConnection, id: Uuid, key: &str) {
     let sql = format!(
         "INSERT INTO protocol_versions
-         SELECT '{id}', '{key}', 1, content_hash, replace(structure, 'key = \"conservative\"', 'key = \"{key}\"'),
+         SELECT '{id}', '{key}', 1, content_hash,
+                replace(replace(structure, 'key = \"conservative\"', 'key = \"{key}\"'),
+                    E'\\nversion = ' || version || E'\\n', E'\\nversion = 1\\n'),
                 base_locale, registered_at FROM protocol_versions WHERE key = 'conservative';
          INSERT INTO protocol_texts
          SELECT '{id}', locale, t.content_hash, texts, reviewed, t.registered_at
@@ -74,7 +76,7 @@ async fn other_content_under_a_registered_number_is_refused_by_name() {
         register_built_ins(&mut conn, Clock::system().now()).await.unwrap_err(),
         check_registered(&mut conn).await.unwrap_err(),
     ] {
-        assert!(matches!(&refused, RegisterError::Changed { key, number: 1 } if key == "conservative"), "{refused}");
+        assert!(matches!(&refused, RegisterError::Changed { key, number: 2 } if key == "conservative"), "{refused}");
     }
 }
 
@@ -196,8 +198,14 @@ async fn staff_see_which_protocols_there_are_and_which_version_is_current() {
     let list = app.get("/v1/protocols", &clinician.token).await.expect(200);
     assert!(list.get("next_cursor").is_none());
     let applies_to = json!({ "areas": ["face"], "modalities": ["microneedling"] });
-    let entry = |key: &str, default: bool| json!({ "key": key, "version": 1, "name": "Careful", "applies_to": applies_to, "current": true, "default": default });
-    assert_eq!(*items(&list), [entry("conservative", true), entry("own-plan", false)]);
+    let entry = |key: &str, version: i32, name: &str| json!({ "key": key, "version": version, "name": name, "applies_to": applies_to, "current": true, "default": key == "conservative" });
+    let listed = [
+        entry("conservative", 2, "Careful"),
+        entry("day-by-day", 1, "Day by day"),
+        entry("hour-by-hour", 1, "Hour by hour"),
+        entry("own-plan", 1, "Careful"),
+    ];
+    assert_eq!(*items(&list), listed);
     let beyond = app.get("/v1/protocols/from-tomorrow/versions/1", &clinician.token).await;
     assert_eq!(beyond.problem(503), "unavailable");
 
@@ -208,7 +216,7 @@ async fn staff_see_which_protocols_there_are_and_which_version_is_current() {
 #[tokio::test]
 async fn a_version_is_told_whole_with_words_and_evidence() {
     let (app, clinician, patient) = staffed().await;
-    let path = "/v1/protocols/conservative/versions/1";
+    let path = "/v1/protocols/conservative/versions/2";
     let told = app.get(path, &clinician.token).await.expect(200);
     let version = &builtin().unwrap()[0].version;
     let hash: String = content_hash(version).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -244,7 +252,7 @@ async fn a_version_is_told_whole_with_words_and_evidence() {
     assert!(voice["title"].is_string() && voice["at"].is_string() && voice["source"].is_string());
 
     for missing in [
-        "/v1/protocols/conservative/versions/2",
+        "/v1/protocols/conservative/versions/3",
         "/v1/protocols/nobodys/versions/1",
         "/v1/protocols/conservative/versions/one",
     ] {
@@ -267,7 +275,7 @@ async fn everybody_may_read_the_questions_and_answers() {
     let version = &builtin().unwrap()[0].version;
     let asked = version.structure.items.iter().filter(|item| item.kind == Kind::Faq).count();
     let told = app.get("/v1/faqs", &patient.token).await.expect(200);
-    assert_eq!(told["protocol"], json!({ "key": "conservative", "version": 1 }));
+    assert_eq!(told["protocol"], json!({ "key": "conservative", "version": 2 }));
     assert_eq!(items(&told).len(), asked);
     for faq in items(&told) {
         let words = &version.base_texts().items[faq["key"].as_str().unwrap()];
@@ -285,7 +293,7 @@ async fn everybody_may_read_the_questions_and_answers() {
 #[tokio::test]
 async fn what_a_client_has_is_not_sent_again() {
     let (app, clinician, _) = staffed().await;
-    for path in ["/v1/protocols", "/v1/protocols/conservative/versions/1", "/v1/faqs"] {
+    for path in ["/v1/protocols", "/v1/protocols/conservative/versions/2", "/v1/faqs"] {
         let first = app.get(path, &clinician.token).await;
         assert_eq!(first.headers["content-language"], "en");
         assert_eq!(first.headers["cache-control"], "private, no-cache");
@@ -299,7 +307,7 @@ async fn what_a_client_has_is_not_sent_again() {
     }
 }
 
-/// The built-in protocols have no translation yet: a stored one has.
+/// No translation of a built-in protocol has been reviewed yet: a stored one has.
 #[tokio::test]
 async fn words_come_in_the_language_that_is_asked_for_once_they_are_reviewed() {
     let (app, clinician, _) = staffed().await;

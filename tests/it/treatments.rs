@@ -37,7 +37,7 @@ async fn a_treatment_and_everything_it_owes_are_there_at_once() {
     assert_eq!(answer.headers["cache-control"], "no-store");
     let treatment = answer.expect(201);
     assert_eq!(treatment["status"], "active");
-    assert_eq!(treatment["protocol"], json!({ "key": "conservative", "version": 1 }));
+    assert_eq!(treatment["protocol"], json!({ "key": "conservative", "version": 2 }));
     assert_eq!(app.get(&location, &patient.token).await.expect(200)["id"], treatment["id"]);
 
     let alerts = scheduled(&app).await;

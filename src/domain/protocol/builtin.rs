@@ -41,7 +41,11 @@ macro_rules! built_in {
 
 /// The files of every built-in protocol; the first is the default.
 pub fn builtin_files() -> Vec<Files<'static>> {
-    vec![built_in!("conservative": "en")]
+    vec![
+        built_in!("conservative": "en", "es"),
+        built_in!("day-by-day": "en", "es"),
+        built_in!("hour-by-hour": "en", "es"),
+    ]
 }
 
 /// Every built-in protocol, read once; the first is the default.
@@ -65,7 +69,10 @@ mod tests {
     #[test]
     fn the_built_in_protocols_are_sound() {
         match builtin() {
-            Ok(protocols) => assert_eq!(protocols[0].version.key(), "conservative"),
+            Ok(protocols) => {
+                let keys: Vec<_> = protocols.iter().map(|built_in| built_in.version.key()).collect();
+                assert_eq!(keys, ["conservative", "day-by-day", "hour-by-hour"]);
+            }
             Err(faults) => {
                 let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
                 panic!("{}", lines.join("\n"));
