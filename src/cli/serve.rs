@@ -7,6 +7,7 @@ use anyhow::Context;
 use futures_util::future::LocalBoxFuture;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Database;
 use crate::app::{State, api_server, ops_server};
@@ -52,9 +53,9 @@ async fn serve(config: &Config, parts: Parts, database: &Database) -> anyhow::Re
             match work {
                 // A task of its own: whatever keeps the servers' busy must not keep alerts waiting.
                 Some(worker) => {
-                    #[expect(clippy::disallowed_methods, reason = "awaited here")]
+                    #[expect(clippy::disallowed_methods, reason = "awaited here, and ended if nobody waits any more")]
                     let running = tokio::spawn(async move { worker.run(stop).await });
-                    running.await.context("the worker")?.context("the worker")
+                    AbortOnDropHandle::new(running).await.context("the worker")?.context("the worker")
                 }
                 None => {
                     stop.cancelled().await;

@@ -174,8 +174,12 @@ impl Worker {
         let (mut intake, mut agenda) = (Intake::new(Arc::clone(parts)), Agenda::default());
         let mut look_at = Instant::now();
 
-        while !stop.is_cancelled() && presence.is_alive() {
-            while sends.try_join_next().is_some() {}
+        while !stop.is_cancelled() && presence.is_alive() && !airspace.results.is_closed() {
+            while let Some(done) = sends.try_join_next() {
+                if let Err(error) = done {
+                    tracing::error!(%error, "a send ended early; its claim is left to rescue");
+                }
+            }
             let next = agenda.next(parts.clocks.care.now());
             if next == Next::Look || Instant::now() >= look_at {
                 look_at = Instant::now() + parts.settings.poll;
@@ -216,7 +220,12 @@ impl Worker {
             }
             if let Some(id) = taken.id {
                 let alerts = taken.alerts.len() + taken.unread.len();
-                airspace.hand_over(settle::Result::Claimed { id, alerts }).await;
+                // Whoever does not get to say so leaves the claim to rescue, which finds nothing in it but what is lost.
+                tokio::select! {
+                    () = airspace.hand_over(settle::Result::Claimed { id, alerts }) => {}
+                    () = stop.cancelled() => {}
+                    () = airspace.alive.cancelled() => {}
+                }
             }
             for (claim, devices) in taken.alerts {
                 sends.spawn(Arc::clone(&airspace).send(claim, devices, claimed_at));

@@ -44,7 +44,7 @@ pub(super) enum Result {
     },
     /// Sent, or tried.
     Finished(Box<Finished>),
-    /// Given back: the worker is stopping.
+    /// Given back: there was no slot for it in time, nobody could say for which devices it is, or the worker stops.
     Unsent(Box<Claim>),
 }
 
