@@ -30,6 +30,9 @@ impl Counts {
     }
 }
 
+/// What `auth/revocation.rs` asks twice a second.
+const FEEDS_HEARTBEAT: &[u8] = b"SELECT 1\0";
+
 /// A proxy in front of the test server.
 pub struct CountingProxy {
     pub url: SecretString,
@@ -85,6 +88,8 @@ async fn count(
         let mut body = vec![0; usize::try_from(length).unwrap_or(4) - 4];
         from.read_exact(&mut body).await?;
         match kind {
+            // The token feed proves that it is alive, on its own connection and whatever is asked meanwhile.
+            Some(b'Q') if body == FEEDS_HEARTBEAT => {}
             Some(b'Q' | b'S') => drop(counts.round_trips.fetch_add(1, Ordering::SeqCst)),
             Some(b'P') => drop(counts.parses.fetch_add(1, Ordering::SeqCst)),
             _ => {}
