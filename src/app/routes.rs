@@ -19,6 +19,7 @@ use crate::patients::routes as patients;
 use crate::patients::worklist::routes as worklist;
 use crate::preferences::routes as preferences;
 use crate::protocols::routes as protocols;
+use crate::protocols::routes::evidence;
 use crate::push_health::routes as push_health;
 use crate::treatments::{read, routes as treatments};
 
@@ -146,6 +147,8 @@ table! {
     "/v1/treatments/{id}/confirm" => { post treatments::confirm_treatment }
     "/v1/protocols" => { get protocols::list_protocols }
     "/v1/protocols/{key}/versions/{number}" => { get protocols::find_protocol_version }
+    "/v1/protocols/{key}/versions/{number}/disagreements" => { get evidence::list_disagreements }
+    "/v1/protocols/{key}/versions/{number}/diff" => { get evidence::find_protocol_diff }
     "/v1/faqs" => { get protocols::list_faqs }
     "/v1/treatments/{id}/timeline" => { get read::find_timeline }
     "/v1/treatments/{id}/guidance" => { get read::find_guidance }

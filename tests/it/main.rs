@@ -35,6 +35,7 @@ mod postgres_tls;
 mod preferences;
 mod private_details;
 mod protocol_commands;
+mod protocol_evidence;
 mod protocol_facts;
 mod protocol_variants;
 mod protocols;
