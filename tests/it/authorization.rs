@@ -164,6 +164,7 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/treatments/{id}/outcomes", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "outcomes": [] })),
     row("GET", "/v1/treatments/{id}/compliance", StaffAndOneself).on(TREATMENT),
     row("GET", "/v1/patients/{id}/compliance", StaffAndOneself).on(PATIENT),
+    row("POST", "/v1/dev/clock", Users),
 ];
 
 #[test]

@@ -14,6 +14,7 @@ mod check_ins;
 mod compliance;
 mod database;
 mod demo;
+mod development_clock;
 mod devices;
 mod doctor;
 mod embedded;
