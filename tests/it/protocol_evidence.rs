@@ -180,3 +180,22 @@ async fn what_cannot_be_compared_is_pointed_at() {
         assert_eq!(app.get(&path, &patient).await.problem(403), "forbidden");
     }
 }
+
+#[tokio::test]
+async fn a_plan_that_follows_one_voice_says_how_it_differs_from_the_careful_one() {
+    let (app, clinician, _) = staffed().await;
+    let told = app.get(&format!("{}/diff?with=hour-by-hour@1", version()), &clinician).await.expect(200);
+    let exercise = find(list(&told, "items"), "key", "exercise");
+    assert_eq!(
+        *find(list(exercise, "changes"), "aspect", "closes"),
+        json!({ "aspect": "closes", "before": "PT72H", "after": "PT24H", "by": "-PT48H" })
+    );
+    let visit = find(list(&told, "items"), "key", "loose_skin_visit");
+    assert_eq!((&visit["fate"], &visit["kind"]), (&json!("added"), &json!("follow_up")));
+
+    let path = "/v1/protocols/hour-by-hour/versions/1/disagreements";
+    let told = app.get(path, &clinician).await.expect(200);
+    let sport = find(list(&told, "items"), "id", "C14");
+    let carried = find(list(sport, "carried_by"), "key", "exercise");
+    assert_eq!((&carried["window"]["to"], &carried["stance"]), (&json!("PT24H"), &json!("shorter_wait")));
+}
