@@ -3,9 +3,11 @@
 
 mod about;
 pub mod contract;
+mod development;
 mod ops;
 pub mod providers;
 mod routes;
+mod stepping;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
@@ -18,6 +20,7 @@ use anyhow::Context;
 pub use about::About;
 pub use ops::ops_server;
 pub use routes::{ROUTES, Route};
+pub use stepping::Stepping;
 
 use crate::auth::Auth;
 use crate::auth::keys::Keys;
@@ -53,6 +56,8 @@ pub struct State {
     pub trusted_proxies: Vec<IpAddr>,
     /// Where the API is reached from outside.
     pub public_url: String,
+    /// Who may put the care clock forward: nobody, but on development servers.
+    pub stepping: Option<Stepping>,
 }
 
 impl State {
@@ -77,7 +82,14 @@ impl State {
             about,
             trusted_proxies,
             public_url,
+            stepping: None,
         })
+    }
+
+    /// The same with a care clock that may be put forward over HTTP. In production nothing changes.
+    pub fn with_stepping(self, config: &Config) -> Self {
+        let stepping = Stepping::of(config, &self.clocks.care);
+        Self { stepping, ..self }
     }
 
     /// What use cases that plan work with.
@@ -110,11 +122,12 @@ pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, Soc
     let address = listener.local_addr().context("reading the bound address")?;
     let state = state.clone();
     let origins = settings.cors_origins.clone();
+    let development = state.stepping.is_some();
     let mut server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::new(state.clone()))
             .app_data(web::Data::new(state.metrics.clone()))
-            .configure(routes::register)
+            .configure(|config| routes::register(config, development))
             .wrap(Compress::default())
             .wrap(cors(&origins))
             .wrap(from_fn(telemetry::observe))

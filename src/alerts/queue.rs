@@ -17,7 +17,7 @@ mod settle;
 mod withdraw;
 
 pub use cancel::cancel_seen;
-pub use claim::{Claim, Claimed, claim_due, next_due, queue_depth};
+pub use claim::{Claim, Claimed, claim_due, in_flight, next_due, queue_depth};
 pub use open::mark_opened;
 pub use plan::{Owed, PlannedState, Recipient, RecipientKind, enqueue, replace_plan};
 pub use replay::{Replay, replay};

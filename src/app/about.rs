@@ -27,6 +27,9 @@ pub struct About {
 #[derive(Serialize)]
 struct ConfigAnswer<'a> {
     server_time: DateTime<Utc>,
+    /// On development servers whose care clock may be put forward: what it shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    care_time: Option<DateTime<Utc>>,
     #[serde(flatten)]
     about: &'a About,
 }
@@ -51,6 +54,7 @@ impl About {
 
 /// Server time, push key, features, versions.
 pub async fn find_config(state: web::Data<State>) -> HttpResponse {
-    let answer = ConfigAnswer { server_time: state.clocks.wall.now(), about: &state.about };
+    let care_time = state.stepping.as_ref().map(|_| state.clocks.care.now());
+    let answer = ConfigAnswer { server_time: state.clocks.wall.now(), care_time, about: &state.about };
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer)
 }

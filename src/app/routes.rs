@@ -4,7 +4,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, Responder, guard};
 
 use crate::alerts::routes as alerts;
-use crate::app::{about, contract, ops};
+use crate::app::{about, contract, development, ops};
 use crate::auth::{me, routes as auth};
 use crate::check_ins::routes as check_ins;
 use crate::clinics::routes as clinics;
@@ -19,6 +19,7 @@ use crate::patients::routes as patients;
 use crate::patients::worklist::routes as worklist;
 use crate::preferences::routes as preferences;
 use crate::protocols::routes as protocols;
+use crate::protocols::routes::evidence;
 use crate::push_health::routes as push_health;
 use crate::treatments::{read, routes as treatments};
 
@@ -31,6 +32,8 @@ pub struct Route {
     pub path: &'static str,
     /// Path of the handler; its last part is the `operationId`.
     pub handler: &'static str,
+    /// It exists on development servers alone.
+    pub development_only: bool,
 }
 
 impl Route {
@@ -41,20 +44,30 @@ impl Route {
 }
 
 macro_rules! table {
-    ($($path:literal => { $($method:ident $handler:path),+ $(,)? })+) => {
+    ($($servers:ident: $($path:literal => { $($method:ident $handler:path),+ $(,)? })+)+) => {
         /// Every operation, in the order of the table.
         pub const ROUTES: &[Route] = &[
-            $($(Route { method: method_name!($method), path: $path, handler: stringify!($handler) },)+)+
+            $($($(Route {
+                method: method_name!($method),
+                path: $path,
+                handler: stringify!($handler),
+                development_only: development_only!($servers),
+            },)+)+)+
         ];
 
-        /// Registers every operation. What a resource does not do is answered with 405, what does not exist with 404.
-        pub fn register(config: &mut ServiceConfig) {
+        /// Registers every operation, those of development servers if this is one whose clock can be put forward. What a
+        /// resource does not do is answered with 405, what does not exist with 404.
+        pub fn register(config: &mut ServiceConfig, development: bool) {
             $(
-                config.service(
-                    web::resource($path)
-                        $(.route(answering!($method).to($handler)))+
-                        .default_service(web::to(method_not_allowed)),
-                );
+                if development || !development_only!($servers) {
+                    $(
+                        config.service(
+                            web::resource($path)
+                                $(.route(answering!($method).to($handler)))+
+                                .default_service(web::to(method_not_allowed)),
+                        );
+                    )+
+                }
             )+
             config
                 .app_data(web::PathConfig::default().error_handler(|_, _| ApiError::NotFound.into()))
@@ -70,6 +83,15 @@ macro_rules! answering {
     };
     ($method:ident) => {
         web::$method()
+    };
+}
+
+macro_rules! development_only {
+    (every_server) => {
+        false
+    };
+    (development_servers) => {
+        true
     };
 }
 
@@ -92,6 +114,7 @@ macro_rules! method_name {
 }
 
 table! {
+    every_server:
     "/healthz" => { get ops::find_health }
     "/readyz" => { get ops::find_readiness }
     "/openapi.yaml" => { get contract::find_contract }
@@ -146,6 +169,8 @@ table! {
     "/v1/treatments/{id}/confirm" => { post treatments::confirm_treatment }
     "/v1/protocols" => { get protocols::list_protocols }
     "/v1/protocols/{key}/versions/{number}" => { get protocols::find_protocol_version }
+    "/v1/protocols/{key}/versions/{number}/disagreements" => { get evidence::list_disagreements }
+    "/v1/protocols/{key}/versions/{number}/diff" => { get evidence::find_protocol_diff }
     "/v1/faqs" => { get protocols::list_faqs }
     "/v1/treatments/{id}/timeline" => { get read::find_timeline }
     "/v1/treatments/{id}/guidance" => { get read::find_guidance }
@@ -153,6 +178,9 @@ table! {
     "/v1/treatments/{id}/outcomes" => { post outcomes::create_outcomes }
     "/v1/treatments/{id}/compliance" => { get compliance::find_treatment_compliance }
     "/v1/patients/{id}/compliance" => { get compliance::find_patient_compliance }
+
+    development_servers:
+    "/v1/dev/clock" => { post development::advance_clock }
 }
 
 async fn not_found() -> Result<&'static str, ApiError> {

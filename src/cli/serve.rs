@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Database;
-use crate::app::{State, api_server, ops_server};
+use crate::app::{State, Stepping, api_server, ops_server};
 use crate::clock::Clocks;
 use crate::config::Config;
 use crate::worker::Worker;
@@ -41,7 +41,11 @@ pub async fn run(config: &Config, parts: Parts) -> anyhow::Result<()> {
 
 async fn serve(config: &Config, parts: Parts, database: &Database) -> anyhow::Result<()> {
     let db = database.prepare(config).await?;
-    let state = State::build(config, db, Clocks::system())?;
+    let state = match parts {
+        // Both see the same clock: it may be put forward, but in production.
+        Parts { api: true, worker: true } => State::build(config, db, Stepping::clocks(config)?)?.with_stepping(config),
+        Parts { .. } => State::build(config, db, Clocks::system())?,
+    };
     let stop = CancellationToken::new();
     let work = match parts.worker {
         true => Some(Worker::new(state.worker_parts(config)?)),

@@ -1,6 +1,8 @@
 //! Protocols in the database and over HTTP. What a protocol is and means is `domain::protocol`.
 
 mod catalogue;
+mod diff_view;
+mod disagreement_view;
 mod register;
 pub mod routes;
 mod rule_view;

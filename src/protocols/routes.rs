@@ -1,6 +1,8 @@
 //! Protocols over HTTP: which there are, what one says, and the questions people ask. Nothing in here is about a person,
 //! so clients may keep it and ask again with `If-None-Match`.
 
+pub mod evidence;
+
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, web};
 use diesel_async::AsyncPgConnection;
@@ -9,7 +11,7 @@ use uuid::Uuid;
 
 use super::catalogue::{Catalogue, CatalogueError, Published};
 use super::store::{self, Reader};
-use super::view::{FaqView, ProtocolSummary, ProtocolView, faqs};
+use super::view::{FaqView, ProtocolName, ProtocolSummary, ProtocolView, faqs};
 use super::words::words;
 use crate::app::State;
 use crate::auth::extract::{Caller, Staff};
@@ -69,21 +71,11 @@ pub async fn find_protocol_version(
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
     let (key, number) = path.into_inner();
-    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(ApiError::NotFound);
-    }
     let (reader, published) = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
             let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
-            let published = match state.protocols.numbered(&key, number) {
-                Some(published) => published,
-                None => {
-                    let id = store::find_id(conn, &key, number).await?;
-                    state.protocols.published(conn, id.ok_or(ApiError::NotFound)?).await?
-                }
-            };
-            Ok::<_, ApiError>((reader, published))
+            Ok::<_, ApiError>((reader, named(conn, &state.protocols, &key, number).await?))
         })
         .await?;
     let texts = words(&published.version, &wanted, &reader.locales());
@@ -95,12 +87,6 @@ pub async fn find_protocol_version(
 struct Faqs<'a> {
     protocol: ProtocolName<'a>,
     items: Vec<FaqView>,
-}
-
-#[derive(Debug, Serialize)]
-struct ProtocolName<'a> {
-    key: &'a str,
-    version: i32,
 }
 
 /// Questions people ask, answered by the clinic's default protocol.
@@ -123,8 +109,26 @@ pub async fn list_faqs(
         .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the clinic's protocol is {:?}", reader.default_protocol)))?;
     let version = &published.version;
     let texts = words(version, &wanted, &reader.locales());
-    let protocol = ProtocolName { key: version.key(), version: version.number() };
-    answer(&known, &texts.locale, &Faqs { protocol, items: faqs(version, texts) })
+    answer(&known, &texts.locale, &Faqs { protocol: ProtocolName::of(version), items: faqs(version, texts) })
+}
+
+/// The version of that name; no such thing where nothing bears it.
+async fn named(
+    conn: &mut AsyncPgConnection,
+    catalogue: &Catalogue,
+    key: &str,
+    number: i32,
+) -> Result<Published, ApiError> {
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(ApiError::NotFound);
+    }
+    match catalogue.numbered(key, number) {
+        Some(published) => Ok(published),
+        None => {
+            let id = store::find_id(conn, key, number).await?;
+            Ok(catalogue.published(conn, id.ok_or(ApiError::NotFound)?).await?)
+        }
+    }
 }
 
 /// All versions, by key, the newest first. One that a newer program published may be beyond this one: it is left out.

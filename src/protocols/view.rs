@@ -38,6 +38,20 @@ impl ProtocolSummary {
     }
 }
 
+/// A version by name.
+#[derive(Debug, Serialize)]
+pub struct ProtocolName<'a> {
+    key: &'a str,
+    version: i32,
+}
+
+impl<'a> ProtocolName<'a> {
+    /// The version's.
+    pub fn of(version: &'a ProtocolVersion) -> Self {
+        Self { key: version.key(), version: version.number() }
+    }
+}
+
 /// The whole of one version.
 #[derive(Debug, Serialize)]
 pub struct ProtocolView<'a> {

@@ -14,6 +14,22 @@ pub fn words<'v>(version: &'v ProtocolVersion, wanted: &Wanted, fallbacks: &[&st
     version.texts.get(wanted.pick(&fallbacks, &available)).unwrap_or_else(|| version.base_texts())
 }
 
+/// The words of two versions in one language, so that they can be compared: the best one for a request that is served of
+/// both, else each version's own.
+pub fn words_of_both<'v>(
+    one: &'v ProtocolVersion,
+    other: &'v ProtocolVersion,
+    wanted: &Wanted,
+    fallbacks: &[&str],
+) -> (&'v Texts, &'v Texts) {
+    let texts = words(one, wanted, fallbacks);
+    let same = other.texts.get(&texts.locale);
+    match same.filter(|same| same.reviewed || same.locale == other.structure.base_locale) {
+        Some(same) => (texts, same),
+        None => (one.base_texts(), other.base_texts()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +56,19 @@ mod tests {
         assert_eq!(spoken(&["it"]), "de");
         assert_eq!(spoken(&["en"]), "de");
         assert_eq!(spoken(&[]), "de");
+    }
+
+    #[test]
+    fn two_versions_are_compared_in_one_language_if_both_have_it() {
+        let (version, english) = (translated(), &builtin().unwrap()[0].version);
+        let spoken = |other: &ProtocolVersion, fallback: &str| {
+            let (one, other) = words_of_both(&version, other, &Wanted::default(), &[fallback]);
+            (one.locale.clone(), other.locale.clone())
+        };
+        assert_eq!(spoken(&version, "fr"), ("fr".to_owned(), "fr".to_owned()));
+        assert_eq!(spoken(english, "fr"), ("de".to_owned(), "en".to_owned()));
+        let mut unreviewed = translated();
+        unreviewed.texts.get_mut("fr").unwrap().reviewed = false;
+        assert_eq!(spoken(&unreviewed, "fr"), ("de".to_owned(), "de".to_owned()));
     }
 }

@@ -157,11 +157,14 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/treatments/{id}/guidance", StaffAndOneself).on(TREATMENT),
     row("GET", "/v1/protocols", Staff),
     row("GET", "/v1/protocols/{key}/versions/{number}", Staff).named(&["conservative", "2"]),
+    row("GET", "/v1/protocols/{key}/versions/{number}/disagreements", Staff).named(&["conservative", "2"]),
+    row("GET", "/v1/protocols/{key}/versions/{number}/diff", Staff).named(&["conservative", "2"]),
     row("GET", "/v1/faqs", Users),
     row("GET", "/v1/treatments/{id}/tasks", StaffAndOneself).on(TREATMENT),
     row("POST", "/v1/treatments/{id}/outcomes", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "outcomes": [] })),
     row("GET", "/v1/treatments/{id}/compliance", StaffAndOneself).on(TREATMENT),
     row("GET", "/v1/patients/{id}/compliance", StaffAndOneself).on(PATIENT),
+    row("POST", "/v1/dev/clock", Users),
 ];
 
 #[test]

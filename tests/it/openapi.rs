@@ -45,6 +45,17 @@ fn the_document_and_the_routes_are_the_same() {
         .into_iter()
         .map(|(method, path, operation)| (method, path, operation["operationId"].as_str().expect("an operationId")))
         .collect();
+    let development: BTreeSet<_> = ROUTES
+        .iter()
+        .filter(|route| route.development_only)
+        .map(|route| (route.method.to_owned(), route.path))
+        .collect();
+    let marked: BTreeSet<_> = operations()
+        .into_iter()
+        .filter(|(.., operation)| operation["x-development-only"] == true)
+        .map(|(method, path, _)| (method, path))
+        .collect();
+    assert_eq!(development, marked, "left: served by development servers alone; right: marked so in openapi.yaml");
     let undocumented: Vec<_> = served.difference(&written).collect();
     let unserved: Vec<_> = written.difference(&served).collect();
     assert!(undocumented.is_empty(), "served and not in openapi.yaml: {undocumented:#?}");

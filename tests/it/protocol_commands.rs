@@ -1,4 +1,4 @@
-//! `mendline protocol check|show|record`, run as its authors run it: files in, lines and a status out.
+//! `mendline protocol check|show|diff|record`, run as its authors run it: files in, lines and a status out.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -188,4 +188,56 @@ fn a_recorded_version_may_not_change_under_its_number() {
     assert!(recorded().starts_with(&first));
     assert_ne!(recorded(), second);
     assert_eq!(protocol(&["check", folder.path()]).status, 0);
+}
+
+#[test]
+fn what_another_version_changes_is_told_in_days_and_hours() {
+    let (old, new) = (Folder::new(), Folder::new());
+    let same = protocol(&["diff", old.path(), new.path()]);
+    assert_eq!((same.status, same.out.as_str()), (0, "sample 1 -> sample 1\nNothing changes for a patient.\n"));
+
+    new.replace("protocol.toml", "version = 1", "version = 2");
+    new.replace("protocol.toml", "to = \"PT72H\"", "to = \"PT48H\"");
+    new.replace("protocol.toml", "reminders = [{ at = \"close\" }]\nevidence = [\"R09\"]", "evidence = [\"R09\"]");
+    new.replace("en.toml", "Pores are open.", "The skin is open for some hours longer than it looks.");
+    new.replace("protocol.toml", "after = \"PT24H\"", "after = \"PT48H\"");
+    let told = protocol(&["diff", old.path(), new.path()]);
+    assert_eq!((told.status, told.err.as_str()), (0, ""));
+    let expected = [
+        "sample 1 -> sample 2",
+        "",
+        "Items",
+        "  restriction       Washing (first_wash)",
+        "      why:",
+        "        - Pores are open.",
+        "        + The skin is open for some hours longer than it looks.",
+        "  restriction       Make-up (make_up)",
+        "      until: 72 h -> 48 h (24 h earlier)",
+        "  restriction       Retinoids (retinoids)",
+        "      told: close -> nothing",
+        "",
+        "Triage",
+        "  redness_rising",
+        "      from: 24 h -> 48 h (24 h later)",
+        "",
+    ];
+    assert_eq!(told.out, expected.join("\n"));
+}
+
+#[test]
+fn built_in_protocols_are_compared_by_key_or_by_key_and_number() {
+    let number = mendline::domain::protocol::builtin().unwrap()[0].version.number();
+    let named = format!("conservative@{number}");
+    for name in ["conservative", named.as_str(), tree("protocols/conservative").to_str().unwrap()] {
+        let told = protocol(&["diff", &named, name, "--locale", "en"]);
+        assert_eq!(told.status, 0, "{}", told.err);
+        assert!(told.out.ends_with("Nothing changes for a patient.\n"), "{name}: {}", told.out);
+    }
+    let shown = protocol(&["show", &named]);
+    assert!(shown.out.starts_with(&format!("conservative {number}: ")), "{}", shown.err);
+    for args in [["diff", "conservative@99", "conservative"], ["diff", "conservative", "nobodys"]] {
+        let ran = protocol(&args);
+        assert_eq!(ran.status, 1);
+        assert!(ran.err.contains("those are: conservative"), "{}", ran.err);
+    }
 }

@@ -190,6 +190,17 @@ pub async fn next_due(conn: &mut AsyncPgConnection) -> QueryResult<Option<DateTi
     NextDue { none: true }.get_result(conn).await
 }
 
+hot_query! {
+    struct InFlight { none: bool as Bool }
+    returns Bool;
+    "SELECT EXISTS (SELECT 1 FROM alerts WHERE finalized_at IS NULL AND state = 'sending')"
+}
+
+/// Whether any worker is sending anything.
+pub async fn in_flight(conn: &mut AsyncPgConnection) -> QueryResult<bool> {
+    InFlight { none: true }.get_result(conn).await
+}
+
 /// The planner takes what has ended for due and would read the whole table.
 const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0";
 

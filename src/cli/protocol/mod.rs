@@ -3,11 +3,11 @@
 
 mod calendar;
 mod folder;
+mod named;
 mod record;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
@@ -15,7 +15,7 @@ use clap::Subcommand;
 
 use super::{complain, say};
 use crate::domain::local_time::ZoneHistory;
-use crate::domain::protocol::{Fault, Kind, ProtocolVersion, builtin, busiest, show};
+use crate::domain::protocol::{Fault, Kind, ProtocolVersion, busiest, diff, diff_text, show};
 
 /// What can be done with a protocol.
 #[derive(Debug, Subcommand)]
@@ -30,7 +30,7 @@ pub enum Command {
     },
     /// Print a protocol as a person would read it: the plan, or with --performed-at one treatment day by day
     Show {
-        /// Folder of a protocol, or the key of a built-in one
+        /// Folder of a protocol, or a built-in one: its key, or key@version
         protocol: PathBuf,
         /// End of the treatment: RFC 3339, or a local time such as 2026-03-02T10:30
         #[arg(long)]
@@ -39,6 +39,19 @@ pub enum Command {
         #[arg(long, default_value = "UTC")]
         zone: Tz,
         /// Language of the texts [default: the protocol's own]
+        #[arg(long)]
+        locale: Option<String>,
+        /// As for check
+        #[arg(long)]
+        facts: Option<PathBuf>,
+    },
+    /// Say what another version changes for a patient, in days and hours
+    Diff {
+        /// Folder of a protocol, or a built-in one: its key, or key@version
+        from: PathBuf,
+        /// What it is compared with, likewise
+        to: PathBuf,
+        /// Language of the texts, where both have it [default: each protocol's own]
         #[arg(long)]
         locale: Option<String>,
         /// As for check
@@ -65,6 +78,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Show { protocol, performed_at, zone, locale, facts } => {
             print(&protocol, performed_at.as_deref(), zone, locale.as_deref(), facts.as_deref())
         }
+        Command::Diff { from, to, locale, facts } => compare(&from, &to, locale.as_deref(), facts.as_deref()),
         Command::Record { dir, facts, unreleased } => note(&dir, facts.as_deref(), unreleased),
     };
     match done {
@@ -131,7 +145,7 @@ fn print(
     locale: Option<&str>,
     facts: Option<&Path>,
 ) -> Result<(), Wrong> {
-    let version = if protocol.is_dir() { Arc::new(folder::read(protocol, facts)?) } else { built_in(protocol)? };
+    let version = named::version(protocol, facts)?;
     let wanted: Vec<&str> = locale.into_iter().collect();
     let texts = version.texts_for(&wanted, true);
     let shown = match performed_at {
@@ -148,16 +162,15 @@ fn note(dir: &Path, facts: Option<&Path>, unreleased: bool) -> Result<(), Wrong>
     Ok(())
 }
 
-fn built_in(key: &Path) -> Result<Arc<ProtocolVersion>, Wrong> {
-    let all = builtin().map_err(<[Fault]>::to_vec)?;
-    match all.iter().find(|built_in| Path::new(built_in.version.key()) == key) {
-        Some(built_in) => Ok(Arc::clone(&built_in.version)),
-        None => {
-            let keys: Vec<&str> = all.iter().map(|built_in| built_in.version.key()).collect();
-            let (key, keys) = (key.display(), keys.join(", "));
-            Err(anyhow::anyhow!("{key} is neither a folder nor a built-in protocol (those are: {keys})").into())
-        }
-    }
+fn compare(from: &Path, to: &Path, locale: Option<&str>, facts: Option<&Path>) -> Result<(), Wrong> {
+    let (from, to) = (named::version(from, facts)?, named::version(to, facts)?);
+    let wanted = locale.filter(|tag| {
+        let spoken = |version: &ProtocolVersion| version.texts_for(&[*tag], true).locale.clone();
+        spoken(&from) == spoken(&to)
+    });
+    let (from, to) = (named::side(&from, wanted), named::side(&to, wanted));
+    say(diff_text(&diff(from, to), from, to).trim_end());
+    Ok(())
 }
 
 /// An instant, or a local time in the zone.

@@ -163,6 +163,8 @@
 
 mod builtin;
 mod busy;
+mod diff;
+mod disagreements;
 mod facts;
 mod item;
 mod load;
@@ -183,6 +185,8 @@ mod version;
 
 pub use builtin::{BuiltIn, builtin, builtin_facts, builtin_files};
 pub use busy::{Busiest, busiest};
+pub use diff::{Aspect, Change, Diff, Entry, Fate, Side, Value, diff, diff_text};
+pub use disagreements::{Disagreement, Stance, Voice, disagreements};
 pub use facts::{Citation, Evidence, EvidenceSource, Fact, FactWindow, Facts, Figures, Grade, Position, Source};
 pub use item::{Actor, Item, Kind, Recurrence, Relation, Reminder, ReminderAt, Slot, Soft, Spread, Window};
 pub use load::{Files, MOST_BYTES, load};

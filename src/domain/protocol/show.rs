@@ -79,7 +79,7 @@ fn phase_start(phase: &Phase) -> String {
     }
 }
 
-fn item_line(version: &ProtocolVersion, texts: &Texts, item: &Item) -> String {
+pub(super) fn item_line(version: &ProtocolVersion, texts: &Texts, item: &Item) -> String {
     let title = version.item_text(texts, &item.key).map_or(item.key.as_str(), |text| &text.title);
     let mut line = format!("  {:<17} {title}", item.kind.as_str());
     if item.kind == Kind::Restriction {
@@ -149,7 +149,7 @@ fn spoken_window(window: &Window, recurs: bool) -> String {
     }
 }
 
-fn spoken_recurrence(recurrence: &Recurrence) -> String {
+pub(super) fn spoken_recurrence(recurrence: &Recurrence) -> String {
     let slot = |slot: &Slot| format!("{}-{}", slot.from, slot.to);
     match recurrence {
         Recurrence::Once { .. } => ", once".to_owned(),
@@ -165,7 +165,7 @@ fn spoken_recurrence(recurrence: &Recurrence) -> String {
     }
 }
 
-fn rule_line(texts: &Texts, rule: &Rule) -> String {
+pub(super) fn rule_line(texts: &Texts, rule: &Rule) -> String {
     let mut time = String::new();
     if let Some(after) = rule.after {
         time.push_str(&format!(" from {} on", after.spoken()));
@@ -178,7 +178,7 @@ fn rule_line(texts: &Texts, rule: &Rule) -> String {
     format!("  {:<10} {}{time}: {advice}{grounds}", rule.level.as_str(), spoken_when(&rule.when, false))
 }
 
-fn spoken_when(when: &When, nested: bool) -> String {
+pub(super) fn spoken_when(when: &When, nested: bool) -> String {
     let joined = |parts: &[When], word: &str| {
         let parts: Vec<String> = parts.iter().map(|part| spoken_when(part, true)).collect();
         let text = parts.join(word);

@@ -68,6 +68,13 @@ impl TestApp {
         Self::start_by(clocks, database, &url, settings)
     }
 
+    /// An app whose care clock runs, as a development server's does.
+    pub async fn start_running() -> Self {
+        let database = TestDatabase::create().await;
+        let url = database.url.clone();
+        Self::start_by(Clocks::of_development(TimeDelta::zero()), database, &url, &[])
+    }
+
     /// An app that reaches its database at `url`, which may be a proxy's.
     pub async fn start_at(database: TestDatabase, url: &SecretString, settings: &[(&str, &str)]) -> Self {
         Self::start_by(Clocks::stepped(START.parse().unwrap()), database, url, settings)
@@ -78,7 +85,7 @@ impl TestApp {
         let config = config(settings, data_dir.path());
         let care = clocks.care.clone();
         let db = Db::connect(url, 6, None).unwrap();
-        let state = State::build(&config, db, clocks).expect("a state");
+        let state = State::build(&config, db, clocks).expect("a state").with_stepping(&config);
         let (api_server, api) = api_server(&config.http, &state).expect("the API");
         let (ops_server, ops) = ops_server(config.http.ops_bind, &state).expect("the operators' server");
         let servers = vec![api_server.handle(), ops_server.handle()];
