@@ -211,7 +211,8 @@ hot_query! {
       WHERE finalized_at IS NULL AND state = 'scheduled' AND next_attempt_at <= $1"
 }
 
-/// How many alerts are due at `now` and unsent, and since when the oldest of them is. Within a transaction it goes by the index.
+/// How many alerts are due at `now` and unsent, and since when the oldest of them is. Within a transaction it goes by the
+/// index.
 pub async fn queue_depth(
     conn: &mut AsyncPgConnection,
     now: DateTime<Utc>,

@@ -79,9 +79,9 @@ macro_rules! owed_again {
 
 hot_query! {
     /// Whether a row is being sent is asked by `claimed_by`, which says the same as its state (a constraint holds them
-    /// together) and which no index knows. Everything is decided by the row that the update locks, so that what was committed a moment before
-    /// (a replan, a device) is seen; rows come in the order of their keys, in which replans lock them as well. Claims of
-    /// which nothing is left after this are forgotten with it.
+    /// together) and which no index knows. Everything is decided by the row that the update locks, so that what was
+    /// committed a moment before (a replan, a device) is seen; rows come in the order of their keys, in which replans lock
+    /// them as well. Claims of which nothing is left after this are forgotten with it.
     struct Settle {
         clinics: Vec<Uuid> as Array<SqlUuid>,
         ids: Vec<Uuid> as Array<SqlUuid>,
