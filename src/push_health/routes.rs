@@ -16,8 +16,8 @@ use crate::domain::device::ProviderKind;
 use crate::domain::push_service::public_name;
 use crate::error::ApiError;
 
-/// A worker that wrote nothing for so long is gone: it writes every twenty seconds.
-const LIVING: TimeDelta = TimeDelta::seconds(60);
+/// A worker that wrote nothing for so long is gone: it writes every thirty seconds.
+const LIVING: TimeDelta = TimeDelta::seconds(90);
 
 /// One push service, as sent.
 #[derive(Debug, Serialize)]

@@ -20,7 +20,7 @@ use crate::push_health::store::{self, ServiceRow};
 use crate::worker::Parts;
 
 /// How often a worker says that it lives.
-const HEARTBEAT: Duration = Duration::from_secs(20);
+const HEARTBEAT: Duration = Duration::from_secs(30);
 /// However much happens, it is not written more often.
 const LEAST: Duration = Duration::from_millis(500);
 /// The most services that a worker writes down. Origins of Web Push have no natural bound; those in trouble come first.
