@@ -15,6 +15,7 @@ use mendline::worker::{self, Round, Worker};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::TestDatabase;
 use super::contract::{Exchange, assert_kept};
@@ -109,6 +110,19 @@ impl TestApp {
     /// Works off everything that is due at the care clock's time.
     pub async fn drain_worker(&self) -> Round {
         self.worker.drain().await.expect("a worker that works")
+    }
+
+    /// Runs a worker beside `story`, until that is told.
+    pub async fn beside<T>(&self, story: impl Future<Output = T>) -> T {
+        let (stop, worker) = (CancellationToken::new(), Worker::new(self.worker_parts()));
+        let story = async {
+            let told = story.await;
+            stop.cancel();
+            told
+        };
+        let (ended, told) = tokio::join!(worker.run(stop.clone()), story);
+        ended.expect("a worker that works");
+        told
     }
 
     /// Steps the care clock and works off what is due then.
