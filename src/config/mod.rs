@@ -24,6 +24,10 @@ pub use places::{default_data_dir, search_path};
 pub use sections::{AppVersions, Database, Environment, Http, Keys, Worker};
 pub use vars::{Fault, Vars};
 
+/// How fast one process may send, whoever carries it: what providers take is said for each of them.
+const ALL_PROVIDERS: LimitSettings =
+    LimitSettings { rate: ("MENDLINE_PUSH_RATE", 0), concurrency: ("MENDLINE_PUSH_CONCURRENCY", 0) };
+
 /// Everything the binary can be told.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -113,7 +117,7 @@ impl Config {
                 send_timeout: seconds(vars, "MENDLINE_SEND_TIMEOUT_SECONDS", 15, 600),
                 shutdown,
                 poll: seconds(vars, "MENDLINE_POLL_SECONDS", 1, 600),
-                limit: Limit { rate: vars.number("MENDLINE_PUSH_RATE", 0, 0, 1_000_000), concurrency: 0 },
+                limit: ALL_PROVIDERS.read(vars),
             },
             push: push::Settings::read(vars, environment, extra_ca, carriers),
             app: AppVersions {

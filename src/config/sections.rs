@@ -102,6 +102,6 @@ pub struct Worker {
     pub shutdown: Duration,
     /// `MENDLINE_POLL_SECONDS`: how often a worker looks at the queue and for claims of dead ones without being called.
     pub poll: Duration,
-    /// `MENDLINE_PUSH_RATE`: how fast this process may send, over all providers.
+    /// `MENDLINE_PUSH_RATE`, `MENDLINE_PUSH_CONCURRENCY`: how fast this process may send, over all providers.
     pub limit: Limit,
 }

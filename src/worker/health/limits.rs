@@ -72,10 +72,19 @@ impl Limiter {
         let slots = slots.map(|slots| Arc::new(Semaphore::new(slots)));
         Self { metre: Metre::of(limit.rate), slots, rate: limit.rate }
     }
+
+    /// A place in flight, if one becomes free within [`BRIEF`].
+    async fn place(&self) -> Result<Option<OwnedSemaphorePermit>, Over> {
+        let Some(slots) = &self.slots else { return Ok(None) };
+        match tokio::time::timeout(BRIEF, Arc::clone(slots).acquire_owned()).await {
+            Ok(place) => Ok(place.ok()),
+            Err(_) => Err((TimeDelta::seconds(1), "concurrency_limit")),
+        }
+    }
 }
 
-/// A place among those in flight, where they are counted.
-pub(super) type Slot = Option<OwnedSemaphorePermit>;
+/// Places among those in flight, at the provider and in all, where they are counted.
+pub(super) type Slot = [Option<OwnedSemaphorePermit>; 2];
 
 /// Why and for how long somebody is put off.
 pub(super) type Over = (TimeDelta, &'static str);
@@ -108,13 +117,12 @@ impl Limits {
     /// Waits for a turn, or says how long to wait for a better one.
     pub(super) async fn turn(&self, provider: &Provider) -> Result<Slot, Over> {
         let limiter = self.of(provider);
-        let slot = match limiter.and_then(|limiter| limiter.slots.as_ref()) {
+        // The provider's first: whoever waits for it must not keep others from a place that they could use.
+        let at_provider = match limiter {
+            Some(limiter) => limiter.place().await?,
             None => None,
-            Some(slots) => match tokio::time::timeout(BRIEF, Arc::clone(slots).acquire_owned()).await {
-                Ok(slot) => slot.ok(),
-                Err(_) => return Err((TimeDelta::seconds(1), "concurrency_limit")),
-            },
         };
+        let slot = [at_provider, self.all.place().await?];
         // The whole first: a turn that it refuses must not use up the provider's.
         let metres = [self.all.metre.as_ref(), limiter.and_then(|limiter| limiter.metre.as_ref())];
         let mut wait = Duration::ZERO;

@@ -106,7 +106,7 @@ impl Health {
             Some(ticket) => ticket,
             None => self.ask(&realm, alert, now).await?,
         };
-        let mut pass = Pass { realm, ticket, alert, wall: self.wall.clone(), answered: false, _slot: None };
+        let mut pass = Pass { realm, ticket, alert, wall: self.wall.clone(), answered: false, _slot: Slot::default() };
         let over = |(wait, reason): limits::Over| DeviceResult::LeftAlone { wait, reason: reason.into() };
         pass._slot = self.limits.turn(target.provider).await.map_err(over)?;
         Ok(pass)
