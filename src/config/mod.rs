@@ -7,6 +7,7 @@ mod places;
 pub mod postgres_url;
 pub mod roots;
 mod sections;
+mod strangers;
 mod vars;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ pub use limits::{Limit, LimitSettings};
 use origin::Origin;
 pub use places::{default_data_dir, search_path};
 pub use sections::{AppVersions, Database, Environment, Http, Keys, Worker};
+pub use strangers::Stranger;
 pub use vars::{Fault, Vars};
 
 /// How fast one process may send, whoever carries it: what providers take is said for each of them.
@@ -47,6 +49,8 @@ pub struct Config {
     pub push: push::Settings,
     /// What apps are expected to be.
     pub app: AppVersions,
+    /// Variables that are called like settings and are none.
+    pub strangers: Vec<Stranger>,
 }
 
 impl Config {
@@ -63,8 +67,12 @@ impl Config {
     /// Reads given variables for a program with these push providers.
     pub fn read_for(mut vars: Vars, carriers: &[&'static Carrier]) -> Result<Self, Vec<Fault>> {
         let config = Self::gather(&mut vars, carriers);
+        // Read where it is needed, and only by builds for crash tests.
+        #[cfg(feature = "failpoints")]
+        vars.text(crate::failpoint::VARIABLE);
+        let strangers = vars.strangers();
         match vars.into_faults() {
-            faults if faults.is_empty() => Ok(config),
+            faults if faults.is_empty() => Ok(Self { strangers, ..config }),
             faults => Err(faults),
         }
     }
@@ -125,6 +133,7 @@ impl Config {
                 terms_version: vars.text("MENDLINE_TERMS_VERSION"),
                 privacy_version: vars.text("MENDLINE_PRIVACY_VERSION"),
             },
+            strangers: Vec::new(),
         };
         config.check(vars);
         config

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use url::Url;
 
+use super::strangers::{self, Stranger};
+
 /// Characters of the shortest secret that is long enough: 32 bytes in base64.
 const LEAST_SECRET: usize = 43;
 
@@ -133,6 +135,11 @@ impl Vars {
     /// Every variable that was asked for, set or not.
     pub fn asked(&self) -> &BTreeSet<&'static str> {
         &self.asked
+    }
+
+    /// Variables that are set and called like ours, and that nobody asked for, once all is read.
+    pub fn strangers(&self) -> Vec<Stranger> {
+        strangers::among(self.values.keys().map(String::as_str), &self.asked)
     }
 
     /// Everything found wrong, once all is read.

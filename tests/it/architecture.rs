@@ -40,7 +40,7 @@ const BASE: &[(&str, &[&str])] = &[
     ("body", &["error", "domain"]),
     ("clock", &["failpoint"]),
     // What a provider wants to be told stands in its own file; everything that is wrong is still reported at once.
-    ("config", &["push"]),
+    ("config", &["failpoint", "push"]),
     // What a URL and a root certificate must look like is said once, where settings are read.
     ("db", &["config", "failpoint"]),
     ("embedded", &["config"]),
