@@ -1,5 +1,5 @@
-//! What a push provider is to the program before it is made: everything that its own file says of it. And the one line that
-//! a provider is elsewhere, in `mod.rs`.
+//! What a push provider is to the program before it is made: everything that its own file says of it. The list of them is in
+//! `mod.rs`, where their modules are.
 
 use std::fmt;
 use std::sync::Arc;

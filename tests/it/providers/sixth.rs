@@ -4,6 +4,7 @@
 use chrono::TimeDelta;
 use mendline::config::{Config, Vars};
 use mendline::devices::sealed::SealedAddress;
+use mendline::devices::store;
 use mendline::domain::role::Role;
 use mendline::push::{CARRIERS, Carrier};
 use mendline::worker::Worker;
@@ -105,6 +106,18 @@ async fn an_alert_is_carried_to_the_address_that_was_registered() {
 
     let features = ask(&app, Method::GET, "/v1/config", "", None).await.1["features"].clone();
     assert_eq!(features, json!(["web_push", "expo", "pigeon"]));
+}
+
+#[tokio::test]
+async fn its_addresses_are_believed_for_as_long_as_it_says() {
+    let app = app_with("http://127.0.0.1:9").await;
+    flock(&app, "tower", 1).await;
+    let retire = async |days| {
+        let (providers, then) = (&app.state.providers, app.state.clocks.wall.now() + TimeDelta::days(days));
+        seed::run(&app, async |conn| store::retire_stale(conn, providers, then).await).await
+    };
+    assert_eq!(retire(30).await, []);
+    assert_eq!(retire(31).await, [("pigeon".to_owned(), 1)]);
 }
 
 /// People whose pigeons live in this loft, each with an alert that is due.
