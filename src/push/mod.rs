@@ -28,7 +28,7 @@ pub use message::{Collapse, Payload, Private, PushMessage, Urgency, VisibleText}
 pub use registry::Registry;
 pub use settings::{Settings, Told};
 
-// All that is said of a provider outside its own file.
+// A new provider is a file of its own beside these, and its name here.
 carriers::carriers! {
     fcm,
     apns,
