@@ -94,7 +94,7 @@ pub struct Worker {
 impl Worker {
     /// A worker that has not started yet.
     pub fn new(parts: Parts) -> Self {
-        let health = Arc::new(Health::new(parts.metrics.clone(), parts.clocks.wall.clone(), &parts.settings));
+        let health = Arc::new(Health::new(&parts));
         Self { parts: Arc::new(parts), health }
     }
 
@@ -104,7 +104,7 @@ impl Worker {
         let presence = Presence::register(&parts.db).await?;
         let (worker, alive) = (presence.number(), presence.alive());
         let mut total = Round::default();
-        self.health.adopt(&parts.db).await?;
+        self.health.adopt(parts).await?;
         let now = parts.clocks.care.now();
         let look = async |conn: &mut _| Ok::<_, DbError>(queue::look(conn, now).await?);
         while intake::tell(parts.db.scoped(Scope::System, look).await?).is_littered {}
@@ -138,7 +138,7 @@ impl Worker {
 
     /// Works until `stop`, then finishes what is in flight and gives back what was not sent.
     pub async fn run(&self, stop: CancellationToken) -> anyhow::Result<()> {
-        if let Err(error) = self.health.adopt(&self.parts.db).await {
+        if let Err(error) = self.health.adopt(&self.parts).await {
             tracing::warn!(%error, "what other workers know of push services could not be read");
         }
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
