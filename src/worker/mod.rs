@@ -49,7 +49,7 @@ use presence::{Presence, Wake};
 const BATCH: usize = 500;
 /// How soon a worker looks again at the latest while nobody sends anything: nobody is to be rescued, and who owes
 /// something soon says so.
-const QUIET: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_secs(3);
 /// How soon a worker looks again where something is due that it could not claim: others hold it.
 const IN_OTHER_HANDS: Duration = Duration::from_millis(50);
 /// How long to wait before asking a database again that did not answer.
