@@ -6,12 +6,16 @@ mod support;
 
 mod admin_cli;
 mod alerts;
+mod appointments;
 mod architecture;
 mod auth_sessions;
 mod auth_tokens;
 mod authorization;
+mod calendar;
 mod check_ins;
 mod compliance;
+mod conditions;
+mod courses;
 mod database;
 mod demo;
 mod development_clock;
