@@ -12,6 +12,7 @@ use crate::auth::extract::Caller;
 use crate::db::Scope;
 use crate::domain::protocol::ProtocolVersion;
 use crate::domain::role::Role;
+use crate::escalation::store as escalation;
 use crate::flags::store as flags;
 pub use crate::flags::store::Flag;
 use crate::patients;
@@ -108,15 +109,16 @@ async fn tell(
         own.sort_by_key(|flag| std::cmp::Reverse(raise::level(flag)));
         own
     };
-    let all: Vec<Flag> = flags.iter().map(|(_, flag)| flag.clone()).collect();
-    let unreached = raise::is_unreached(conn, clinic_id, treatment.clinician_id, &all).await?;
+    let raised_by: Vec<Uuid> = flags.iter().map(|(_, flag)| flag.check_in_id).collect();
+    let unreached = escalation::list_unreached(conn, clinic_id, &raised_by).await?;
+    let in_vain = |flag: &Flag| raise::waits_for_somebody(flag) && unreached.contains(&flag.check_in_id);
     Ok(check_ins
         .into_iter()
         .map(|check_in| {
             let flags = of(check_in.id);
             Told {
                 by_patient: patient.user_id == Some(check_in.entered_by),
-                unreached: unreached && flags.iter().any(raise::waits_for_somebody),
+                unreached: flags.iter().any(in_vain),
                 flags,
                 check_in,
             }

@@ -6,6 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::domain::whom_to_call::Lines;
 use crate::schema::{check_ins, clinics, users};
 
 /// A check-in as stored.
@@ -97,6 +98,8 @@ pub struct Manner {
     pub emergency_line: Option<String>,
     /// How to reach the clinic.
     pub contact_line: Option<String>,
+    /// Whom to turn to while the clinic is closed.
+    pub out_of_hours_text: Option<String>,
     /// IANA zone of the clinic.
     pub time_zone: String,
     /// Local time from which what is not urgent waits.
@@ -109,6 +112,17 @@ pub struct Manner {
     pub user_locale: String,
 }
 
+impl Manner {
+    /// Whom a patient can call.
+    pub fn lines(&self) -> Lines {
+        Lines {
+            contact: self.contact_line.clone(),
+            out_of_hours: self.out_of_hours_text.clone(),
+            emergency: self.emergency_line.clone(),
+        }
+    }
+}
+
 /// The clinic's manner towards this login.
 pub async fn find_manner(conn: &mut AsyncPgConnection, clinic_id: Uuid, user_id: Uuid) -> QueryResult<Manner> {
     clinics::table
@@ -118,6 +132,7 @@ pub async fn find_manner(conn: &mut AsyncPgConnection, clinic_id: Uuid, user_id:
             clinics::triage_enabled,
             clinics::emergency_line,
             clinics::contact_line,
+            clinics::out_of_hours_text,
             clinics::time_zone,
             clinics::quiet_from,
             clinics::quiet_to,

@@ -32,6 +32,8 @@ struct TriageView {
     #[serde(skip_serializing_if = "Option::is_none")]
     contact_line: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    out_of_hours_text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     emergency_line: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     check_again_at: Option<DateTime<Utc>>,
@@ -95,9 +97,9 @@ impl CheckInView {
             let PlainText { title, body } = advice(&voice.version, texts, &key);
             AdviceView { key, title, body }
         });
-        let contact_line = voice.manner.contact_line.clone();
+        let lines = voice.manner.lines();
         let nobody_reached = unreached.then(|| {
-            let PlainText { title, body } = words::nobody_reached(contact_line.as_deref());
+            let PlainText { title, body } = lines.nobody_reached();
             NoticeView { title, body: body.unwrap_or_default() }
         });
         let triage = TriageView {
@@ -105,8 +107,9 @@ impl CheckInView {
             advice: advice.collect(),
             check_again_at: recheck(&voice.version, &flags).map(|wait| check_in.recorded_at + wait),
             flags: flags.into_iter().map(|flag| FlagSeen::new(flag, for_staff)).collect(),
-            contact_line,
-            emergency_line: voice.manner.emergency_line.clone(),
+            contact_line: lines.contact,
+            out_of_hours_text: lines.out_of_hours,
+            emergency_line: lines.emergency,
             nobody_reached,
         };
         Self {

@@ -10,7 +10,8 @@
 //! 5. [`reminders`]: which alerts a person is owed, planned over all running treatments.
 //! 6. [`compliance`]: what people said about their tasks, folded and counted; [`closing`] does the same for a worklist in
 //!    a microsecond a treatment.
-//! 7. [`symptoms`] and [`triage`]: what a check-in says and what follows from it; [`flag`]: what a clinic may then do.
+//! 7. [`symptoms`] and [`triage`]: what a check-in says and what follows from it; [`flag`]: what a clinic may then do;
+//!    [`escalation`]: who is told when nobody does.
 //!
 //! Tasks, guidance and compliance are computed on every read; stored is only what cannot be: the moment of the treatment,
 //! the zones lived in, what people said, which alerts are owed.
@@ -24,6 +25,7 @@ pub mod closing;
 pub mod compliance;
 pub mod device;
 pub mod endpoint;
+pub mod escalation;
 pub mod flag;
 pub mod guidance;
 pub mod ids;
@@ -41,4 +43,5 @@ pub mod symptoms;
 pub mod tally;
 pub mod timeline;
 pub mod triage;
+pub mod whom_to_call;
 mod words;

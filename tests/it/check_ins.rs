@@ -175,9 +175,10 @@ async fn quiet_hours_hold_what_can_wait_and_nothing_that_is_urgent() {
     scene.app.drain_worker().await;
     assert!(scene.pushed(clinicians_phone).is_empty(), "23:00: soon waits");
 
-    scene.report(json!({ "pain": 2, "spreading": true })).await;
+    let urgent = scene.report(json!({ "pain": 2, "spreading": true })).await;
     scene.app.drain_worker().await;
     assert_eq!(scene.pushed(clinicians_phone).len(), 1, "23:00: urgent does not wait");
+    scene.act(&urgent["triage"]["flags"][0], "acknowledge", json!({})).await.expect(200);
 
     scene.app.advance(hours(9) - TimeDelta::seconds(1)).await;
     assert_eq!(scene.pushed(clinicians_phone).len(), 1);
@@ -371,7 +372,7 @@ async fn if_nobody_can_be_reached_the_patient_is_told_until_somebody_has_seen_it
     scene.act(&answer["triage"]["flags"][0], "acknowledge", json!({})).await.expect(200);
     let listed = scene.app.get(&scene.path(), &scene.patient.token).await.expect(200);
     assert!(listed["items"][0]["triage"].get("nobody_reached").is_none());
-    let key = scene.alerts("f:").await.into_iter().find(|row| row.dedupe_key.ends_with(":urgent")).unwrap();
+    let key = scene.alerts("f:").await.into_iter().find(|row| row.dedupe_key.ends_with(":treating")).unwrap();
     assert_eq!((key.state.as_str(), key.reason.as_deref()), ("cancelled", Some("seen")), "no phone revives it");
 }
 
