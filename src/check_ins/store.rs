@@ -89,6 +89,20 @@ pub async fn list_check_ins(
     query.load(conn).await
 }
 
+/// Every check-in of a treatment and when it was recorded.
+pub async fn list_recorded(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    treatment_id: Uuid,
+) -> QueryResult<Vec<(Uuid, DateTime<Utc>)>> {
+    check_ins::table
+        .filter(check_ins::clinic_id.eq(clinic_id).and(check_ins::treatment_id.eq(treatment_id)))
+        .order((check_ins::recorded_at, check_ins::id))
+        .select((check_ins::id, check_ins::recorded_at))
+        .load(conn)
+        .await
+}
+
 /// How a clinic wants check-ins handled, and in which languages to answer.
 #[derive(Debug, Clone, Queryable)]
 pub struct Manner {

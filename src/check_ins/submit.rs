@@ -71,7 +71,7 @@ pub async fn submit(
             if let Some(there) = store::find_check_in(conn, caller.clinic_id, new.id).await? {
                 let same = is_same(&there, caller, treatment_id, &new);
                 return if same {
-                    read::answer(conn, tools, &treatment, manner, there).await
+                    read::answer(conn, tools, caller, &treatment, manner, there).await
                 } else {
                     Err(SubmitError::IdTaken)
                 };
@@ -88,7 +88,7 @@ pub async fn submit(
             person.replan(conn, tools.catalogue, check_in.received_at).await?;
             let entry = Entry::by(caller, "check_in.create", "check_in", check_in.id).about(check_in.patient_id);
             audit::record(conn, tools.clocks, entry).await?;
-            read::answer(conn, tools, &treatment, manner, check_in).await
+            read::answer(conn, tools, caller, &treatment, manner, check_in).await
         })
         .await
 }

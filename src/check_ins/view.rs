@@ -1,12 +1,13 @@
 //! A check-in as it is shown: level, what to do, whom to call; never a diagnosis.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::read::{Flag, Told, Voice};
+use super::read::{Flag, StandingWindow, Told, Voice};
 use super::words::{self, TRIAGE_OFF};
+use crate::domain::check_in_windows::{CheckInWindow, Timing, WindowState, answered};
 use crate::domain::protocol::{PlainText, ProtocolVersion, Texts};
 
 /// A check-in and what came of it.
@@ -20,7 +21,52 @@ pub(super) struct CheckInView {
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     entered_by: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<ExpectedView>,
     triage: TriageView,
+}
+
+/// When the report was expected, and how it lies to that.
+#[derive(Debug, Serialize)]
+struct ExpectedView {
+    local_date: NaiveDate,
+    open_at: DateTime<Utc>,
+    close_at: DateTime<Utc>,
+    timing: Timing,
+}
+
+impl ExpectedView {
+    fn new((window, timing): (&CheckInWindow, Timing)) -> Self {
+        let CheckInWindow { local_date, open_at, close_at, .. } = *window;
+        Self { local_date, open_at, close_at, timing }
+    }
+}
+
+/// A window in which a check-in is expected.
+#[derive(Debug, Serialize)]
+pub(super) struct WindowView {
+    item_key: String,
+    day_index: i32,
+    local_date: NaiveDate,
+    open_at: DateTime<Utc>,
+    close_at: DateTime<Utc>,
+    state: WindowState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check_in_id: Option<Uuid>,
+}
+
+impl WindowView {
+    pub(super) fn new((window, state, check_in_id): StandingWindow) -> Self {
+        Self {
+            item_key: window.item_key,
+            day_index: window.day_index,
+            local_date: window.local_date,
+            open_at: window.open_at,
+            close_at: window.close_at,
+            state,
+            check_in_id,
+        }
+    }
 }
 
 /// What was made of it.
@@ -120,6 +166,7 @@ impl CheckInView {
             symptoms: check_in.symptoms,
             note: check_in.note,
             entered_by: if by_patient { "patient" } else { "staff" },
+            expected: answered(&voice.windows, check_in.recorded_at).map(ExpectedView::new),
             triage,
         }
     }

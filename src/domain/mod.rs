@@ -11,7 +11,7 @@
 //! 6. [`compliance`]: what people said about their tasks, folded and counted; [`closing`] does the same for a worklist in
 //!    a microsecond a treatment.
 //! 7. [`symptoms`] and [`triage`]: what a check-in says and what follows from it; [`flag`]: what a clinic may then do;
-//!    [`escalation`]: who is told when nobody does.
+//!    [`escalation`]: who is told when nobody does; [`check_in_windows`]: when check-ins are expected.
 //!
 //! Tasks, guidance and compliance are computed on every read; stored is only what cannot be: the moment of the treatment,
 //! the zones lived in, what people said, which alerts are owed.
@@ -21,6 +21,7 @@ pub mod alert;
 pub mod attention;
 pub mod backoff;
 pub mod breaker;
+pub mod check_in_windows;
 pub mod closing;
 pub mod compliance;
 pub mod device;
