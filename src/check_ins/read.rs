@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use super::raise;
-use super::store::{self, CheckIn, Manner, Position};
+pub use super::store::CheckIn;
+use super::store::{self, Manner, Position};
 use super::submit::SubmitError;
 use crate::auth::extract::Caller;
 use crate::db::Scope;
@@ -43,6 +45,8 @@ pub struct Voice {
     pub manner: Manner,
     /// When check-ins are expected.
     pub windows: Vec<CheckInWindow>,
+    /// T0 of the treatment.
+    pub performed_at: DateTime<Utc>,
 }
 
 /// One check-in, ready to be put into words.
@@ -76,7 +80,7 @@ pub(super) async fn answer(
     let windows = windows(&recovery::find_recovery(conn, caller, treatment.id).await?, &version);
     let mut told = tell(conn, treatment, vec![check_in]).await?;
     let told = told.pop().ok_or(PlanningError::NotFound)?;
-    Ok(Answer { told, voice: Voice { version, manner, windows } })
+    Ok(Answer { told, voice: Voice { version, manner, windows, performed_at: treatment.performed_at } })
 }
 
 /// A page of a treatment's check-ins, newest first: at most `limit` after `after`.
@@ -96,7 +100,7 @@ pub async fn list(
             let windows = windows(&recovery::find_recovery(conn, caller, treatment_id).await?, &version);
             let rows = store::list_check_ins(conn, caller.clinic_id, treatment_id, after, limit).await?;
             let told = tell(conn, &treatment, rows).await?;
-            Ok((told, Voice { version, manner, windows }))
+            Ok((told, Voice { version, manner, windows, performed_at: treatment.performed_at }))
         })
         .await
 }

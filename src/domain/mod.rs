@@ -11,7 +11,8 @@
 //! 6. [`compliance`]: what people said about their tasks, folded and counted; [`closing`] does the same for a worklist in
 //!    a microsecond a treatment.
 //! 7. [`symptoms`] and [`triage`]: what a check-in says and what follows from it; [`flag`]: what a clinic may then do;
-//!    [`escalation`]: who is told when nobody does; [`check_in_windows`]: when check-ins are expected.
+//!    [`escalation`]: who is told when nobody does; [`check_in_windows`]: when check-ins are expected;
+//!    [`progress`]: how what they report lies to its usual course.
 //!
 //! Tasks, guidance and compliance are computed on every read; stored is only what cannot be: the moment of the treatment,
 //! the zones lived in, what people said, which alerts are owed.
@@ -34,6 +35,7 @@ pub mod local_time;
 pub mod neutral_text;
 pub mod pace;
 pub mod preferences;
+pub mod progress;
 pub mod protocol;
 pub mod public_address;
 pub mod push_service;

@@ -138,6 +138,6 @@ pub fn condition_ends<'a>(
 }
 
 #[cfg(test)]
-mod conservative_tests;
+mod builtin_tests;
 #[cfg(test)]
 mod tests;

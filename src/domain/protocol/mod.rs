@@ -159,12 +159,19 @@
 //! positions = { S1 = "24 to 48 hours" }
 //! decision = "..."
 //! note = "..."
+//!
+//! [courses.flaking]               # how long something that check-ins ask on a scale usually shows
+//! from = "P1D"                    # sooner is early
+//! to = "P7D"                      # from here late
+//! overdue = "P10D"                # from here overdue; absent where no source names an end
+//! evidence = ["M10", "M22"]
 //! ```
 
 mod builtin;
 mod busy;
 mod diff;
 mod disagreements;
+mod course;
 mod facts;
 mod item;
 mod load;
@@ -184,6 +191,7 @@ mod validate_texts;
 mod version;
 
 pub use builtin::{BuiltIn, builtin, builtin_facts, builtin_files};
+pub use course::Course;
 pub use busy::{Busiest, busiest};
 pub use diff::{Aspect, Change, Diff, Entry, Fate, Side, Value, diff, diff_text};
 pub use disagreements::{Disagreement, Stance, Voice, disagreements};
