@@ -169,9 +169,9 @@
 
 mod builtin;
 mod busy;
+mod course;
 mod diff;
 mod disagreements;
-mod course;
 mod facts;
 mod item;
 mod load;
@@ -191,8 +191,8 @@ mod validate_texts;
 mod version;
 
 pub use builtin::{BuiltIn, builtin, builtin_facts, builtin_files};
-pub use course::Course;
 pub use busy::{Busiest, busiest};
+pub use course::Course;
 pub use diff::{Aspect, Change, Diff, Entry, Fate, Side, Value, diff, diff_text};
 pub use disagreements::{Disagreement, Stance, Voice, disagreements};
 pub use facts::{Citation, Evidence, EvidenceSource, Fact, FactWindow, Facts, Figures, Grade, Position, Source};

@@ -209,16 +209,22 @@ fn rows() -> Vec<Row> {
             Urgent,
             "PT24H",
             (
-                [json!({"pain": 1}), json!({"swelling": 2}), json!({"swelling": 1}), json!({"pus": "clear"}), json!({"pus": "coloured"})]
-                    .into_iter()
-                    .flat_map(|beside| {
-                        ["redness", "warmth"].map(|field| {
-                            let mut report = beside.clone();
-                            report[field] = json!(2);
-                            risen(report)
-                        })
+                [
+                    json!({"pain": 1}),
+                    json!({"swelling": 2}),
+                    json!({"swelling": 1}),
+                    json!({"pus": "clear"}),
+                    json!({"pus": "coloured"}),
+                ]
+                .into_iter()
+                .flat_map(|beside| {
+                    ["redness", "warmth"].map(|field| {
+                        let mut report = beside.clone();
+                        report[field] = json!(2);
+                        risen(report)
                     })
-                    .collect(),
+                })
+                .collect(),
                 vec![
                     risen(json!({"redness": 2, "pain": 0, "swelling": 0, "pus": "none"})),
                     risen(json!({"redness": 1, "pain": 1})),
