@@ -22,6 +22,7 @@ pub mod devices;
 pub mod domain;
 pub mod embedded;
 pub mod error;
+pub mod escalation;
 pub mod failpoint;
 pub mod flags;
 pub mod idempotency;

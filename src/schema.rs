@@ -263,6 +263,12 @@ diesel::table! {
         version -> Int4,
         /// When the clinic was set up (wall clock).
         created_at -> Timestamptz,
+        /// How long an urgent flag waits before all clinicians are told.
+        escalate_clinicians_minutes -> Int4,
+        /// How long it waits before the administrators are told.
+        escalate_administrators_minutes -> Int4,
+        /// Whom patients turn to while the clinic is closed, in its own words.
+        out_of_hours_text -> Nullable<Text>,
     }
 }
 
@@ -369,6 +375,26 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Urgent flags that nobody has seen yet: who was told last, and when it is looked at again.
+    escalations (clinic_id, flag_id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// The flag; of several that one report raised, the most pressing one.
+        flag_id -> Uuid,
+        /// Since when it waits: raised or opened again (care clock).
+        opened_at -> Timestamptz,
+        /// Who was told last: treating, clinicians or administrators.
+        step -> Text,
+        /// When they were told (care clock).
+        told_at -> Timestamptz,
+        /// When it is looked at again (care clock); absent where nobody is left to be told.
+        wake_at -> Nullable<Timestamptz>,
+        /// Since when it is known that nobody can be reached (care clock).
+        unreached_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     /// Who did what about a flag.
     flag_events (clinic_id, id) {
         /// The clinic.
@@ -379,14 +405,16 @@ diesel::table! {
         flag_id -> Uuid,
         /// What happened.
         kind -> Text,
-        /// The report that did it; absent where a person did.
+        /// The report that did it; absent where a person or time did.
         check_in_id -> Nullable<Uuid>,
-        /// Who did it; absent where a report did.
+        /// Who did it; absent where a report or time did.
         actor_id -> Nullable<Uuid>,
         /// The actor's note.
         note -> Nullable<Text>,
         /// When (care clock).
         at -> Timestamptz,
+        /// Who was told when it was escalated: clinicians, administrators.
+        step -> Nullable<Text>,
     }
 }
 
@@ -425,6 +453,8 @@ diesel::table! {
         outcome -> Nullable<Text>,
         /// Counts changes; the strong ETag.
         version -> Int4,
+        /// Counts from 1; raising its level or opening it again begins the next: staff are told once in each.
+        opening -> Int4,
     }
 }
 
@@ -860,6 +890,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     condition_decisions,
     courses,
     devices,
+    escalations,
     flag_events,
     flags,
     idempotency_keys,

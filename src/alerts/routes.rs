@@ -187,7 +187,8 @@ fn render(row: &InboxRow, version: Option<&ProtocolVersion>, wanted: &Wanted) ->
             let level = row.flag_level.as_deref().and_then(|level| level.parse().ok()).unwrap_or(Level::None);
             ours(message::of_flag(row.patient_name.as_deref().unwrap_or("A patient"), level))
         }
-        "service" => ours(message::nobody_reached(row.contact_line.as_deref())),
+        "service" if row.flag_seen == Some(true) => ours(message::seen()),
+        "service" => ours(message::nobody_reached(&row.lines())),
         "test" => ours(message::of_test()),
         category => {
             let fallbacks = [row.user_locale.as_str(), row.clinic_locale.as_str()];

@@ -153,6 +153,7 @@ table! {
     "/v1/treatments/{id}" => {
         get treatments::find_treatment, patch treatments::update_treatment, delete treatments::cancel_treatment,
     }
+    "/v1/treatments/{id}/check-ins/windows" => { get check_ins::list_check_in_windows }
     "/v1/treatments/{id}/check-ins" => { get check_ins::list_check_ins, post check_ins::create_check_in }
     "/v1/flags" => { get flags::list_flags }
     "/v1/flags/{id}" => { get flags::find_flag }

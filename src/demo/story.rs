@@ -16,6 +16,7 @@ use super::screen::{self, Screen};
 use crate::alerts::queue;
 use crate::app::State;
 use crate::db::{Db, DbError, Scope};
+use crate::escalation::store as escalation;
 use crate::worker::Worker;
 
 /// What is told at the end.
@@ -107,8 +108,13 @@ impl<'a> Story<'a> {
         }
     }
 
+    /// When the next alert is due or somebody else is to be told of a flag.
     async fn next_alert(&self) -> Result<Option<DateTime<Utc>>, DbError> {
-        self.state.db.scoped(Scope::System, async |conn| Ok::<_, DbError>(queue::next_due(conn).await?)).await
+        let look = async |conn: &mut _| {
+            let next = [queue::next_due(conn).await?, escalation::next_wake(conn).await?];
+            Ok::<_, DbError>(next.into_iter().flatten().min())
+        };
+        self.state.db.scoped(Scope::System, look).await
     }
 
     /// Both phones: what came in is shown, fetched and mostly opened.

@@ -12,6 +12,8 @@
 //! 6. [`compliance`]: what people said about their tasks, folded and counted; [`closing`] does the same for a worklist in
 //!    a microsecond a treatment.
 //! 7. [`symptoms`] and [`triage`]: what a check-in says and what follows from it; [`flag`]: what a clinic may then do;
+//!    [`escalation`]: who is told when nobody does; [`check_in_windows`]: when check-ins are expected;
+//!    [`progress`]: how what they report lies to its usual course;
 //!    [`condition`]: what has ended by what was said.
 //!
 //! Tasks, guidance and compliance are computed on every read; stored is only what cannot be: the moment of the treatment,
@@ -24,12 +26,14 @@ pub mod appointment;
 pub mod attention;
 pub mod backoff;
 pub mod breaker;
+pub mod check_in_windows;
 pub mod closing;
 pub mod compliance;
 pub mod condition;
 pub mod course;
 pub mod device;
 pub mod endpoint;
+pub mod escalation;
 pub mod flag;
 pub mod guidance;
 pub mod ids;
@@ -37,6 +41,7 @@ pub mod local_time;
 pub mod neutral_text;
 pub mod pace;
 pub mod preferences;
+pub mod progress;
 pub mod protocol;
 pub mod provider;
 pub mod public_address;
@@ -48,4 +53,5 @@ pub mod symptoms;
 pub mod tally;
 pub mod timeline;
 pub mod triage;
+pub mod whom_to_call;
 mod words;

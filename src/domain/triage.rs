@@ -108,6 +108,6 @@ fn passes(test: &Test, symptoms: &Symptoms, previous: Option<&Symptoms>) -> bool
 }
 
 #[cfg(test)]
-mod conservative_tests;
+mod builtin_tests;
 #[cfg(test)]
 mod tests;

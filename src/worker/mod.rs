@@ -4,11 +4,12 @@
 //! `presence.rs` is the worker's place among the others, `agenda.rs` knows what is due when, `intake.rs` claims,
 //! `flight.rs` and `deliver.rs` take one alert to its devices (`compose.rs`: what they are sent), `health/` knows which push services to leave alone,
 //! `settle.rs` writes results in batches (`open_claims.rs`: of which claims some are still to come), `receipts.rs` asks later what became of
-//! them, `maintenance.rs` tidies up.
+//! them, `escalate.rs` takes the steps of escalations, `maintenance.rs` tidies up.
 
 mod agenda;
 mod compose;
 mod deliver;
+mod escalate;
 mod flight;
 mod health;
 mod intake;
@@ -108,6 +109,7 @@ impl Worker {
         let now = parts.clocks.care.now();
         let look = async |conn: &mut _| Ok::<_, DbError>(queue::look(conn, now).await?);
         while intake::tell(parts.db.scoped(Scope::System, look).await?).is_littered {}
+        escalate::take_due(parts).await?;
         loop {
             anyhow::ensure!(presence.is_alive(), "the worker lost its place");
             let claim = async |conn: &mut _| {
@@ -142,9 +144,10 @@ impl Worker {
             tracing::warn!(%error, "what other workers know of push services could not be read");
         }
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let tidy = tokio::spawn(futures_util::future::join(
+        let beside = tokio::spawn(futures_util::future::join3(
             maintenance::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
             receipts::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
+            escalate::run(Arc::clone(&self.parts), stop.clone()),
         ));
         while !stop.is_cancelled() {
             match Presence::register(&self.parts.db).await {
@@ -155,7 +158,7 @@ impl Worker {
                 }
             }
         }
-        tidy.await?;
+        beside.await?;
         Ok(())
     }
 

@@ -145,6 +145,7 @@ const TABLE: &[Row] = &[
     row("PATCH", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "area": "face" })),
     row("DELETE", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT),
     row("GET", "/v1/treatments/{id}/check-ins", StaffAndOneself).on(TREATMENT),
+    row("GET", "/v1/treatments/{id}/check-ins/windows", StaffAndOneself).on(TREATMENT),
     row("POST", "/v1/treatments/{id}/check-ins", StaffAndOneself).on(TREATMENT).sending(|_| check_in()),
     row("GET", "/v1/flags", Staff),
     row("GET", "/v1/flags/{id}", Staff).on(FLAG),

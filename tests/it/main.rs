@@ -22,6 +22,7 @@ mod development_clock;
 mod devices;
 mod doctor;
 mod embedded;
+mod escalation;
 mod explain;
 mod failed_alerts;
 mod fetch_tokens;

@@ -159,10 +159,17 @@
 //! positions = { S1 = "24 to 48 hours" }
 //! decision = "..."
 //! note = "..."
+//!
+//! [courses.flaking]               # how long something that check-ins ask on a scale usually shows
+//! from = "P1D"                    # sooner is early
+//! to = "P7D"                      # from here late
+//! overdue = "P10D"                # from here overdue; absent where no source names an end
+//! evidence = ["M10", "M22"]
 //! ```
 
 mod builtin;
 mod busy;
+mod course;
 mod diff;
 mod disagreements;
 mod facts;
@@ -185,6 +192,7 @@ mod version;
 
 pub use builtin::{BuiltIn, builtin, builtin_facts, builtin_files};
 pub use busy::{Busiest, busiest};
+pub use course::Course;
 pub use diff::{Aspect, Change, Diff, Entry, Fate, Side, Value, diff, diff_text};
 pub use disagreements::{Disagreement, Stance, Voice, disagreements};
 pub use facts::{Citation, Evidence, EvidenceSource, Fact, FactWindow, Facts, Figures, Grade, Position, Source};

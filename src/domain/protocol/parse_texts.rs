@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::course::courses;
 use super::facts::{Citation, Fact, FactWindow, Facts, Figures, Source};
 use super::parse::LAST_DAY;
 use super::parse_item::spread;
@@ -21,7 +22,9 @@ pub(super) fn texts(root: Table<'_, '_>) -> Option<Texts> {
 }
 
 pub(super) fn facts(root: Table<'_, '_>) -> Facts {
-    let facts = Facts { sources: by_key(&root, "sources", source), facts: by_key(&root, "facts", fact) };
+    let (sources, facts) = (by_key(&root, "sources", source), by_key(&root, "facts", fact));
+    let courses = courses(&root, &facts);
+    let facts = Facts { sources, facts, courses };
     for (id, fact) in &facts.facts {
         for source in fact.cited.iter().map(|citation| &citation.source).chain(fact.positions.keys()) {
             if !facts.sources.contains_key(source) {
