@@ -167,7 +167,7 @@ impl Worker {
         let parts = &self.parts;
         let (results, inbox) = mpsc::channel(settle::WAITING);
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let writer = tokio::spawn(settle::run(Arc::clone(parts), inbox));
+        let writer = tokio::spawn(settle::run(Arc::clone(parts), inbox, presence.caller()));
         let airspace = Arc::new(Airspace {
             parts: Arc::clone(parts),
             health: Arc::clone(&self.health),
@@ -201,6 +201,7 @@ impl Worker {
                     Err(error) => {
                         tracing::warn!(%error, "looking at the queue failed");
                         pause(DATABASE_BACKOFF, stop).await;
+                        look_at = Instant::now();
                     }
                 }
                 continue;
@@ -228,7 +229,7 @@ impl Worker {
                     break;
                 }
             };
-            if agenda.claimed(now, taken.rows, room) {
+            if agenda.claimed(now, taken.entries, room) {
                 look_at = look_at.min(Instant::now() + IN_OTHER_HANDS);
             }
             if let Some(id) = taken.id {

@@ -48,6 +48,8 @@ pub struct Claim {
     pub claim_id: Uuid,
     /// It came too late to be worth sending.
     too_late: bool,
+    /// Entries of the queue that the claim went by, over all that it took.
+    entries: i64,
 }
 
 /// What a claim brought.
@@ -62,6 +64,7 @@ pub struct Claimed {
     /// Either of these, but a device had accepted it in an earlier try: for the person it was sent.
     pub sent: usize,
     taken: usize,
+    entries: usize,
 }
 
 impl Claimed {
@@ -73,6 +76,11 @@ impl Claimed {
     /// Rows that the claim took, whatever became of them.
     pub fn len(&self) -> usize {
         self.taken
+    }
+
+    /// Entries that the claim went by: more than it took, where several lead to one alert.
+    pub fn entries(&self) -> usize {
+        self.entries
     }
 
     /// What ended without another try, by state.
@@ -97,7 +105,7 @@ hot_query! {
     }
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Text, Bool, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>,
-        Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, SqlUuid, Bool,
+        Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, SqlUuid, Bool, Int8,
     );
     ", due AS MATERIALIZED (
         SELECT q.ctid AS entry, a.ctid AS alert, q.clinic_id, q.alert_id
@@ -122,7 +130,7 @@ hot_query! {
           FROM taken HAVING count(*) > 0
         RETURNING id
     )
-    SELECT t.*, n.id, t.expires_at < $5 FROM taken AS t CROSS JOIN noted AS n"
+    SELECT t.*, n.id, t.expires_at < $5, (SELECT count(*) FROM due) FROM taken AS t CROSS JOIN noted AS n"
 }
 
 hot_query! {
@@ -181,8 +189,9 @@ pub async fn claim_due(
     let too_late = now + MIN_TIME_LEFT;
     let rows: Vec<Claim> = ClaimDue { now, limit, worker, lease_seconds, too_late }.load(conn).await?;
     let taken = rows.len();
+    let entries = rows.iter().map(|row| usize::try_from(row.entries).unwrap_or(0)).max().unwrap_or(0);
     let (ended, claims): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.too_late || row.tries > MAX_TRIES);
-    let mut claimed = Claimed { claims, taken, ..Claimed::default() };
+    let mut claimed = Claimed { claims, taken, entries, ..Claimed::default() };
     end(conn, &ended, now, &mut claimed).await?;
     Ok(claimed)
 }
