@@ -9,7 +9,7 @@ use super::read::{CheckIn, Flag, StandingWindow, Told, Voice};
 use super::words::{self, TRIAGE_OFF};
 use crate::domain::check_in_windows::{CheckInWindow, Timing, WindowState, answered};
 use crate::domain::progress::{Progress, progress};
-use crate::domain::protocol::{Course, PlainText, ProtocolVersion, Texts};
+use crate::domain::protocol::{PlainText, ProtocolVersion, Span, Texts};
 use crate::domain::symptoms::{Field, Symptoms};
 
 /// A check-in and what came of it.
@@ -77,7 +77,7 @@ struct TriageView {
     level: String,
     advice: Vec<AdviceView>,
     flags: Vec<FlagSeen>,
-    course: Vec<CourseView>,
+    compared: Vec<ComparedView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     contact_line: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,9 +99,9 @@ struct AdviceView {
     body: Option<String>,
 }
 
-/// How something that is reported lies to its usual course.
+/// How something that is reported lies to the time in which it usually shows.
 #[derive(Debug, Serialize)]
-struct CourseView {
+struct ComparedView {
     field: Field,
     state: Progress,
     expected_from: DateTime<Utc>,
@@ -111,7 +111,7 @@ struct CourseView {
     evidence: Vec<String>,
 }
 
-impl CourseView {
+impl ComparedView {
     fn all(voice: &Voice, check_in: &CheckIn) -> Vec<Self> {
         // Where triage was off nothing is compared with anything.
         if check_in.advice.iter().any(|key| key == TRIAGE_OFF) {
@@ -119,14 +119,14 @@ impl CourseView {
         }
         let t0 = voice.performed_at;
         let symptoms: Symptoms = serde_json::from_value(check_in.symptoms.clone()).unwrap_or_default();
-        let found = progress(&voice.version.facts.courses, &symptoms, check_in.recorded_at - t0);
-        let view = |(field, state, course): (Field, Progress, &Course)| Self {
+        let found = progress(&voice.version.facts.spans, &symptoms, (check_in.recorded_at - t0).max(TimeDelta::zero()));
+        let view = |(field, state, span): (Field, Progress, &Span)| Self {
             field,
             state,
-            expected_from: t0 + course.from.delta(),
-            expected_until: t0 + course.to.delta(),
-            overdue_from: course.overdue.map(|overdue| t0 + overdue.delta()),
-            evidence: course.evidence.clone(),
+            expected_from: t0 + span.from.delta(),
+            expected_until: t0 + span.to.delta(),
+            overdue_from: span.overdue.map(|overdue| t0 + overdue.delta()),
+            evidence: span.evidence.clone(),
         };
         found.into_iter().map(view).collect()
     }
@@ -175,7 +175,7 @@ impl CheckInView {
     /// The check-in in these words.
     pub(super) fn new(told: Told, voice: &Voice, texts: &Texts, for_staff: bool) -> Self {
         let Told { check_in, flags, by_patient, unreached } = told;
-        let course = CourseView::all(voice, &check_in);
+        let compared = ComparedView::all(voice, &check_in);
         let advice = check_in.advice.into_iter().map(|key| {
             let PlainText { title, body } = advice(&voice.version, texts, &key);
             AdviceView { key, title, body }
@@ -190,7 +190,7 @@ impl CheckInView {
             advice: advice.collect(),
             check_again_at: recheck(&voice.version, &flags).map(|wait| check_in.recorded_at + wait),
             flags: flags.into_iter().map(|flag| FlagSeen::new(flag, for_staff)).collect(),
-            course,
+            compared,
             contact_line: lines.contact,
             out_of_hours_text: lines.out_of_hours,
             emergency_line: lines.emergency,

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use super::protocol::Course;
+use super::protocol::Span;
 use super::symptoms::{Field, Symptoms};
 use super::words::word_enum;
 
 word_enum! {
-    /// How what is reported lies to its usual course.
+    /// How what is reported lies to the time in which it usually shows.
     pub enum Progress {
         /// Sooner than any source has it.
         Early = "early",
@@ -23,7 +23,7 @@ word_enum! {
     }
 }
 
-impl Course {
+impl Span {
     /// Where something that shows so long after T0 lies: bounds belong to what follows them.
     pub fn progress(&self, elapsed: TimeDelta) -> Progress {
         if elapsed < self.from.delta() {
@@ -38,14 +38,14 @@ impl Course {
     }
 }
 
-/// Everything that is reported as present and has a usual course, in the order of fields.
+/// Everything that is reported as present and has a usual span, in the order of fields.
 pub fn progress<'c>(
-    courses: &'c BTreeMap<Field, Course>,
+    spans: &'c BTreeMap<Field, Span>,
     symptoms: &Symptoms,
     elapsed: TimeDelta,
-) -> Vec<(Field, Progress, &'c Course)> {
-    let present = courses.iter().filter(|(field, _)| symptoms.present(**field) == Some(true));
-    present.map(|(field, course)| (*field, course.progress(elapsed), course)).collect()
+) -> Vec<(Field, Progress, &'c Span)> {
+    let present = spans.iter().filter(|(field, _)| symptoms.present(**field) == Some(true));
+    present.map(|(field, span)| (*field, span.progress(elapsed), span)).collect()
 }
 
 #[cfg(test)]
@@ -54,8 +54,8 @@ mod tests {
     use crate::domain::protocol::{IsoDuration, builtin};
     use proptest::prelude::*;
 
-    fn courses() -> &'static BTreeMap<Field, Course> {
-        &builtin().unwrap()[0].version.facts.courses
+    fn spans() -> &'static BTreeMap<Field, Span> {
+        &builtin().unwrap()[0].version.facts.spans
     }
 
     fn after(text: &str) -> TimeDelta {
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn every_course_at_its_every_bound() {
+    fn every_span_at_its_every_bound() {
         use Field::{Dryness, Flaking, Redness, Swelling, Tightness, Warmth};
         use Progress::{AsExpected, Early, Late, Overdue};
         let table = [
@@ -77,28 +77,28 @@ mod tests {
         ];
         for (field, moments) in &table {
             for (at, expected) in moments {
-                assert_eq!(courses()[field].progress(after(at)), *expected, "{field} at {at}");
+                assert_eq!(spans()[field].progress(after(at)), *expected, "{field} at {at}");
             }
         }
         let mut tabled: Vec<Field> = table.iter().map(|(field, _)| *field).collect();
         tabled.dedup();
         tabled.sort_unstable();
-        assert_eq!(tabled, courses().keys().copied().collect::<Vec<_>>(), "a course without a row");
+        assert_eq!(tabled, spans().keys().copied().collect::<Vec<_>>(), "a span without a row");
     }
 
     #[test]
     fn what_is_not_there_or_was_not_asked_has_no_progress() {
         let report = Symptoms { flaking: Some(0), redness: Some(1), pain: Some(3), ..Symptoms::default() };
-        let found: Vec<_> = progress(courses(), &report, after("P4D")).into_iter().map(|(f, p, _)| (f, p)).collect();
+        let found: Vec<_> = progress(spans(), &report, after("P4D")).into_iter().map(|(f, p, _)| (f, p)).collect();
         assert_eq!(found, [(Field::Redness, Progress::Late)]);
     }
 
     proptest! {
         #[test]
         fn time_only_ever_makes_it_later(a in 0i64..60 * 24 * 60, b in 0i64..60 * 24 * 60) {
-            for course in courses().values() {
+            for span in spans().values() {
                 let (sooner, later) = (TimeDelta::minutes(a.min(b)), TimeDelta::minutes(a.max(b)));
-                prop_assert!(course.progress(sooner) <= course.progress(later));
+                prop_assert!(span.progress(sooner) <= span.progress(later));
             }
         }
     }

@@ -458,16 +458,16 @@ async fn a_check_in_says_how_it_lies_to_its_window_and_the_windows_say_who_answe
 }
 
 #[tokio::test]
-async fn what_is_reported_is_held_against_its_usual_course() {
+async fn what_is_reported_is_held_against_the_time_in_which_it_usually_shows() {
     let scene = Scene::after(hours(6)).await;
-    let course = async |symptoms: Value| {
+    let compared = async |symptoms: Value| {
         let answer = scene.report(symptoms).await;
-        let course = answer["triage"]["course"].as_array().unwrap().clone();
-        let words = course.iter().map(|entry| format!("{} {}", entry["field"], entry["state"]).replace('"', ""));
-        (words.collect::<Vec<_>>(), course)
+        let entries = answer["triage"]["compared"].as_array().unwrap().clone();
+        let words = entries.iter().map(|entry| format!("{} {}", entry["field"], entry["state"]).replace('"', ""));
+        (words.collect::<Vec<_>>(), entries)
     };
     let peeling = json!({ "redness": 2, "flaking": 1, "dryness": 0, "pain": 1 });
-    let (words, entries) = course(peeling.clone()).await;
+    let (words, entries) = compared(peeling.clone()).await;
     assert_eq!(words, ["redness as_expected", "flaking early"]);
     let begins: DateTime<Utc> = entries[1]["expected_from"].as_str().unwrap().parse().unwrap();
     assert_eq!(begins, scene.app.care.now() + hours(18));
@@ -478,7 +478,7 @@ async fn what_is_reported_is_held_against_its_usual_course() {
         (3, ["redness overdue", "flaking overdue"]),
     ] {
         scene.app.care.advance(hours(24 * days));
-        assert_eq!(course(peeling.clone()).await.0, expected);
+        assert_eq!(compared(peeling.clone()).await.0, expected);
     }
 }
 
@@ -520,7 +520,7 @@ async fn an_administrator_switches_triage_off_and_what_is_open_stays_open() {
     };
     switch(false).await;
     let silent = scene.report(json!({ "breathing_trouble": true, "redness": 2 })).await;
-    assert_eq!((&silent["triage"]["flags"], &silent["triage"]["course"]), (&json!([]), &json!([])));
+    assert_eq!((&silent["triage"]["flags"], &silent["triage"]["compared"]), (&json!([]), &json!([])));
     assert_eq!(words(&silent["triage"]["advice"], "key"), ["triage_off"]);
     let flags = scene.app.get("/v1/flags", &scene.clinician.token).await.expect(200);
     assert_eq!(flags["items"].as_array().unwrap().len(), 1);

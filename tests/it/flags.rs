@@ -152,44 +152,6 @@ async fn while_a_flag_is_open_nobody_is_asked_to_the_next_session() {
 }
 
 #[tokio::test]
-async fn results_and_prompts_wait_for_a_flag_of_any_running_treatment_and_then_come() {
-    let scene = Scene::after(TimeDelta::days(20)).await;
-    let patients_phone = phone(&scene.app, &scene.patient).await;
-    let earlier =
-        treated(&scene.app, &scene.clinician, &scene.patient, scene.app.care.now() - TimeDelta::days(35)).await;
-    let held = async || {
-        let rows = scene.alerts(&format!("t:{}:week", scene.treatment)).await;
-        let mut words: Vec<String> = rows.iter().map(|row| row.state.clone()).collect();
-        words.dedup();
-        words
-    };
-    assert_eq!(held().await, ["scheduled"]);
-    let body = json!({ "recorded_at": scene.app.care.now(), "symptoms": { "colour_change": "darker" } });
-    let path = format!("/v1/treatments/{earlier}/check-ins");
-    let flag = flag_of(&scene.app.post(&path, &scene.patient.token, body).await.expect(201));
-    assert_eq!((flag["level"].as_str(), held().await), (Some("soon"), vec!["cancelled".to_owned()]));
-    // Their days come and go, and with them everything that is not held.
-    for _ in 0..14 {
-        scene.app.advance(TimeDelta::days(1)).await;
-    }
-    assert_eq!(held().await, ["cancelled"]);
-    let before = scene.pushed(patients_phone).len();
-    scene.act(&flag, "acknowledge", json!({})).await.expect(200);
-    assert_eq!(held().await, ["cancelled"], "seen is not resolved");
-    scene.act(&flag, "resolve", json!({ "outcome": "Fading" })).await.expect(200);
-    scene.app.advance(TimeDelta::days(1)).await;
-    assert!(scene.pushed(patients_phone).len() > before);
-    let states: Vec<String> = scene
-        .alerts(&format!("t:{}:", scene.treatment))
-        .await
-        .into_iter()
-        .filter(|row| row.dedupe_key.contains(":week") || row.dedupe_key.contains(":next_session"))
-        .map(|row| row.state)
-        .collect();
-    assert!(states.iter().any(|state| state == "sent"), "what was held is taken up again: {states:?}");
-}
-
-#[tokio::test]
 async fn flags_are_for_the_clinics_own_staff() {
     let scene = Scene::after(hours(30)).await;
     let flag = flag_of(&scene.report(json!({ "pain": 2 })).await);

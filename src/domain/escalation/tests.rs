@@ -52,11 +52,14 @@ fn story(letters: &str, figures: Figures, works: bool) -> Told {
     }
 }
 
+/// What is special, who is there, the clinic's figures, whether phones work, who is told after how many minutes.
+type Case = (&'static str, &'static str, Figures, bool, &'static [(i64, &'static str)]);
+
 #[test]
 fn who_is_told_when() {
     let zero = Figures { clinicians: TimeDelta::zero(), administrators: TimeDelta::zero() };
     let quick = Figures { clinicians: TimeDelta::minutes(2), administrators: TimeDelta::minutes(3) };
-    let table: &[(&str, &str, Figures, bool, &[(i64, &str)])] = &[
+    let table: &[Case] = &[
         ("as the clinic wishes", "TCCA", FIGURES, true, &[(0, "T"), (15, "TCC"), (60, "A")]),
         ("everybody at once", "TCA", zero, true, &[(0, "TCA")]),
         ("sooner than anybody knows", "TCA", quick, true, &[(0, "T"), (2, "TC"), (3, "A")]),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::course::Course;
 use super::item::{Relation, Spread};
+use super::span::Span;
 use super::units::IsoDuration;
 use crate::domain::symptoms::Field;
 use crate::domain::words::word_enum;
@@ -113,7 +113,7 @@ pub struct Facts {
     pub facts: BTreeMap<String, Fact>,
     /// How long things usually show, by what check-ins ask.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
-    pub courses: BTreeMap<Field, Course>,
+    pub spans: BTreeMap<Field, Span>,
 }
 
 /// A fact as the API shows it: resolved, with its grade.

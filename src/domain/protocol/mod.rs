@@ -160,7 +160,7 @@
 //! decision = "..."
 //! note = "..."
 //!
-//! [courses.flaking]               # how long something that check-ins ask on a scale usually shows
+//! [spans.flaking]                 # how long something that check-ins ask on a scale usually shows
 //! from = "P1D"                    # sooner is early
 //! to = "P7D"                      # from here late
 //! overdue = "P10D"                # from here overdue; absent where no source names an end
@@ -169,7 +169,6 @@
 
 mod builtin;
 mod busy;
-mod course;
 mod diff;
 mod disagreements;
 mod facts;
@@ -182,6 +181,7 @@ mod parse_texts;
 mod read;
 mod rule;
 mod show;
+mod span;
 mod texts;
 mod units;
 mod validate;
@@ -192,7 +192,6 @@ mod version;
 
 pub use builtin::{BuiltIn, builtin, builtin_facts, builtin_files};
 pub use busy::{Busiest, busiest};
-pub use course::Course;
 pub use diff::{Aspect, Change, Diff, Entry, Fate, Side, Value, diff, diff_text};
 pub use disagreements::{Disagreement, Stance, Voice, disagreements};
 pub use facts::{Citation, Evidence, EvidenceSource, Fact, FactWindow, Facts, Figures, Grade, Position, Source};
@@ -201,6 +200,7 @@ pub use load::{Files, MOST_BYTES, load};
 pub use read::{Fault, File};
 pub use rule::{Condition, Level, Rule, Test, When};
 pub use show::show;
+pub use span::Span;
 pub use texts::{AlertText, FieldText, ItemText, PlainText, Texts};
 pub use units::{DayTime, IsoDuration};
 pub use validate::MOST_ITEMS;

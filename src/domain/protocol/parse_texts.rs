@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::course::courses;
 use super::facts::{Citation, Fact, FactWindow, Facts, Figures, Source};
 use super::parse::LAST_DAY;
 use super::parse_item::spread;
 use super::read::Table;
+use super::span::spans;
 use super::texts::{AlertText, FieldText, ItemText, PlainText, Texts};
 
 pub(super) fn texts(root: Table<'_, '_>) -> Option<Texts> {
@@ -23,8 +23,8 @@ pub(super) fn texts(root: Table<'_, '_>) -> Option<Texts> {
 
 pub(super) fn facts(root: Table<'_, '_>) -> Facts {
     let (sources, facts) = (by_key(&root, "sources", source), by_key(&root, "facts", fact));
-    let courses = courses(&root, &facts);
-    let facts = Facts { sources, facts, courses };
+    let spans = spans(&root, &facts);
+    let facts = Facts { sources, facts, spans };
     for (id, fact) in &facts.facts {
         for source in fact.cited.iter().map(|citation| &citation.source).chain(fact.positions.keys()) {
             if !facts.sources.contains_key(source) {

@@ -13,7 +13,7 @@ use crate::domain::symptoms::{Answer, Field};
 
 /// From when to when something usually shows, elapsed since T0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Course {
+pub struct Span {
     /// The first figure of any source; sooner is early.
     pub from: IsoDuration,
     /// The figure that most agree on; from here it is late.
@@ -25,26 +25,26 @@ pub struct Course {
     pub evidence: Vec<String>,
 }
 
-/// The section `courses`, by field.
-pub(super) fn courses(root: &Table<'_, '_>, facts: &BTreeMap<String, Fact>) -> BTreeMap<Field, Course> {
-    let Some(section) = root.table("courses") else { return BTreeMap::new() };
-    let mut courses = BTreeMap::new();
+/// The section `spans`, by field.
+pub(super) fn spans(root: &Table<'_, '_>, facts: &BTreeMap<String, Fact>) -> BTreeMap<Field, Span> {
+    let Some(section) = root.table("spans") else { return BTreeMap::new() };
+    let mut spans = BTreeMap::new();
     for key in section.keys() {
         let Some(table) = section.table(&key) else { continue };
         let field = key.parse::<Field>().ok().filter(|field| field.answer() == Answer::Scale);
         if field.is_none() {
             table.fault(format!("`{key}` is nothing that check-ins ask on a scale"));
         }
-        if let Some((field, course)) = field.zip(course(&table, facts)) {
-            courses.insert(field, course);
+        if let Some((field, span)) = field.zip(span(&table, facts)) {
+            spans.insert(field, span);
         }
         table.finish();
     }
     section.finish();
-    courses
+    spans
 }
 
-fn course(table: &Table<'_, '_>, facts: &BTreeMap<String, Fact>) -> Option<Course> {
+fn span(table: &Table<'_, '_>, facts: &BTreeMap<String, Fact>) -> Option<Span> {
     let (from, to) = (needed_duration(table, "from"), needed_duration(table, "to"));
     let overdue = duration(table, "overdue");
     let evidence = table.strings("evidence");
@@ -55,10 +55,10 @@ fn course(table: &Table<'_, '_>, facts: &BTreeMap<String, Fact>) -> Option<Cours
         table.fault_in("overdue", "`overdue` is not after `to`");
     }
     if evidence.is_empty() {
-        table.fault("a course needs evidence");
+        table.fault("a span needs evidence");
     }
     for id in evidence.iter().filter(|id| !facts.contains_key(*id)) {
         table.fault_in("evidence", format!("evidence `{id}` is no known fact"));
     }
-    Some(Course { from: from?, to: to?, overdue, evidence })
+    Some(Span { from: from?, to: to?, overdue, evidence })
 }
