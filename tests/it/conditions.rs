@@ -68,8 +68,13 @@ async fn a_check_in_ends_it_but_not_before_the_minimum_nor_before_it_can_have_be
     let shown = condition(&scene, &scene.patient.token).await;
     assert_eq!((&shown["ended_by"], utc(shown["ended_at"].as_str().unwrap())), (&json!("check_in"), on(6)));
     scene.app.care.set(on(8));
-    flaking(&scene, 1).await;
-    assert_eq!(until(&scene).await, Some(on(14)), "it came back");
+    let back = scene.report(json!({ "flaking": 1 })).await;
+    assert_eq!(until(&scene).await, None, "it came back, and what gets worse raises a flag");
+    for flag in back["triage"]["flags"].as_array().unwrap() {
+        scene.act(flag, "acknowledge", json!({})).await.expect(200);
+        scene.act(flag, "resolve", json!({ "outcome": "Harmless" })).await.expect(200);
+    }
+    assert_eq!(until(&scene).await, Some(on(14)), "the cap again");
     assert!(condition(&scene, &scene.patient.token).await.get("ended_at").is_none());
     scene.app.care.set(on(9));
     flaking(&scene, 0).await;
