@@ -149,7 +149,8 @@ async fn write_all(
     if !unsent.is_empty() {
         failpoint!("stop:release");
         let now = parts.clocks.care.now();
-        let release = async |conn: &mut _| Ok::<_, DbError>(queue::release(conn, unsent, over_then.to_vec(), now).await?);
+        let release =
+            async |conn: &mut _| Ok::<_, DbError>(queue::release(conn, unsent, over_then.to_vec(), now).await?);
         is_left |= conn.run(release).await? > 0;
     }
     Ok(is_left)

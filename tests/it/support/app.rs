@@ -107,7 +107,7 @@ impl TestApp {
             tokio::spawn(ops_server);
             tokio::spawn(state.clone().background());
         }
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().pool_idle_timeout(REUSED_WITHIN).build().unwrap();
         let fcm = Arc::new(Recording::new(&fcm::CARRIER.provider));
         let worker = Worker::new(worker_parts(&state, &config, &fcm));
         Self { state, care, database, api, ops, config, fcm, worker, client, servers, _data_dir: data_dir }
@@ -254,7 +254,11 @@ impl Drop for TestApp {
             drop(server.stop(false));
         }
         if !std::thread::panicking() {
-            assert_eq!(self.database.stranded(), 0, "alerts were left sending, or scheduled without a place in the queue");
+            assert_eq!(
+                self.database.stranded(),
+                0,
+                "alerts were left sending, or scheduled without a place in the queue"
+            );
         }
     }
 }
