@@ -6,6 +6,7 @@ use mendline::config::{Config, Vars};
 use mendline::devices::sealed::SealedAddress;
 use mendline::devices::store;
 use mendline::domain::role::Role;
+use mendline::push::web_push::Receiver;
 use mendline::push::{CARRIERS, Carrier};
 use mendline::push_health::store::{ServiceRow, list_services, replace_services};
 use mendline::worker::Worker;
@@ -20,9 +21,9 @@ use crate::support::{Service, Staged, TestApp, seed};
 
 const WHISTLE: (&str, &str) = ("MENDLINE_PIGEON_WHISTLE", "two-low-one-high");
 
-/// The line that the list in `src/push/mod.rs` would have.
+/// The lines that the list in `src/push/mod.rs` would have.
 fn carriers() -> Vec<&'static Carrier> {
-    [CARRIERS, &[&pigeon::CARRIER]].concat()
+    [CARRIERS, &[&pigeon::CARRIER, &pigeon::SUBSCRIBED]].concat()
 }
 
 async fn app_with(base_url: &str) -> TestApp {
@@ -85,11 +86,22 @@ async fn its_addresses_have_their_own_form_and_every_fault_its_field() {
     let (status, problem) = register(&app, &ada, Uuid::new_v4(), json!({ "provider": "owl" })).await;
     assert_eq!((status, &problem["errors"][0]["pointer"]), (400, &json!("/provider")));
     assert!(
-        problem["errors"][0]["detail"].as_str().unwrap().ends_with("expo, pigeon"),
+        problem["errors"][0]["detail"].as_str().unwrap().ends_with("expo, pigeon, pigeon_subscriptions"),
         "{problem}"
     );
     let (status, device) = register(&app, &ada, Uuid::new_v4(), json!({})).await;
     assert_eq!((status, &device["provider"], &device["address_kind"]), (201, &json!("pigeon"), &json!("token")));
+}
+
+#[tokio::test]
+async fn a_subscription_is_registered_with_the_key_that_it_was_made_with() {
+    let app = app_with("http://127.0.0.1:9").await;
+    let clinic = app.stage_clinic().await;
+    let ada = app.stage(clinic, Role::Patient).await;
+    let subscription = json!({ "provider": "pigeon_subscriptions", "keys": Receiver::generate().unwrap().keys() });
+    let (status, device) = register(&app, &ada, Uuid::new_v4(), subscription).await;
+    assert_eq!((status, &device["address_kind"]), (201, &json!("endpoint")), "{device}");
+    assert_eq!(device["vapid_key_id"], app.state.about.vapid_key_ids()[0]);
 }
 
 #[tokio::test]
