@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::vars::Fault;
+
 /// What the names of our own settings begin with.
 const PREFIX: &str = "MENDLINE_";
 /// How much alike two names must be for one to be meant by the other: of four letters one may be wrong.
@@ -33,6 +35,19 @@ pub(super) fn among<'a>(names: impl Iterator<Item = &'a str>, known: &BTreeSet<&
         .filter(|name| name.starts_with(PREFIX) && !known.contains(name) && !is_from_kubernetes(name))
         .map(|name| Stranger { name: name.to_owned(), meant: nearest(name, known) })
         .collect()
+}
+
+/// Faults stop the start before anybody is told of strangers: what each of those most likely means is told with them.
+pub(super) fn hint(mut faults: Vec<Fault>, strangers: &[Stranger]) -> Vec<Fault> {
+    for Stranger { name, meant } in strangers {
+        let Some(variable) = *meant else { continue };
+        let problem = format!("may be meant by {name}, which is no setting");
+        match faults.iter_mut().find(|fault| fault.variable == variable) {
+            Some(fault) => fault.problem = format!("{}; {problem}", fault.problem),
+            None => faults.push(Fault { variable, problem }),
+        }
+    }
+    faults
 }
 
 /// What Kubernetes tells every container about a Service that is called mendline
