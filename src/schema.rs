@@ -181,8 +181,6 @@ diesel::table! {
         label -> Nullable<Text>,
         /// When it was made (wall clock).
         created_at -> Timestamptz,
-        /// When it was revoked (wall clock): nothing is read there from then on.
-        revoked_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -20,6 +20,7 @@ mod scale;
 mod seed;
 mod sink;
 mod treatments;
+mod upkeep;
 
 use clap::{Parser, Subcommand};
 

@@ -79,7 +79,8 @@ const STATEMENTS: [&str; 8] = [
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let lab = Lab::with_buffers(&options.shared_buffers).await?;
     let keys = Keys::load(&lab.config(&[])?)?;
-    let due = (options.rounds + WARM_UP) * BATCH;
+    // Each round settles one claim and has another rescued, which must wait before it is tried again.
+    let due = (options.rounds + WARM_UP) * BATCH * 2;
     let mut few = Side::fill(&lab, &keys, "few", options.few, due).await?;
     let mut many = Side::fill(&lab, &keys, "many", options.many, due).await?;
     for round in 0..options.rounds + WARM_UP {

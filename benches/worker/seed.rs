@@ -7,6 +7,8 @@ use mendline::auth::keys::Keys;
 use mendline::devices::sealed::SealedAddress;
 use uuid::Uuid;
 
+use super::upkeep::Upkeep;
+
 /// A clinic, and `count` patients of it with a login and an FCM device each. Person `n` is the same in all tables.
 pub async fn people(conn: &mut AsyncPgConnection, keys: &Keys, count: usize) -> anyhow::Result<()> {
     conn.batch_execute(&format!(
@@ -60,6 +62,7 @@ pub struct Due {
 /// as autovacuum would.
 pub async fn alerts(conn: &mut AsyncPgConnection, due: Due, future: usize) -> anyhow::Result<()> {
     conn.batch_execute("TRUNCATE alerts, alert_queue, attempts, claims").await?;
+    let upkeep = Upkeep::set_aside(conn).await?;
     diesel::sql_query(
         "INSERT INTO alerts (clinic_id, id, recipient_kind, recipient_id, dedupe_key, category, urgent, due_at,
              next_attempt_at, expires_at, state, plan_revision, superseded, claim_no, tries)
@@ -75,9 +78,7 @@ pub async fn alerts(conn: &mut AsyncPgConnection, due: Due, future: usize) -> an
     .bind::<Int8, _>(due.every.num_microseconds().unwrap_or(0))
     .execute(conn)
     .await?;
-    conn.batch_execute("VACUUM ANALYZE").await?;
-    conn.batch_execute("CHECKPOINT").await?;
-    Ok(())
+    upkeep.catch_up(conn).await
 }
 
 #[derive(diesel::QueryableByName)]

@@ -137,13 +137,17 @@ pub async fn create(tools: Tools<'_>, caller: &Caller, new: NewAppointment) -> R
     tools.db.scoped_under(Scope::Clinic(clinic), Lock::Patient(clinic, new.patient_id), work).await
 }
 
-/// The appointment that the same request made before.
+/// The appointment that the same request made before. Once it was changed, nobody can tell what that asked for.
 async fn there(conn: &mut AsyncPgConnection, wanted: &Appointment) -> Result<Option<Appointment>, AppointmentError> {
     use diesel::OptionalExtension;
     let found = store::find_appointment(conn, wanted.clinic_id, wanted.id).await.optional()?;
-    let of = |one: &Appointment| (one.patient_id, one.kind.clone(), one.created_by);
+    let whose = |one: &Appointment| (one.patient_id, one.kind.clone(), one.created_by);
+    let what = |one: &Appointment| (one.course_id, one.starts_at, one.minutes, one.note.clone());
+    let same = |there: &Appointment| {
+        whose(there) == whose(wanted) && (there.version > wanted.version || what(there) == what(wanted))
+    };
     match found {
-        Some(there) if of(&there) != of(wanted) => Err(AppointmentError::IdTaken),
+        Some(there) if !same(&there) => Err(AppointmentError::IdTaken),
         found => Ok(found),
     }
 }
@@ -204,7 +208,9 @@ fn apply(
             appointment.minutes = edits.minutes.unwrap_or(appointment.minutes);
             appointment.note = edits.note.clone().unwrap_or(appointment.note);
             if edits.date.is_some() || edits.time.is_some() {
-                let shown = appointment.starts_at.with_timezone(&zone).naive_local();
+                // What is absent stays as it was shown, by the clock that the clinic had then.
+                let then: Tz = appointment.time_zone.parse().unwrap_or(zone);
+                let shown = appointment.starts_at.with_timezone(&then).naive_local();
                 let minutes = u16::try_from(shown.num_seconds_from_midnight() / 60).unwrap_or_default();
                 let time = edits.time.or_else(|| DayTime::from_minutes(minutes)).unwrap_or_default();
                 move_to(&mut appointment, zone, instant(zone, edits.date.unwrap_or(shown.date()), time)?, now)?;

@@ -121,3 +121,25 @@ pub async fn update_appointment(conn: &mut AsyncPgConnection, appointment: &Appo
 pub async fn find_zone(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> QueryResult<String> {
     clinics::table.find(clinic_id).select(clinics::time_zone).first(conn).await
 }
+
+/// Calls off what is ahead of a course's sessions; returns their ids.
+pub async fn cancel_sessions(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    course_id: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<Uuid>> {
+    let ahead = appointments::table
+        .filter(appointments::clinic_id.eq(clinic_id).and(appointments::course_id.eq(course_id)))
+        .filter(appointments::status.eq("set").and(appointments::starts_at.gt(now)));
+    diesel::update(ahead)
+        .set((
+            appointments::status.eq("cancelled"),
+            appointments::announced_no.eq(appointments::announced_no + 1),
+            appointments::announced_at.eq(now),
+            appointments::version.eq(appointments::version + 1),
+        ))
+        .returning(appointments::id)
+        .get_results(conn)
+        .await
+}

@@ -16,7 +16,7 @@ use crate::clock::Clocks;
 use crate::db::{Db, Scope};
 use crate::domain::role::Role;
 use crate::protocols::Catalogue;
-use crate::{patients, planning};
+use crate::{calendar, patients, planning};
 
 /// What every way in works with.
 #[derive(Debug, Clone, Copy)]
@@ -215,6 +215,7 @@ pub async fn reset(tools: Tools<'_>, code: &str, password: &str) -> Result<(), R
             }
             store::update_password(conn, user_id, &password_hash).await?;
             store::end_sessions(conn, user_id, None, EndedBecause::Reset, now).await?;
+            calendar::store::delete_feeds_of(conn, user_id, None).await?;
             store::call_back_tokens(conn, user_id, now).await?;
             let memberships = store::list_memberships(conn, user_id).await?;
             let role = memberships.iter().find(|membership| membership.clinic_id == clinic_id);

@@ -12,10 +12,12 @@ const REFRESH: &str = "PT1H";
 pub struct CalendarEvent {
     /// The same for as long as it is about the same thing, whatever becomes of it.
     pub uid: String,
-    /// Grows with every change.
-    pub sequence: u32,
+    /// Grows with every change; absent where nobody counts them.
+    pub sequence: Option<u32>,
     /// What it is called.
     pub title: String,
+    /// The title's language; absent where it is made of several people's words.
+    pub language: Option<&'static str>,
     /// What there is to say, if anything may be said.
     pub text: Option<String>,
     /// When it is.
@@ -36,7 +38,7 @@ pub enum Span {
 }
 
 /// The file, as made at `stamp`.
-pub fn render(name: &str, locale: &str, events: &[CalendarEvent], stamp: DateTime<Utc>) -> anyhow::Result<String> {
+pub fn render(name: &str, events: &[CalendarEvent], stamp: DateTime<Utc>) -> anyhow::Result<String> {
     let mut lines = vec![
         line("BEGIN", "VCALENDAR")?,
         line("VERSION", "2.0")?,
@@ -50,7 +52,7 @@ pub fn render(name: &str, locale: &str, events: &[CalendarEvent], stamp: DateTim
         line("X-PUBLISHED-TTL", REFRESH)?,
     ];
     for event in events {
-        lines.extend(component(event, locale, stamp)?);
+        lines.extend(component(event, stamp)?);
     }
     lines.push(line("END", "VCALENDAR")?);
     let mut file = Writer::new(Vec::new());
@@ -58,22 +60,24 @@ pub fn render(name: &str, locale: &str, events: &[CalendarEvent], stamp: DateTim
     Ok(String::from_utf8(file.into_inner())?)
 }
 
-fn component(
-    event: &CalendarEvent,
-    locale: &str,
-    stamp: DateTime<Utc>,
-) -> Result<Vec<Contentline>, InvalidContentline> {
+fn component(event: &CalendarEvent, stamp: DateTime<Utc>) -> Result<Vec<Contentline>, InvalidContentline> {
     let mut lines = vec![
         line("BEGIN", "VEVENT")?,
         line("UID", &event.uid)?,
         line("DTSTAMP", &instant(stamp))?,
-        line("SEQUENCE", &event.sequence.to_string())?,
         line("CLASS", "PRIVATE")?,
         line("STATUS", if event.cancelled { "CANCELLED" } else { "CONFIRMED" })?,
-        line("SUMMARY", &text(&event.title))?.try_add_param("LANGUAGE", [locale])?,
     ];
+    let title = line("SUMMARY", &text(&event.title))?;
+    lines.push(match event.language {
+        Some(language) => title.try_add_param("LANGUAGE", [language])?,
+        None => title,
+    });
+    if let Some(sequence) = event.sequence {
+        lines.push(line("SEQUENCE", &sequence.to_string())?);
+    }
     if let Some(said) = &event.text {
-        lines.push(line("DESCRIPTION", &text(said))?.try_add_param("LANGUAGE", [locale])?);
+        lines.push(line("DESCRIPTION", &text(said))?);
     }
     match event.span {
         Span::Day(date) => {
@@ -138,10 +142,11 @@ mod tests {
         });
         // Titles come from protocols' files and notes from staff: anything that can be printed, and line breaks.
         let text = "[\\PC\n]{1,200}".prop_filter("says something", |text| !text.trim().is_empty());
-        (0u32..99, text.clone(), proptest::option::of(text), span, any::<bool>()).prop_map(
-            |(sequence, title, text, span, cancelled)| CalendarEvent {
-                uid: format!("{sequence}@mendline"),
-                sequence,
+        (0u32..99, any::<bool>(), text.clone(), proptest::option::of(text), span, any::<bool>()).prop_map(
+            |(number, ours, title, text, span, cancelled)| CalendarEvent {
+                uid: format!("{number}@mendline"),
+                sequence: ours.then_some(number),
+                language: ours.then_some("en"),
                 title,
                 text,
                 span,
@@ -156,14 +161,14 @@ mod tests {
         /// Whatever it says, a parser of somebody else's reads what was meant.
         #[test]
         fn another_parser_reads_every_event_as_it_was_meant(events in proptest::collection::vec(any_event(), 0..6)) {
-            let text = render("Reminder", "en", &events, stamp()).unwrap();
+            let text = render("Reminder", &events, stamp()).unwrap();
             prop_assert!(text.split_terminator("\r\n").all(|line| line.len() <= 75 && !line.contains(['\r', '\n'])));
             let read: Calendar = text.parse().unwrap();
             prop_assert_eq!(read.components.len(), events.len());
             for (event, found) in events.iter().zip(&read.components) {
                 let found = found.as_event().expect("an event");
                 prop_assert_eq!(found.get_uid(), Some(event.uid.as_str()));
-                prop_assert_eq!(found.get_sequence(), Some(event.sequence));
+                prop_assert_eq!(found.get_sequence(), event.sequence);
                 prop_assert_eq!(found.get_summary(), Some(event.title.trim()));
                 prop_assert_eq!(found.get_description(), event.text.as_deref().map(str::trim));
                 prop_assert_eq!(found.get_timestamp(), Some(stamp()));

@@ -13,8 +13,10 @@ use crate::audit::{self, Entry as AuditEntry};
 use crate::auth::extract::Caller;
 use crate::clock::Clocks;
 use crate::domain::agenda::{Entry, When, entries};
+use crate::domain::ids::calendar_entry_id;
+use crate::domain::neutral_text::language;
 use crate::domain::protocol::{ProtocolVersion, Texts};
-use crate::domain::timeline::timeline;
+use crate::domain::timeline::{Conditions, timeline};
 use crate::planning::{self, Person, PlanningError, RunningTreatments};
 use crate::protocols::Catalogue;
 
@@ -39,7 +41,7 @@ pub enum FeedError {
     Query(#[from] diesel::result::Error),
 }
 
-/// Makes a feed; returns it with its token, which is shown this once.
+/// Makes a feed under the patient's lock, or two at once would be one too many; returns it with its token, which is shown this once.
 pub async fn create(
     conn: &mut AsyncPgConnection,
     clocks: &Clocks,
@@ -59,7 +61,6 @@ pub async fn create(
         token_hash: hash.to_vec(),
         label,
         created_at: clocks.wall.now(),
-        revoked_at: None,
     };
     store::insert_feed(conn, &feed).await?;
     let entry = AuditEntry::by(caller, "calendar_feed.create", "calendar_feed", feed.id).about(patient_id);
@@ -75,7 +76,7 @@ pub async fn revoke(
     patient_id: Uuid,
     id: Uuid,
 ) -> diesel::QueryResult<()> {
-    if !store::revoke_feed(conn, caller.clinic_id, patient_id, id, clocks.wall.now()).await? {
+    if !store::delete_feed(conn, caller.clinic_id, patient_id, id).await? {
         return Err(diesel::result::Error::NotFound);
     }
     let entry = AuditEntry::by(caller, "calendar_feed.revoke", "calendar_feed", id).about(patient_id);
@@ -115,13 +116,13 @@ fn plan_events(
     voice: &Voice<'_>,
     now: DateTime<Utc>,
 ) -> Result<Vec<CalendarEvent>, PlanningError> {
-    // The plan's number grows with every change of anything that an entry depends on.
-    let sequence = u32::try_from(person.plan_revision).unwrap_or(0);
+    let plans = treatments.plans(person)?;
+    let flags = Conditions::flags_of(plans.iter().map(|laid| laid.plan().conditions));
     let mut events = Vec::new();
-    for laid in treatments.plans(person)? {
+    for laid in plans {
         let plan = laid.plan();
         let texts = plan.version.texts_for(&[voice.locale], false);
-        for entry in entries(&plan, &timeline(&plan), &laid.follows) {
+        for entry in entries(&plan, &timeline(&plan), &laid.follows, &flags) {
             let span = match entry.when {
                 When::On(date) => Span::Day(date),
                 When::At(at) => Span::Moment(at),
@@ -132,9 +133,12 @@ fn plan_events(
             };
             if !over {
                 events.push(CalendarEvent {
-                    uid: format!("{}-{}@mendline", plan.treatment, entry.name()),
-                    sequence,
+                    // The item's key would tell what the title must not.
+                    uid: format!("{}@mendline", calendar_entry_id(plan.treatment, entry.name())),
+                    // A file that is fetched anew as a whole needs none, and a plan counts what changes no entry.
+                    sequence: None,
                     title: voice.title(plan.version, texts, &entry),
+                    language: (!voice.details).then_some(language(voice.locale)),
                     text: None,
                     span,
                     cancelled: false,
@@ -163,8 +167,9 @@ impl Voice<'_> {
         let kind = date.kind.parse().map_err(anyhow::Error::msg)?;
         Ok(CalendarEvent {
             uid: format!("{}@mendline", date.id),
-            sequence: u32::try_from(date.version - 1).unwrap_or(0),
+            sequence: Some(u32::try_from(date.version - 1).unwrap_or(0)),
             title: self.words.date(kind, self.details).to_owned(),
+            language: Some(language(self.locale)),
             text: date.note.filter(|_| self.details),
             span: Span::Busy(date.starts_at, date.minutes),
             cancelled: date.status == "cancelled",

@@ -15,8 +15,7 @@ use super::{document, token};
 use crate::app::State;
 use crate::auth::extract::{ClientAddress, PatientCaller};
 use crate::body::{Faults, OptionalBody};
-use crate::db::Scope;
-use crate::domain::neutral_text::language;
+use crate::db::{Lock, Scope};
 use crate::error::{ApiError, Conflict};
 use crate::paging::List;
 use crate::preconditions::{IfNoneMatch, computed_tag};
@@ -74,7 +73,8 @@ pub async fn create_calendar_feed(
     let create = async |conn: &mut AsyncPgConnection| {
         Ok::<_, ApiError>(feed::create(conn, &state.clocks, &caller, patient, label.clone()).await?)
     };
-    let (feed, token) = state.db.scoped(Scope::Clinic(caller.clinic_id), create).await?;
+    let lock = Lock::Patient(caller.clinic_id, patient);
+    let (feed, token) = state.db.scoped_under(Scope::Clinic(caller.clinic_id), lock, create).await?;
     let url = format!("{}/v1/calendar/{token}.ics", state.public_url.trim_end_matches('/'));
     let mut response = HttpResponse::Created();
     Ok(response.insert_header((header::CACHE_CONTROL, "no-store")).json(FeedView::new(feed, Some(url))))
@@ -127,9 +127,9 @@ pub async fn read_calendar(
         Ok::<_, ApiError>(feed::events(conn, &state.protocols, &reader, state.clocks.care.now()).await?)
     };
     let events = state.db.scoped(Scope::Clinic(reader.clinic_id), read).await?;
-    let (name, locale) = (Words::of(&reader.locale).reminder, language(&reader.locale));
+    let name = Words::of(&reader.locale).reminder;
     // The stamp is left out of the tag: it is when the file was made, not what it says.
-    let render = |stamp| document::render(name, locale, &events, stamp).map_err(ApiError::Internal);
+    let render = |stamp| document::render(name, &events, stamp).map_err(ApiError::Internal);
     let tag = computed_tag(&[&render(DateTime::UNIX_EPOCH)?]);
     let file = render(wall)?;
     let mut response = known.not_modified(&tag).unwrap_or_else(|| {

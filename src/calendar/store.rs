@@ -25,11 +25,9 @@ pub struct CalendarFeed {
     pub label: Option<String>,
     /// When it was made (wall clock).
     pub created_at: DateTime<Utc>,
-    /// When it was revoked (wall clock).
-    pub revoked_at: Option<DateTime<Utc>>,
 }
 
-/// The live feeds of a patient, the oldest first.
+/// The feeds of a patient, the oldest first.
 pub async fn list_feeds(
     conn: &mut AsyncPgConnection,
     clinic_id: Uuid,
@@ -37,7 +35,6 @@ pub async fn list_feeds(
 ) -> QueryResult<Vec<CalendarFeed>> {
     calendar_feeds::table
         .filter(calendar_feeds::clinic_id.eq(clinic_id).and(calendar_feeds::patient_id.eq(patient_id)))
-        .filter(calendar_feeds::revoked_at.is_null())
         .order((calendar_feeds::created_at, calendar_feeds::id))
         .select(CalendarFeed::as_select())
         .load(conn)
@@ -50,18 +47,28 @@ pub async fn insert_feed(conn: &mut AsyncPgConnection, feed: &CalendarFeed) -> Q
     Ok(())
 }
 
-/// Revokes a patient's feed; `false` if there is no such live one.
-pub async fn revoke_feed(
+/// Removes a patient's feed; `false` if there is no such one.
+pub async fn delete_feed(
     conn: &mut AsyncPgConnection,
     clinic_id: Uuid,
     patient_id: Uuid,
     id: Uuid,
-    now: DateTime<Utc>,
 ) -> QueryResult<bool> {
-    let live = calendar_feeds::table
-        .find((clinic_id, id))
-        .filter(calendar_feeds::patient_id.eq(patient_id).and(calendar_feeds::revoked_at.is_null()));
-    Ok(diesel::update(live).set(calendar_feeds::revoked_at.eq(Some(now))).execute(conn).await? == 1)
+    let feed = calendar_feeds::table.find((clinic_id, id)).filter(calendar_feeds::patient_id.eq(patient_id));
+    Ok(diesel::delete(feed).execute(conn).await? == 1)
+}
+
+/// Removes every feed that a login made, at one clinic or at all: whoever has their addresses reads nothing from then on.
+pub async fn delete_feeds_of(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+    clinic_id: Option<Uuid>,
+) -> QueryResult<usize> {
+    let made = diesel::delete(calendar_feeds::table.filter(calendar_feeds::user_id.eq(user_id)));
+    match clinic_id {
+        Some(clinic) => made.filter(calendar_feeds::clinic_id.eq(clinic)).execute(conn).await,
+        None => made.execute(conn).await,
+    }
 }
 
 /// Whose feed an address is, and how it is to be put into words.
@@ -77,7 +84,7 @@ pub struct Reader {
     pub show_details: Option<bool>,
 }
 
-/// The live feed with this hash, as long as its login is still the patient's.
+/// The feed with this hash, as long as its login is still the patient's.
 pub async fn find_reader(conn: &mut AsyncPgConnection, hash: &[u8; 32]) -> QueryResult<Option<Reader>> {
     calendar_feeds::table
         .inner_join(users::table.on(users::id.eq(calendar_feeds::user_id)))
@@ -88,7 +95,7 @@ pub async fn find_reader(conn: &mut AsyncPgConnection, hash: &[u8; 32]) -> Query
                 .and(patients::user_id.eq(calendar_feeds::user_id.nullable()))),
         )
         .left_join(notification_preferences::table.on(notification_preferences::user_id.eq(calendar_feeds::user_id)))
-        .filter(calendar_feeds::token_hash.eq(hash.as_slice()).and(calendar_feeds::revoked_at.is_null()))
+        .filter(calendar_feeds::token_hash.eq(hash.as_slice()))
         .select((
             calendar_feeds::clinic_id,
             calendar_feeds::patient_id,

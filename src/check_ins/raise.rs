@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
-use chrono::{DateTime, Timelike, Utc};
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
-use super::store::{CheckIn, Manner};
+use super::store::CheckIn;
 use super::submit::SubmitError;
-use crate::domain::flag::Status;
-use crate::domain::local_time::ZoneHistory;
-use crate::domain::protocol::{DayTime, Level};
-use crate::domain::reminders::QuietHours;
+use crate::domain::flag::{Status, is_news};
+use crate::domain::protocol::Level;
 use crate::domain::triage::RaisedFlag;
 use crate::escalation;
 use crate::flags::store::{self, Flag, FlagEvent};
@@ -36,8 +33,8 @@ pub(super) fn waits_for_somebody(flag: &Flag) -> bool {
     flag.status == Status::Open.as_str() && level(flag).is_urgent()
 }
 
-/// Opens a flag for each rule that fired, or confirms the one that is open already. Returns those that are news: opened,
-/// or at a higher level than before.
+/// Opens a flag for each rule that fired, or confirms the one that is there. Returns those that are news: opened for the
+/// first time or anew.
 pub(super) async fn raise(
     conn: &mut AsyncPgConnection,
     tools: Tools<'_>,
@@ -51,7 +48,13 @@ pub(super) async fn raise(
         let before = there.iter().find(|flag| flag.rule == raised.rule && flag.episode == raised.episode);
         let (flag, kind) = match before {
             None => (opened(tools, check_in, raised), "opened"),
-            Some(before) => confirmed(before, raised.level, now),
+            Some(before) => {
+                let known_at = match waits_for_somebody(before) {
+                    true => escalation::store::find_last_told(conn, before.clinic_id, before.id).await?,
+                    false => before.contacted_at.max(before.acknowledged_at),
+                };
+                confirmed(before, check_in, raised.level, known_at)
+            }
         };
         match before {
             None => store::insert_flag(conn, &flag).await?,
@@ -98,16 +101,25 @@ fn opened(tools: Tools<'_>, check_in: &CheckIn, raised: &RaisedFlag) -> Flag {
     }
 }
 
-/// The flag after one more report. One that rises is open again: what was seen was something lesser.
-fn confirmed(before: &Flag, level: Level, now: DateTime<Utc>) -> (Flag, &'static str) {
+/// The flag after one more report. It is open anew if the report is worse than the flag was, or if it is urgent and staff
+/// have known of it since `known_at`, long ago: they dealt with it, or the last of them were told and nobody looked.
+fn confirmed(
+    before: &Flag,
+    check_in: &CheckIn,
+    reported: Level,
+    known_at: Option<DateTime<Utc>>,
+) -> (Flag, &'static str) {
     let mut flag = before.clone();
-    flag.last_reported_at = now;
+    flag.last_reported_at = check_in.received_at;
     flag.version += 1;
-    if before.level.parse::<Level>().is_ok_and(|had| had >= level) {
+    let is_news = known_at.is_some_and(|known_at| is_news(known_at, check_in.recorded_at));
+    if reported <= level(before) && !(reported.is_urgent() && is_news) {
         return (flag, "reported");
     }
-    level.as_str().clone_into(&mut flag.level);
+    reported.max(level(before)).as_str().clone_into(&mut flag.level);
     Status::Open.as_str().clone_into(&mut flag.status);
+    // One message tells of all that this report raised.
+    flag.check_in_id = check_in.id;
     flag.acknowledged_at = None;
     flag.opening += 1;
     (flag, "raised")
@@ -120,25 +132,13 @@ pub(super) async fn tell(
     tools: Tools<'_>,
     check_in: &CheckIn,
     news: &[Flag],
-    manner: &Manner,
 ) -> Result<(), SubmitError> {
     let now = check_in.received_at;
     let Some(flag) = news.iter().max_by_key(|flag| (level(flag), std::cmp::Reverse(&flag.rule))) else { return Ok(()) };
     if level(flag).is_urgent() {
         escalation::begin(conn, tools.clocks, flag.clinic_id, flag.id, now).await?;
     } else {
-        escalation::tell_once(conn, flag.clinic_id, flag.id, waking(manner, now)?, now).await?;
+        escalation::tell_once(conn, flag.clinic_id, flag.id, now).await?;
     }
     Ok(())
-}
-
-/// Now, or the end of the clinic's quiet hours by the clinic's clock.
-fn waking(manner: &Manner, now: DateTime<Utc>) -> Result<DateTime<Utc>, SubmitError> {
-    let zone = manner.time_zone.parse().context("the clinic's time zone is unknown")?;
-    let time = |at: chrono::NaiveTime| {
-        let minutes = at.num_seconds_from_midnight() / 60;
-        u16::try_from(minutes).ok().and_then(DayTime::from_minutes).unwrap_or(DayTime::START)
-    };
-    let quiet = QuietHours { from: time(manner.quiet_from), to: time(manner.quiet_to) };
-    Ok(quiet.after(&ZoneHistory::fixed(zone), now))
 }

@@ -1,7 +1,8 @@
 //! SQL over `check_ins`, and how a clinic wants its patients answered. The clinic is always the first thing asked for.
 
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Jsonb, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
@@ -42,21 +43,33 @@ pub async fn find_check_in(conn: &mut AsyncPgConnection, clinic_id: Uuid, id: Uu
     check_ins::table.find((clinic_id, id)).select(CheckIn::as_select()).first(conn).await.optional()
 }
 
-/// The answers of the last check-in of a treatment that was recorded before this moment.
+#[derive(QueryableByName)]
+struct Before {
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    symptoms: Option<Value>,
+}
+
+/// What was last said of each symptom of a treatment before this moment: a check-in need not answer everything, and what
+/// it leaves out has not become better.
 pub async fn find_symptoms_before(
     conn: &mut AsyncPgConnection,
     clinic_id: Uuid,
     treatment_id: Uuid,
     recorded_at: DateTime<Utc>,
 ) -> QueryResult<Option<Value>> {
-    check_ins::table
-        .filter(check_ins::clinic_id.eq(clinic_id).and(check_ins::treatment_id.eq(treatment_id)))
-        .filter(check_ins::recorded_at.lt(recorded_at))
-        .order((check_ins::recorded_at.desc(), check_ins::id.desc()))
-        .select(check_ins::symptoms)
-        .first(conn)
-        .await
-        .optional()
+    let said: Before = diesel::sql_query(
+        "SELECT jsonb_object_agg(said.field, said.answer) AS symptoms
+           FROM (SELECT DISTINCT ON (s.field) s.field, s.answer
+                   FROM check_ins AS c, jsonb_each(c.symptoms) AS s (field, answer)
+                  WHERE c.clinic_id = $1 AND c.treatment_id = $2 AND c.recorded_at < $3
+                  ORDER BY s.field, c.recorded_at DESC, c.id DESC) AS said",
+    )
+    .bind::<SqlUuid, _>(clinic_id)
+    .bind::<SqlUuid, _>(treatment_id)
+    .bind::<Timestamptz, _>(recorded_at)
+    .get_result(conn)
+    .await?;
+    Ok(said.symptoms)
 }
 
 /// Adds a check-in; `false` if its id is in use at this clinic.
@@ -114,12 +127,6 @@ pub struct Manner {
     pub contact_line: Option<String>,
     /// Whom to turn to while the clinic is closed.
     pub out_of_hours_text: Option<String>,
-    /// IANA zone of the clinic.
-    pub time_zone: String,
-    /// Local time from which what is not urgent waits.
-    pub quiet_from: NaiveTime,
-    /// Local time until which it waits.
-    pub quiet_to: NaiveTime,
     /// Language of the clinic.
     pub clinic_locale: String,
     /// Language of whoever asks.
@@ -147,9 +154,6 @@ pub async fn find_manner(conn: &mut AsyncPgConnection, clinic_id: Uuid, user_id:
             clinics::emergency_line,
             clinics::contact_line,
             clinics::out_of_hours_text,
-            clinics::time_zone,
-            clinics::quiet_from,
-            clinics::quiet_to,
             clinics::locale,
             users::locale,
         ))

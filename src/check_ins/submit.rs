@@ -143,6 +143,6 @@ async fn take(
     }
     let raised = found.map(|found| found.flags).unwrap_or_default();
     let news = raise::raise(conn, tools, &check_in, &there, &raised).await?;
-    raise::tell(conn, tools, &check_in, &news, manner).await?;
+    raise::tell(conn, tools, &check_in, &news).await?;
     Ok(check_in)
 }

@@ -14,6 +14,7 @@ use crate::db::Scope;
 use crate::domain::preferences::{day_time, stored_time};
 use crate::domain::protocol::DayTime;
 use crate::error::ApiError;
+use crate::escalation::store as escalations;
 use crate::preconditions::{IfMatch, version_header};
 
 /// No step of an escalation comes later than this, in minutes: a day.
@@ -184,6 +185,8 @@ pub async fn update_clinic(
             }
             after.version += 1;
             store::update_clinic(conn, clinic_id, &after).await?;
+            // What already waits is looked at again: the new figures may say that a step is due.
+            escalations::hasten(conn, clinic_id, state.clocks.care.now()).await?;
             audit::record(conn, &state.clocks, Entry::by(&caller, "clinic.update", "clinic", clinic_id)).await?;
             Ok(after)
         })

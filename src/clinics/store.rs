@@ -60,7 +60,7 @@ pub async fn find_clinic(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> Query
 
 /// One clinic, locked until the transaction ends.
 pub async fn lock_clinic(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> QueryResult<Clinic> {
-    clinics::table.find(clinic_id).for_update().select(Clinic::as_select()).first(conn).await
+    clinics::table.find(clinic_id).for_no_key_update().select(Clinic::as_select()).first(conn).await
 }
 
 /// Writes what an edit changed.

@@ -6,6 +6,7 @@ use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use super::store::{self, Course};
+use crate::appointments;
 use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::db::{DbError, Lock, Scope};
@@ -101,7 +102,7 @@ pub async fn create(tools: Tools<'_>, caller: &Caller, new: NewCourse) -> Result
         let person = planning::locked(conn, clinic, new.patient_id).await?;
         let course = draft(tools, caller, &person.default_protocol, &new, now)?;
         if !store::insert_course(conn, &course).await? {
-            return replayed(conn, &course).await;
+            return replayed(conn, clinic, &new).await;
         }
         store::count(conn, clinic, Some(course.id)).await?;
         // A plan does not depend on a course without sessions.
@@ -113,12 +114,18 @@ pub async fn create(tools: Tools<'_>, caller: &Caller, new: NewCourse) -> Result
 }
 
 /// The id is in use by the same request sent again or by something else, or another course is open.
-async fn replayed(conn: &mut AsyncPgConnection, wanted: &Course) -> Result<Uuid, CourseError> {
-    match store::find_with_sessions(conn, wanted.clinic_id, wanted.id).await? {
+async fn replayed(conn: &mut AsyncPgConnection, clinic_id: Uuid, new: &NewCourse) -> Result<Uuid, CourseError> {
+    match store::find_with_sessions(conn, clinic_id, new.id).await? {
         None => Err(CourseError::OpenThere),
-        Some((there, _)) if (there.patient_id, &there.area) == (wanted.patient_id, &wanted.area) => Ok(there.id),
+        Some((there, _)) if is_same(&there, new) => Ok(there.id),
         Some(_) => Err(CourseError::IdTaken),
     }
+}
+
+/// Whether the course is what the request asked for. Once it was changed, nobody can tell what that was.
+fn is_same(there: &Course, new: &NewCourse) -> bool {
+    let asked = || edited(there.clone(), &new.plan).is_ok_and(|asked| asked == *there);
+    (there.patient_id, &there.area) == (new.patient_id, &new.area) && (there.version > 1 || asked())
 }
 
 fn draft(
@@ -194,9 +201,18 @@ pub async fn change(
         let Some(after) = apply(tools, before, &change, now)? else { return Ok(()) };
         store::update_course(conn, &after).await?;
         store::count(conn, clinic, Some(id)).await?;
-        person.replan(conn, tools.catalogue, now).await?;
         let entry = Entry::by(caller, change.action(), "course", id).about(patient_id);
         audit::record(conn, tools.clocks, entry).await?;
+        let mut person = person;
+        if after.ended_at.is_some() {
+            for appointment in appointments::store::cancel_sessions(conn, clinic, id, now).await? {
+                let entry = Entry::by(caller, "appointment.cancel", "appointment", appointment).about(patient_id);
+                audit::record(conn, tools.clocks, entry).await?;
+            }
+            // Read again, so that the plan knows that they were called off.
+            person = planning::locked(conn, clinic, patient_id).await?;
+        }
+        person.replan(conn, tools.catalogue, now).await?;
         Ok(())
     };
     tools.db.scoped(Scope::Clinic(clinic), work).await

@@ -6,8 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::appointment::AppointmentKind;
 use super::course::WhatFollows;
 use super::local_time::day;
-use super::protocol::{Actor, Item, Kind, Window};
-use super::timeline::{LaidOut, Plan, Timeline};
+use super::protocol::{Actor, DayTime, Item, Kind, Window};
+use super::timeline::{Conditions, LaidOut, Plan, Timeline};
 
 /// When an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,11 +36,17 @@ impl Entry<'_> {
     }
 }
 
-/// The entries of a laid-out treatment, in the protocol's order. What an open flag keeps back is left out.
-pub fn entries<'a>(plan: &Plan<'a>, laid: &Timeline<'a>, follows: &WhatFollows<'_>) -> Vec<Entry<'a>> {
+/// The entries of a laid-out treatment, in the protocol's order. What an open flag of the person keeps back is left out;
+/// what one kept back until it was resolved is entered from there on. `flags` are those of all the person's treatments.
+pub fn entries<'a>(
+    plan: &Plan<'a>,
+    laid: &Timeline<'a>,
+    follows: &WhatFollows<'_>,
+    flags: &Conditions,
+) -> Vec<Entry<'a>> {
     let mut entries: Vec<Entry<'a>> = Vec::new();
     for laid in laid.items.iter().filter(|laid| laid.item.actor == Actor::Patient && !laid.skipped) {
-        let Some(when) = when(plan, laid, follows) else { continue };
+        let Some(when) = when(plan, laid, follows, flags) else { continue };
         let ends_with = |entry: &&mut Entry<'a>| entry.kind == Kind::Restriction && entry.when == when;
         match entries.iter_mut().find(ends_with) {
             Some(entry) if laid.item.kind == Kind::Restriction => entry.items.push(laid.item),
@@ -50,19 +56,27 @@ pub fn entries<'a>(plan: &Plan<'a>, laid: &Timeline<'a>, follows: &WhatFollows<'
     entries
 }
 
-fn when(plan: &Plan<'_>, laid: &LaidOut<'_>, follows: &WhatFollows<'_>) -> Option<When> {
+fn when(plan: &Plan<'_>, laid: &LaidOut<'_>, follows: &WhatFollows<'_>, flags: &Conditions) -> Option<When> {
     let item = laid.item;
-    let told_on = || When::On(told_on(plan, laid));
-    let kept_back = item.hold_on_flag && plan.conditions.released(laid.open_at) != Some(laid.open_at);
+    let told_on = || {
+        let wanted = told_on(plan, laid);
+        if !item.hold_on_flag {
+            return Some(When::On(wanted));
+        }
+        let nominal = plan.zones.instant_on(wanted, DayTime::START).max(laid.open_at);
+        let free = flags.released(nominal)?;
+        let over = free > nominal && laid.close_at.is_some_and(|close| free >= close);
+        (!over).then(|| When::On(wanted.max(plan.zones.date(free))))
+    };
     let arranged = |kind| follows.is_arranged(kind, laid.open_at);
     match item.kind {
         Kind::Restriction => laid.close_at.map(When::At),
-        Kind::Milestone => (!kept_back).then(told_on),
+        Kind::Milestone => told_on(),
         Kind::Session => {
             let needless = follows.continued || follows.over || arranged(AppointmentKind::Session);
-            (!kept_back && !needless).then(told_on)
+            (!needless).then(told_on).flatten()
         }
-        Kind::FollowUp => (!kept_back && !arranged(AppointmentKind::FollowUp)).then(told_on),
+        Kind::FollowUp => (!arranged(AppointmentKind::FollowUp)).then(told_on).flatten(),
         _ => None,
     }
 }
@@ -81,7 +95,7 @@ mod tests {
     use super::*;
     use crate::domain::local_time::ZoneHistory;
     use crate::domain::protocol::{ProtocolVersion, builtin, sample};
-    use crate::domain::timeline::{Conditions, Hold, Overrides, timeline};
+    use crate::domain::timeline::{Hold, Overrides, timeline};
     use chrono::TimeDelta;
     use chrono_tz::Europe;
     use proptest::prelude::*;
@@ -111,7 +125,7 @@ mod tests {
             conditions: &conditions,
         };
         let laid = timeline(&plan);
-        check(entries(&plan, &laid, follows))
+        check(entries(&plan, &laid, follows, &conditions))
     }
 
     fn names(entries: &[Entry<'_>], kind: Kind) -> Vec<String> {
@@ -128,6 +142,24 @@ mod tests {
         assert_eq!(sessions(vec![], WhatFollows { over: true, ..WhatFollows::default() }), 0);
         assert_eq!(sessions(vec![], WhatFollows { continued: true, ..WhatFollows::default() }), 0);
         assert_eq!(sessions(vec![Hold { from: t0(), to: None }], WhatFollows::default()), 0);
+    }
+
+    #[test]
+    fn what_a_flag_kept_back_is_entered_from_the_day_on_which_it_is_free() {
+        let version = builtin().unwrap()[0].version.as_ref();
+        let session = |holds: Vec<Hold>| {
+            with(version, t0(), holds, &WhatFollows::default(), |entries| {
+                entries.iter().find(|entry| entry.name() == "next_session").map(|entry| entry.when)
+            })
+        };
+        let date = |date: &str| Some(When::On(date.parse().unwrap()));
+        let flag = |from: i64, to: i64| {
+            vec![Hold { from: t0() + TimeDelta::days(from), to: Some(t0() + TimeDelta::days(to)) }]
+        };
+        assert_eq!(session(vec![]), date("2026-06-29"));
+        assert_eq!(session(flag(2, 5)), date("2026-06-29"), "resolved long before");
+        assert_eq!(session(flag(27, 30)), date("2026-07-01"), "resolved after its day had come");
+        assert_eq!(session(flag(29, 30)), date("2026-06-29"), "raised when it had been told");
     }
 
     #[test]

@@ -186,8 +186,9 @@ impl Appointment {
 }
 
 impl Moment {
-    /// Quiet hours put it off to their end, also what was due before `now` if now is night. Where that would be too late, a
-    /// date that changed is told at once, since a push at night is better than a journey for nothing; a reminder is left out.
+    /// Quiet hours put it off to their end, also what was due before `now` if now is night. Where that would be too late, what
+    /// was arranged is told at once, since a push at night is better than a journey for nothing or none; a reminder is left
+    /// out.
     fn kept_quiet(&self, preferences: &Preferences, zones: &ZoneHistory, now: DateTime<Utc>) -> (DateTime<Utc>, Fate) {
         let awake = |at| preferences.quiet.map_or(at, |quiet| quiet.after(zones, at));
         let mut due_at = awake(self.at);
@@ -196,7 +197,7 @@ impl Moment {
         }
         if !is_expired(due_at, self.expires_at) {
             (due_at, Fate::Due)
-        } else if matches!(self.told, Told::Moved | Told::Cancelled) {
+        } else if matches!(self.told, Told::Set | Told::Moved | Told::Cancelled) {
             (self.at, Fate::Due)
         } else {
             (self.at, Fate::Suppressed)

@@ -1,7 +1,7 @@
 //! A course: when its next session is due, and what has been arranged for the time after one. How its prompts are told is
 //! `reminders.rs`.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::appointment::{Appointment, AppointmentKind};
@@ -99,6 +99,9 @@ fn days(duration: IsoDuration) -> i32 {
     i32::try_from(duration.delta().num_days()).unwrap_or(i32::MAX)
 }
 
+/// A look so long before its prompt is the one that the prompt asks for.
+const LOOKED_AT_BEFORE: TimeDelta = TimeDelta::days(7);
+
 /// What has been arranged for the time after a treatment.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WhatFollows<'a> {
@@ -113,22 +116,25 @@ pub struct WhatFollows<'a> {
 }
 
 impl WhatFollows<'_> {
-    /// Whether an appointment of this kind is set for `at` or later: whoever has one needs no prompt to make one. Once it is
-    /// over without a treatment it excuses nobody any more.
+    /// Whether an appointment of this kind is set for `at` or later: whoever has one needs no prompt to make one. A session's
+    /// that is over without a treatment excuses nobody any more; whoever came for a look up to a week earlier has had it.
     pub fn is_arranged(&self, kind: AppointmentKind, at: DateTime<Utc>) -> bool {
         let ours = |appointment: &Appointment| match (appointment.course_id, self.course_id) {
             (Some(theirs), Some(ours)) => theirs == ours,
             _ => true,
         };
+        let since = match kind {
+            AppointmentKind::Session => at,
+            AppointmentKind::FollowUp => at - LOOKED_AT_BEFORE,
+        };
         let set = self.appointments.iter().filter(|appointment| appointment.is_set && appointment.kind == kind);
-        set.filter(|appointment| ours(appointment)).any(|appointment| appointment.starts_at >= at)
+        set.filter(|appointment| ours(appointment)).any(|appointment| appointment.starts_at >= since)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::TimeDelta;
     use proptest::prelude::*;
 
     const USUAL: Spacing = Spacing { min_days: 28, max_days: 42 };
@@ -174,7 +180,10 @@ mod tests {
         assert!(!arranged(set.clone(), Some(3), session));
         assert!(!arranged(set.clone(), Some(2), follow_up));
         assert!(!arranged(Appointment { is_set: false, ..set.clone() }, Some(2), session));
-        assert!(!arranged(Appointment { starts_at: at - TimeDelta::seconds(1), ..set }, Some(2), session));
+        assert!(!arranged(Appointment { starts_at: at - TimeDelta::seconds(1), ..set.clone() }, Some(2), session));
+        let look = |before| Appointment { kind: follow_up, starts_at: at - before, ..set.clone() };
+        assert!(arranged(look(TimeDelta::days(7)), Some(2), follow_up), "a look that was had is not asked for");
+        assert!(!arranged(look(TimeDelta::days(8)), Some(2), follow_up));
     }
 
     proptest! {

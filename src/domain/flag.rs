@@ -5,6 +5,7 @@
 //!   ^----------+-------------+   reopened
 //! ```
 
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::escalation::Step;
@@ -15,9 +16,10 @@ pub fn staff_alert_key(flag: Uuid, opening: i32, step: Step) -> String {
     format!("f:{flag}:{opening}:{step}")
 }
 
-/// The name under which the patient is told once that nobody can be reached about a flag.
-pub fn unreached_alert_key(flag: Uuid) -> String {
-    format!("f:{flag}:unreached")
+/// The name under which the patient is told once that nobody can be reached, since a flag was opened for the `opening`-th
+/// time.
+pub fn unreached_alert_key(flag: Uuid, opening: i32) -> String {
+    format!("f:{flag}:{opening}:unreached")
 }
 
 /// Every name under which staff may be owed an alert about a flag since it was last opened.
@@ -25,9 +27,20 @@ pub fn staff_alert_keys(flag: Uuid, opening: i32) -> Vec<String> {
     Step::ALL.iter().map(|step| staff_alert_key(flag, opening, *step)).collect()
 }
 
-/// The same with the name under which the patient is.
+/// Every name under which staff or the patient may be owed an alert about a flag, however often it was opened: whoever sees
+/// it has seen it.
 pub fn alert_keys(flag: Uuid, opening: i32) -> Vec<String> {
-    staff_alert_keys(flag, opening).into_iter().chain([unreached_alert_key(flag)]).collect()
+    let of = |opening| staff_alert_keys(flag, opening).into_iter().chain([unreached_alert_key(flag, opening)]);
+    (1..=opening).flat_map(of).collect()
+}
+
+/// For so long an urgent report counts as the one that staff know of. A later one must be seen anew: whoever still has a
+/// fever days after the clinic was told is not being looked after.
+pub const KNOWN_FOR: TimeDelta = TimeDelta::hours(4);
+
+/// Whether an urgent report of `reported_at` is more than staff know who last dealt with it, or were last told, at `known_at`.
+pub fn is_news(known_at: DateTime<Utc>, reported_at: DateTime<Utc>) -> bool {
+    reported_at >= known_at + KNOWN_FOR
 }
 
 word_enum! {

@@ -17,6 +17,11 @@ pub fn delivery_id(alert: Uuid, device: Uuid) -> Uuid {
     Uuid::new_v5(&alert, device.as_bytes())
 }
 
+/// The id of a treatment's entry in a calendar: it stays where the entry moves, and does not say what it is about.
+pub fn calendar_entry_id(treatment: Uuid, name: &str) -> Uuid {
+    Uuid::new_v5(&treatment, format!("calendar\u{1f}{name}").as_bytes())
+}
+
 /// The id of a built-in protocol version: the same on every installation.
 pub fn builtin_version_id(key: &str, version: i32) -> Uuid {
     Uuid::new_v5(&NAMESPACE, format!("protocol\u{1f}{key}\u{1f}{version}").as_bytes())

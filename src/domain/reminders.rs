@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::course::WhatFollows;
 use super::local_time::{ZoneHistory, day};
 use super::protocol::{DayTime, Item, Kind, Reminder};
-use super::timeline::{Conditions, Hold, Plan, timeline};
+use super::timeline::{Conditions, Plan, timeline};
 use super::words::word_enum;
 
 mod place;
@@ -227,10 +227,7 @@ fn plan<W: Witness>(
     now: DateTime<Utc>,
     witness: &mut W,
 ) -> Vec<Owed> {
-    // A flag on any treatment holds session prompts and results back, not only one on the same treatment.
-    let mut holds: Vec<Hold> = treatments.iter().flat_map(|t| t.plan.conditions.holds.iter().copied()).collect();
-    holds.sort_by_key(|hold| hold.from);
-    let flags = Conditions { holds, ..Conditions::default() };
+    let flags = Conditions::flags_of(treatments.iter().map(|treatment| treatment.plan.conditions));
     let mut candidates = Vec::with_capacity(64);
     for treatment in treatments {
         let laid = timeline(&treatment.plan);

@@ -15,7 +15,7 @@ pub struct Context<'a> {
     pub performed_at: DateTime<Utc>,
     /// When the symptoms were observed.
     pub recorded_at: DateTime<Utc>,
-    /// The check-in before this one on the same treatment.
+    /// What was last said of each symptom before this check-in, if anything.
     pub previous: Option<&'a Symptoms>,
     /// How many flags of each rule have been resolved on this treatment: one that comes back is a new episode.
     pub resolved: &'a BTreeMap<String, i32>,

@@ -38,15 +38,15 @@ pub async fn begin(
     take(conn, clocks, &situation, now, &next, now).await
 }
 
-/// Tells those who come first of a flag that can wait, and nobody else later.
+/// Tells those who come first of a flag that can wait for the clinic's morning, and nobody else later.
 pub async fn tell_once(
     conn: &mut AsyncPgConnection,
     clinic_id: Uuid,
     flag_id: Uuid,
-    due_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> QueryResult<()> {
     let situation = store::find_situation(conn, clinic_id, flag_id).await?;
+    let due_at = situation.waking(now);
     let staff = store::list_staff(conn, clinic_id, situation.treatment_id).await?;
     for colleague in Step::Treating.audience(&staff) {
         let owed = to_staff(&situation, Step::Treating, false, due_at);
@@ -122,7 +122,7 @@ async fn take(
         events.push(event("unreached", None));
         if situation.patient_has_login {
             let to = Recipient { clinic_id, kind: RecipientKind::Patient, id: situation.patient_id };
-            let key = unreached_alert_key(flag_id);
+            let key = unreached_alert_key(flag_id, situation.opening);
             queue::enqueue(conn, to, &owed(situation, "service", key, true, now, URGENT_LASTS), now).await?;
         }
     }

@@ -1,14 +1,17 @@
 //! SQL over `escalations`, and what a step must know of the flag, the clinic and its staff. The clinic is always the first
 //! thing asked for; only who looks for what is due asks across clinics.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Time, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
 use crate::domain::escalation::{Colleague, Figures, Move};
+use crate::domain::local_time::ZoneHistory;
+use crate::domain::preferences::day_time;
+use crate::domain::reminders::QuietHours;
 use crate::schema::{escalations, flags};
 
 /// A flag that waits, as far as its escalation asks.
@@ -30,6 +33,9 @@ pub struct Situation {
     pub patient_has_login: bool,
     clinicians_minutes: i32,
     administrators_minutes: i32,
+    time_zone: String,
+    quiet_from: NaiveTime,
+    quiet_to: NaiveTime,
 }
 
 impl Situation {
@@ -38,6 +44,13 @@ impl Situation {
         let minutes = |minutes: i32| TimeDelta::minutes(i64::from(minutes));
         Figures { clinicians: minutes(self.clinicians_minutes), administrators: minutes(self.administrators_minutes) }
     }
+
+    /// `now`, or the end of the clinic's quiet hours by the clinic's clock.
+    pub fn waking(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let quiet = QuietHours { from: day_time(self.quiet_from), to: day_time(self.quiet_to) };
+        // A zone that this build does not know keeps nobody waiting.
+        self.time_zone.parse().map_or(now, |zone| quiet.after(&ZoneHistory::fixed(zone), now))
+    }
 }
 
 hot_query! {
@@ -45,12 +58,13 @@ hot_query! {
         clinic: Uuid as SqlUuid,
         flag: Uuid as SqlUuid,
     }
-    returns (SqlUuid, SqlUuid, SqlUuid, SqlUuid, Int4, Bool, Bool, Int4, Int4);
+    returns (SqlUuid, SqlUuid, SqlUuid, SqlUuid, Int4, Bool, Bool, Int4, Int4, Text, Time, Time);
     "SELECT f.clinic_id, f.id, f.treatment_id, f.patient_id, f.opening,
             EXISTS (SELECT 1 FROM flags AS other
                      WHERE other.clinic_id = f.clinic_id AND other.check_in_id = f.check_in_id
                        AND other.status = 'open' AND other.level IN ('urgent', 'emergency')),
-            p.user_id IS NOT NULL, c.escalate_clinicians_minutes, c.escalate_administrators_minutes
+            p.user_id IS NOT NULL, c.escalate_clinicians_minutes, c.escalate_administrators_minutes,
+            c.time_zone, c.quiet_from, c.quiet_to
        FROM flags AS f
        JOIN clinics AS c ON c.id = f.clinic_id
        JOIN patients AS p ON p.clinic_id = f.clinic_id AND p.id = f.patient_id
@@ -133,6 +147,28 @@ pub async fn lock_due(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> Query
         .first(conn)
         .await
         .optional()
+}
+
+/// When the last who could be told of a flag were; `None` while somebody is still to be told.
+pub async fn find_last_told(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    flag_id: Uuid,
+) -> QueryResult<Option<DateTime<Utc>>> {
+    escalations::table
+        .find((clinic_id, flag_id))
+        .filter(escalations::wake_at.is_null())
+        .select(escalations::told_at)
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// Has a clinic's escalations looked at again at once: its figures have changed.
+pub async fn hasten(conn: &mut AsyncPgConnection, clinic_id: Uuid, now: DateTime<Utc>) -> QueryResult<()> {
+    let later = escalations::clinic_id.eq(clinic_id).and(escalations::wake_at.gt(now));
+    diesel::update(escalations::table.filter(later)).set(escalations::wake_at.eq(now)).execute(conn).await?;
+    Ok(())
 }
 
 /// When the next step of any clinic is to be looked at.

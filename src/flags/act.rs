@@ -78,8 +78,8 @@ pub async fn act(
             store::insert_events(conn, &events(tools, caller, &before, status, deed, now)).await?;
             if status == Status::Open {
                 withdraw(conn, &before, now).await?;
-            } else if after == Status::Open && is_urgent(&before) {
-                escalation::begin(conn, tools.clocks, clinic, id, now).await?;
+            } else if after == Status::Open {
+                tell(conn, tools, &before, now).await?;
             }
             if status == Status::Resolved || after == Status::Resolved {
                 person.replan(conn, tools.catalogue, now).await?;
@@ -184,6 +184,16 @@ async fn withdraw(conn: &mut AsyncPgConnection, flag: &Flag, now: DateTime<Utc>)
         return Ok(());
     }
     Ok(escalation::end(conn, flag.clinic_id, flag.check_in_id, flag.patient_id, now).await?)
+}
+
+/// Staff are told anew of a flag that was opened again, as when it was raised.
+async fn tell(conn: &mut AsyncPgConnection, tools: Tools<'_>, flag: &Flag, now: DateTime<Utc>) -> Result<(), ActError> {
+    if is_urgent(flag) {
+        escalation::begin(conn, tools.clocks, flag.clinic_id, flag.id, now).await?;
+    } else {
+        escalation::tell_once(conn, flag.clinic_id, flag.id, now).await?;
+    }
+    Ok(())
 }
 
 fn is_urgent(flag: &Flag) -> bool {

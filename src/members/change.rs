@@ -10,6 +10,7 @@ use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::auth::store::{self as logins, EndedBecause, NewResetCode};
 use crate::auth::{Auth, codes};
+use crate::calendar;
 use crate::clock::Clocks;
 use crate::db::{Db, DbError, Scope};
 use crate::domain::role::Role;
@@ -106,6 +107,7 @@ pub async fn remove(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, id: 
             let now = clocks.wall.now();
             store::delete_member(conn, clinic_id, id, now).await?;
             patients::store::delete_link(conn, clinic_id, member.user_id).await?;
+            calendar::store::delete_feeds_of(conn, member.user_id, Some(clinic_id)).await?;
             logins::end_sessions(conn, member.user_id, Some(clinic_id), EndedBecause::Removed, now).await?;
             logins::call_back_tokens(conn, member.user_id, now).await?;
             audit::record(conn, clocks, Entry::by(caller, "member.delete", "member", id)).await?;

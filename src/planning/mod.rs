@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use chrono::{DateTime, NaiveTime, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
@@ -24,7 +24,8 @@ use crate::db::{Db, DbError};
 use crate::domain::appointment::{Appointment, reminders};
 use crate::domain::compliance::Outcome;
 use crate::domain::local_time::ZoneHistory;
-use crate::domain::protocol::{DayTime, ProtocolVersion};
+use crate::domain::preferences::day_time;
+use crate::domain::protocol::ProtocolVersion;
 use crate::domain::reminders::{Category, Fate, Preferences, QuietHours, owed};
 use crate::domain::tally::Tally;
 use crate::failpoint::failpoint;
@@ -286,9 +287,4 @@ pub(crate) fn zones(names: &[String], valid_from: &[DateTime<Utc>]) -> anyhow::R
         .collect::<Result<_, chrono_tz::ParseError>>()
         .context("a stored time zone is unknown")?;
     ZoneHistory::from_rows(rows).context("a patient without a time zone")
-}
-
-fn day_time(time: NaiveTime) -> DayTime {
-    let minutes = time.num_seconds_from_midnight() / 60;
-    u16::try_from(minutes).ok().and_then(DayTime::from_minutes).unwrap_or(DayTime::START)
 }

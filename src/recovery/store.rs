@@ -95,6 +95,7 @@ macro_rules! recovery_sql {
                          array_agg(d.ended ORDER BY d.decided_at, d.id) AS ended,
                          array_agg(d.decided_at ORDER BY d.decided_at, d.id) AS at
                     FROM condition_decisions AS d WHERE d.clinic_id = t.clinic_id AND d.treatment_id = t.id
+                     AND d.decided_at >= coalesce(t.moved_at, '-infinity')
               ) AS d ON true
               LEFT JOIN LATERAL (
                   SELECT array_agg(z.zone ORDER BY z.valid_from) AS zones,

@@ -126,6 +126,27 @@ async fn a_moved_one_is_reminded_of_anew_and_a_cancelled_one_not_at_all() {
 }
 
 #[tokio::test]
+async fn what_is_set_in_the_evening_for_the_morning_is_told_before_it() {
+    let scene = Scene::new().await;
+    scene.app.care.set(utc("2026-02-02T20:45:00Z"));
+    let made = set(&scene, json!({ "date": "2026-02-03", "time": "07:30" })).await;
+    assert_eq!(owed(&scene, &made).await, told(&[("set:1", "2026-02-02T20:45:00Z")]));
+    let later = set(&scene, json!({ "date": "2026-02-03", "time": "17:00" })).await;
+    assert_eq!(owed(&scene, &later).await[0], told(&[("set:1", "2026-02-03T07:00:00Z")])[0], "that can wait");
+}
+
+#[tokio::test]
+async fn another_day_keeps_the_time_that_was_shown_where_the_clinics_zone_was_corrected() {
+    let scene = Scene::new().await;
+    scene.app.sql("UPDATE clinics SET time_zone = 'UTC'").await;
+    let made = set(&scene, json!({})).await;
+    assert_eq!((&made["starts_at"], &made["time_zone"]), (&json!("2026-02-05T10:30:00Z"), &json!("UTC")));
+    scene.app.sql("UPDATE clinics SET time_zone = 'Europe/Berlin'").await;
+    let moved = edit(&scene, &made, "\"1\"", json!({ "date": "2026-02-06" })).await.expect(200);
+    assert_eq!((&moved["starts_at"], &moved["time_zone"]), (&json!("2026-02-06T09:30:00Z"), &json!("Europe/Berlin")));
+}
+
+#[tokio::test]
 async fn whoever_does_not_want_to_hear_of_it_is_not_told() {
     let scene = Scene::new().await;
     let made = set(&scene, json!({})).await;
@@ -190,10 +211,12 @@ async fn what_cannot_be_is_refused_with_a_pointer_and_a_repeated_request_sets_no
     let id = json!({ "id": Uuid::new_v4() });
     let first = set(&scene, id.clone()).await;
     assert_eq!(set(&scene, id.clone()).await, first);
-    let mut other = id.clone();
-    other["kind"] = json!("session");
-    let taken = scene.app.post("/v1/appointments", &scene.clinician.token, body(&scene, other)).await;
-    assert_eq!(taken.problem(409), "id_taken");
+    for (field, value) in [("kind", "session"), ("date", "2026-02-06"), ("time", "10:31"), ("note", "Ring twice")] {
+        let mut other = id.clone();
+        other[field] = json!(value);
+        let taken = scene.app.post("/v1/appointments", &scene.clinician.token, body(&scene, other)).await;
+        assert_eq!(taken.problem(409), "id_taken", "{field}");
+    }
     assert_eq!(edit(&scene, &first, "\"7\"", json!({ "minutes": 15 })).await.problem(412), "precondition_failed");
     let unread = scene.app.patch(&path(&first), &scene.clinician.token, json!({})).await;
     assert_eq!(unread.problem(428), "precondition_required");

@@ -251,6 +251,16 @@ async fn what_rises_is_judged_against_the_check_in_before() {
 }
 
 #[tokio::test]
+async fn what_a_check_in_leaves_out_has_not_become_better() {
+    let scene = Scene::after(hours(48)).await;
+    scene.report(json!({ "redness": 1, "pain": 0 })).await;
+    scene.app.advance(hours(2)).await;
+    assert_eq!(scene.report(json!({ "itching": 1 })).await["triage"]["level"], "none");
+    scene.app.advance(hours(2)).await;
+    assert_eq!(scene.report(json!({ "redness": 2, "pain": 1 })).await["triage"]["level"], "urgent");
+}
+
+#[tokio::test]
 async fn hot_skin_on_the_first_day_is_looked_at_again_in_four_hours() {
     let scene = Scene::after(hours(3)).await;
     let answer = scene.report(json!({ "redness": 3 })).await;

@@ -6,12 +6,13 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use mendline::domain::role::Role;
 use mendline::schema::audit;
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::check_ins::Scene;
-use crate::support::seed;
 use crate::support::treatments::utc;
+use crate::support::{seed, send};
 
 /// Treated at noon of 2 February.
 fn on(day: i64) -> DateTime<Utc> {
@@ -53,6 +54,20 @@ async fn until(scene: &Scene) -> Option<DateTime<Utc>> {
         assert_eq!(alert, until, "what is owed follows in the same breath");
     }
     until
+}
+
+#[tokio::test]
+async fn what_was_decided_of_other_days_ends_nothing_once_the_treatment_is_moved() {
+    let scene = Scene::new().await;
+    scene.app.advance(TimeDelta::days(8)).await;
+    decide(&scene, true).await;
+    assert_eq!(until(&scene).await, Some(on(8)));
+    let path = format!("/v1/treatments/{}", scene.treatment);
+    let request = scene.app.request(Method::PATCH, &path, &scene.clinician.token).header("if-match", "*");
+    send(request.json(&json!({ "performed_at": on(3) }))).await.expect(200);
+    let guidance = format!("{path}/guidance?topic=retinoids");
+    let guidance = scene.app.get(&guidance, &scene.patient.token).await.expect(200);
+    assert_eq!(guidance["not_yet"][0]["until"], json!(on(17)), "the cap");
 }
 
 #[tokio::test]

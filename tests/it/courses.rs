@@ -214,7 +214,17 @@ async fn a_course_that_was_ended_prompts_for_nothing_and_cannot_be_edited() {
     assert_eq!(case.app.delete(&path, &case.clinician.token).await.problem(409), "conflict");
     assert_eq!(case.edit(&course, "\"2\"", json!({ "planned_sessions": 5 })).await.problem(409), "conflict");
     let other = case.course(json!({})).await;
+    let session = json!({
+        "patient_id": case.patient.caller.patient_id, "kind": "session", "course_id": other, "time": "10:30",
+        "date": (case.app.care.now() + TimeDelta::days(30)).date_naive(),
+    });
+    let session = case.app.post("/v1/appointments", &case.clinician.token, session).await.expect(201);
     assert_eq!(case.app.delete(&format!("/v1/courses/{other}"), &case.clinician.token).await.status, 204);
+    let session = format!("/v1/appointments/{}", session["id"].as_str().unwrap());
+    let session = case.app.get(&session, &case.patient.token).await.expect(200);
+    assert_eq!((&session["status"], &session["version"]), (&json!("cancelled"), &json!(2)), "nobody comes in vain");
+    let told = seed::alerts(&case.app).await.into_iter().find(|row| row.dedupe_key.ends_with("cancelled:2"));
+    assert_eq!(told.map(|row| row.state), Some("scheduled".to_owned()));
     assert_eq!(case.app.delete(&format!("/v1/courses/{other}"), &case.clinician.token).await.status, 204);
 }
 
@@ -225,7 +235,11 @@ async fn one_course_of_an_area_is_open_and_a_repeated_request_makes_none() {
     let first = case.plan(json!({ "id": id })).await.expect(201);
     assert_eq!(case.plan(json!({ "id": id })).await.expect(201), first);
     assert_eq!(case.plan(json!({})).await.problem(409), "conflict");
-    assert_eq!(case.plan(json!({ "id": id, "area": "neck" })).await.problem(409), "id_taken");
+    for other in [json!({ "area": "neck" }), json!({ "planned_sessions": 6 }), json!({ "notes": "Forehead first" })] {
+        let mut other = other;
+        other["id"] = json!(id);
+        assert_eq!(case.plan(other.clone()).await.problem(409), "id_taken", "{other}");
+    }
     case.plan(json!({ "area": "neck" })).await.expect(201);
     let list = case.app.get("/v1/courses?open=true&limit=1", &case.patient.token).await.expect(200);
     let cursor = list["next_cursor"].as_str().unwrap();

@@ -90,6 +90,54 @@ async fn an_act_needs_no_body_and_may_name_the_version_it_was_made_on() {
 }
 
 #[tokio::test]
+async fn an_urgent_report_long_after_it_was_seen_or_told_in_vain_must_be_seen_anew() {
+    let scene = Scene::after(hours(30)).await;
+    let clinicians_phone = phone(&scene.app, &scene.clinician).await;
+    let fever = json!({ "temperature": { "value": 39, "unit": "celsius" } });
+    let told = async || {
+        scene.app.drain_worker().await;
+        scene.pushed(clinicians_phone).len()
+    };
+    let first = flag_of(&scene.report(fever.clone()).await);
+    assert_eq!(told().await, 1);
+    scene.act(&first, "acknowledge", json!({})).await.expect(200);
+    scene.app.advance(hours(3)).await;
+    assert_eq!(flag_of(&scene.report(fever.clone()).await)["status"], "acknowledged");
+    assert_eq!(told().await, 1, "they know");
+    scene.app.advance(hours(1)).await;
+    let again = flag_of(&scene.report(fever.clone()).await);
+    assert_eq!((&again["id"], &again["status"]), (&first["id"], &json!("open")));
+    assert_eq!(told().await, 2);
+    // Nobody looks: all are told, in vain, and the patient reports once more the next day.
+    scene.app.advance(hours(2)).await;
+    let before = told().await;
+    assert_eq!(flag_of(&scene.report(fever.clone()).await)["status"], "open");
+    assert_eq!(told().await, before);
+    scene.app.advance(hours(20)).await;
+    scene.report(fever).await;
+    assert_eq!(told().await, before + 1);
+    let seen = scene.act(&first, "acknowledge", json!({})).await.expect(200);
+    assert_eq!(
+        kinds(&seen).into_iter().filter(|kind| *kind != "escalated").collect::<Vec<_>>(),
+        ["opened", "acknowledged", "reported", "raised", "reported", "raised", "acknowledged"]
+    );
+    let left = scene.alerts("f:").await.into_iter().filter(|row| row.state == "scheduled");
+    assert_eq!(left.count(), 0, "whoever sees it has seen it");
+}
+
+#[tokio::test]
+async fn whoever_treats_the_patient_hears_of_a_flag_that_was_opened_again() {
+    let scene = Scene::after(hours(30)).await;
+    let clinicians_phone = phone(&scene.app, &scene.clinician).await;
+    let flag = flag_of(&scene.report(json!({ "pain": 2 })).await);
+    for act in ["acknowledge", "resolve", "reopen"] {
+        scene.act(&flag, act, json!({})).await.expect(200);
+        scene.app.drain_worker().await;
+    }
+    assert_eq!(scene.pushed(clinicians_phone).len(), 1, "it was seen before it was sent");
+}
+
+#[tokio::test]
 async fn what_is_reported_again_keeps_its_flag_until_it_is_resolved_and_then_opens_the_next() {
     let scene = Scene::after(hours(30)).await;
     let clinicians_phone = phone(&scene.app, &scene.clinician).await;

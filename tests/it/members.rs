@@ -133,6 +133,9 @@ async fn a_code_from_the_clinic_sets_a_forgotten_password_once_and_ends_every_se
     let (app, clinic) = start().await;
     let patient = app.patient_of(&clinic).await;
     let elsewhere = app.log_in(&patient).await;
+    let feed = app.post("/v1/me/calendar-feeds", &patient.token, json!({})).await.expect(201)["url"].clone();
+    let feed = feed.as_str().unwrap().strip_prefix(app.state.public_url.trim_end_matches('/')).unwrap();
+    app.get(feed, "").await.expect(200);
     let codes = format!("{}/reset-code", path(&patient));
     let void = app.post(&codes, &clinic.admin.token, json!({})).await.expect(201)["code"].clone();
     let issued = app.post(&codes, &clinic.admin.token, json!({})).await;
@@ -146,6 +149,7 @@ async fn a_code_from_the_clinic_sets_a_forgotten_password_once_and_ends_every_se
     assert_eq!(reset(&code, "too short").await.expect(422)["errors"][0]["pointer"], "/password");
     reset(&code, new_password).await.expect(204);
     reset(&code, new_password).await.expect(422);
+    assert_eq!(app.get(feed, "").await.problem(404), "not_found", "whoever has the address has nothing");
     for session in [&patient, &elsewhere] {
         app.get("/v1/me", &session.token).await.expect(401);
         refresh(&app, session).await.expect(401);

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text, Timestamptz};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel::sql_types::{BigInt, Timestamptz};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use mendline::alerts::queue::{AttemptRow, Batch, Claim, Owed, Settlement};
 use mendline::alerts::store::Reader;
 use mendline::auth::keys::Keys;
@@ -12,6 +12,7 @@ use mendline::schema::clinics;
 use uuid::Uuid;
 
 use super::super::seed;
+use super::super::upkeep::Upkeep;
 use super::owed;
 
 /// Alerts of one person: about as many as one treatment owes over its six weeks.
@@ -74,9 +75,7 @@ pub async fn alerts(
 ) -> anyhow::Result<Population> {
     let people = (2 * future / EACH).max(1);
     seed::people(conn, keys, people).await?;
-    // Keys and indexes are made once the rows are there, or ten million rows would take an hour.
-    let indexes = Indexes::drop(conn).await?;
-    conn.batch_execute("ALTER TABLE alerts DISABLE TRIGGER USER").await?;
+    let upkeep = Upkeep::set_aside(conn).await?;
     diesel::sql_query(format!(
         "INSERT INTO alerts (clinic_id, id, recipient_kind, recipient_id, dedupe_key, category, urgent, due_at,
              next_attempt_at, expires_at, state, plan_revision, superseded, claim_no, tries, sent_at, finalized_at)
@@ -97,19 +96,22 @@ pub async fn alerts(
     .bind::<BigInt, _>(i64::try_from(due)?)
     .execute(conn)
     .await?;
-    indexes.restore(conn).await?;
-    // The queue would be the slowest of all, alert by alert.
-    conn.batch_execute(
-        "INSERT INTO alert_queue (at, clinic_id, alert_id)
-         SELECT next_attempt_at, clinic_id, id FROM alerts WHERE state = 'scheduled';
-         ALTER TABLE alerts ENABLE TRIGGER USER;",
-    )
-    .await?;
-    conn.batch_execute("VACUUM ANALYZE").await?;
-    conn.batch_execute("CHECKPOINT").await?;
+    upkeep.catch_up(conn).await?;
+    keep_keys_in_memory(conn).await?;
     let clinic = clinics::table.select(clinics::id).get_result(conn).await?;
     let ids = numbered(conn, people).await?;
     Ok(Population { clinic, ids })
+}
+
+/// Every delivery asks for a few keys of alerts, anywhere among all: in a database that has been running for days they are
+/// in its cache. One that was filled a moment ago has the last pages that were written there.
+async fn keep_keys_in_memory(conn: &mut AsyncPgConnection) -> anyhow::Result<()> {
+    conn.batch_execute(
+        "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off;
+         SELECT count(*) FROM (SELECT clinic_id, id FROM alerts ORDER BY clinic_id, id OFFSET 0) AS keys; COMMIT",
+    )
+    .await?;
+    Ok(())
 }
 
 #[derive(QueryableByName)]
@@ -124,45 +126,6 @@ async fn numbered(conn: &mut AsyncPgConnection, people: usize) -> anyhow::Result
     let sql = "SELECT md5('patient' || n)::uuid AS id, md5('user' || n)::uuid AS user_id FROM generate_series(1, $1) AS n ORDER BY n";
     let rows: Vec<Id> = diesel::sql_query(sql).bind::<BigInt, _>(i64::try_from(people)?).load(conn).await?;
     Ok(rows.into_iter().map(|row| (row.id, row.user_id)).collect())
-}
-
-/// The table's keys and indexes, as statements that make them anew.
-struct Indexes(Vec<String>);
-
-#[derive(QueryableByName)]
-struct Definition {
-    #[diesel(sql_type = Text)]
-    remove: String,
-    #[diesel(sql_type = Text)]
-    make: String,
-}
-
-impl Indexes {
-    async fn drop(conn: &mut AsyncPgConnection) -> anyhow::Result<Self> {
-        let definitions: Vec<Definition> = diesel::sql_query(
-            "SELECT format('ALTER TABLE alerts DROP CONSTRAINT %I', conname) AS remove,
-                    format('ALTER TABLE alerts ADD CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)) AS make
-               FROM pg_constraint WHERE conrelid = 'alerts'::regclass AND contype IN ('p', 'u', 'f')
-             UNION ALL
-             SELECT format('DROP INDEX %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid)
-               FROM pg_index AS i LEFT JOIN pg_constraint AS c ON c.conindid = i.indexrelid AND c.conrelid = i.indrelid
-              WHERE i.indrelid = 'alerts'::regclass AND c.oid IS NULL",
-        )
-        .load(conn)
-        .await?;
-        for definition in &definitions {
-            conn.batch_execute(&definition.remove).await?;
-        }
-        Ok(Self(definitions.into_iter().map(|definition| definition.make).collect()))
-    }
-
-    async fn restore(self, conn: &mut AsyncPgConnection) -> anyhow::Result<()> {
-        conn.batch_execute("SET maintenance_work_mem = '1GB'").await?;
-        for make in self.0 {
-            conn.batch_execute(&make).await?;
-        }
-        Ok(())
-    }
 }
 
 /// What the worker would write of one claim whose alerts all were sent, to one device each.

@@ -6,6 +6,7 @@ use crate::domain::appointment::{Appointment, AppointmentKind};
 use crate::domain::course::Spacing;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{ProtocolVersion, builtin, sample};
+use crate::domain::timeline::Hold;
 use crate::domain::timeline::{Excuse, Overrides};
 use chrono_tz::{Africa, America, Asia, Australia, Europe, Pacific, Tz};
 use proptest::prelude::*;

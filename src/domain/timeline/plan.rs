@@ -80,6 +80,13 @@ pub struct Hold {
 }
 
 impl Conditions {
+    /// The flags of all the person's treatments: one on any of them holds session prompts and results back.
+    pub fn flags_of<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut holds: Vec<Hold> = all.into_iter().flat_map(|conditions| conditions.holds.iter().copied()).collect();
+        holds.sort_by_key(|hold| hold.from);
+        Self { holds, ..Self::default() }
+    }
+
     /// `at`, or the end of the flags that were open then; `None` while one still is.
     pub fn released(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut at = at;

@@ -109,6 +109,7 @@ macro_rules! running_sql {
                      array_agg(d.ended ORDER BY d.decided_at, d.id) AS ended,
                      array_agg(d.decided_at ORDER BY d.decided_at, d.id) AS at
                 FROM condition_decisions AS d WHERE d.clinic_id = t.clinic_id AND d.treatment_id = t.id
+                 AND d.decided_at >= coalesce(t.moved_at, '-infinity')
           ) AS d ON true
           LEFT JOIN courses AS c ON c.clinic_id = t.clinic_id AND c.id = t.course_id
          ORDER BY t.performed_at, t.id"
