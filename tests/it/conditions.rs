@@ -62,6 +62,7 @@ async fn what_was_decided_of_other_days_ends_nothing_once_the_treatment_is_moved
     scene.app.advance(TimeDelta::days(8)).await;
     decide(&scene, true).await;
     assert_eq!(until(&scene).await, Some(on(8)));
+    scene.app.advance(TimeDelta::hours(1)).await;
     let path = format!("/v1/treatments/{}", scene.treatment);
     let request = scene.app.request(Method::PATCH, &path, &scene.clinician.token).header("if-match", "*");
     send(request.json(&json!({ "performed_at": on(3) }))).await.expect(200);
