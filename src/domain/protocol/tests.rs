@@ -43,6 +43,11 @@ fn each_rule_of_validation_has_its_fault() {
         ("offset = \"PT1H\", from_day = 3", "offset = \"PT4H\", from_day = 3", "a reminder outside its window"),
         ("offset = \"PT1H\", from_day = 3", "offset = \"PT1H\", from_day = 2", "a reminder outside its window"),
         ("basis = \"elapsed\", to = \"PT72H\"", "basis = \"elapsed\"", "a restriction needs a bound or a cap"),
+        (
+            "basis = \"elapsed\", to = \"PT72H\"",
+            "basis = \"elapsed\", from = \"PT1H\", to = \"PT72H\"",
+            "begins with the treatment",
+        ),
         ("to = \"PT4H\" }\nsoft = { to = \"PT48H\" }", "to = \"PT55H\" }", "must not score"),
         (
             "basis = \"elapsed\", to = \"PT4H\" }\nsoft = { to = \"PT48H\" }",

@@ -106,6 +106,15 @@ impl Check<'_> {
         } else if needs_window && item.window.is_some() && !bounded {
             self.fault("window", format!("a {} needs an end", item.kind));
         }
+        let begins_later = match &item.window {
+            Some(Window::Elapsed { from, .. } | Window::Condition { from, .. }) => !from.delta().is_zero(),
+            Some(Window::LocalDay { from_day, .. }) => *from_day != 0,
+            None => false,
+        };
+        if item.kind == Kind::Restriction && begins_later {
+            // Whoever asks "may I yet?" is answered with one that runs or one that is over, and must not take silence for yes.
+            self.fault("window", "a restriction begins with the treatment");
+        }
         match (item.kind, &item.recurrence) {
             (Kind::Routine | Kind::CheckIn, None) => self.fault("", format!("a {} needs a recurrence", item.kind)),
             (Kind::Routine | Kind::CheckIn, Some(_)) | (_, None) => {}
