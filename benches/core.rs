@@ -15,7 +15,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use mendline::domain::closing::{ClosingWeights, DoneWeights, shares};
 use mendline::domain::local_time::ZoneHistory;
 use mendline::domain::protocol::{builtin, builtin_files, load};
-use mendline::domain::reminders::{Preferences, RunningTreatment, owed};
+use mendline::domain::reminders::{History, Preferences, RunningTreatment, owed};
 use mendline::domain::timeline::{Conditions, Overrides, Plan, timeline};
 use uuid::Uuid;
 
@@ -47,7 +47,7 @@ fn core(criterion: &mut Criterion) {
             course_continued: false,
         };
         let preferences = Preferences::default();
-        bencher.iter(|| owed(Uuid::from_u128(8), black_box(&[running]), &preferences, performed_at));
+        bencher.iter(|| owed(Uuid::from_u128(8), black_box(&[running]), &preferences, &History::default(), performed_at));
     });
 
     let weights = ClosingWeights::of(version);

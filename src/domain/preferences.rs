@@ -6,11 +6,9 @@ use std::collections::BTreeSet;
 use chrono::{NaiveTime, Timelike};
 
 use super::protocol::DayTime;
-use super::reminders::{Category, Preferences, QuietHours};
+use super::reminders::{Category, DEFAULT_DAILY_CAP, Preferences, QuietHours};
 use super::words::word_enum;
 
-/// Reminders a day for whoever did not choose.
-pub const DEFAULT_DAILY_CAP: i32 = 4;
 /// The most reminders a day that can be chosen: one an hour.
 pub const MAX_DAILY_CAP: i32 = 24;
 
@@ -50,7 +48,7 @@ impl Default for Choices {
             preferred_time: None,
             off: BTreeSet::new(),
             show_details: false,
-            daily_cap: DEFAULT_DAILY_CAP,
+            daily_cap: i32::from(DEFAULT_DAILY_CAP),
             zone_mode: ZoneMode::Device,
             paused: false,
         }

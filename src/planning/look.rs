@@ -8,7 +8,7 @@ use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use super::{Input, Person, PlanningError, RunningTreatments, store};
-use crate::domain::reminders::{RunningTreatment, Story, owed, stories};
+use crate::domain::reminders::{History, RunningTreatment, Story, owed, stories};
 use crate::domain::timeline::Overrides;
 use crate::protocols::Catalogue;
 
@@ -32,7 +32,7 @@ impl Person {
     /// Keys of what these treatments owe as far as all but the time goes: what a plan made at `at` with all that is known
     /// today would hold.
     pub fn owed_at(&self, treatments: &RunningTreatments, at: DateTime<Utc>) -> BTreeSet<String> {
-        self.with_inputs(treatments, |running| owed(self.patient_id, running, &self.preferences, at))
+        self.with_inputs(treatments, |running| owed(self.patient_id, running, &self.preferences, &self.history, at))
             .into_iter()
             .map(|alert| alert.dedupe_key)
             .collect()
@@ -40,7 +40,7 @@ impl Person {
 
     /// The story of everything that these treatments have a reminder for, as a plan made at `at` would tell it.
     pub fn stories(&self, treatments: &RunningTreatments, at: DateTime<Utc>) -> Vec<Story> {
-        self.with_inputs(treatments, |running| stories(self.patient_id, running, &self.preferences, at))
+        self.with_inputs(treatments, |running| stories(self.patient_id, running, &self.preferences, &History::default(), at))
     }
 
     fn with_inputs<T>(&self, treatments: &RunningTreatments, work: impl FnOnce(&[RunningTreatment<'_>]) -> T) -> T {

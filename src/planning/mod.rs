@@ -23,7 +23,7 @@ use crate::db::{Db, DbError};
 use crate::domain::compliance::Outcome;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{DayTime, ProtocolVersion};
-use crate::domain::reminders::{Category, Fate, Preferences, QuietHours, owed};
+use crate::domain::reminders::{Category, Fate, History, Preferences, QuietHours, owed};
 use crate::domain::tally::Tally;
 use crate::domain::timeline::{Conditions, Hold, Overrides};
 use crate::failpoint::failpoint;
@@ -101,6 +101,8 @@ pub struct Person {
     pub zones: ZoneHistory,
     /// What the person wants to be told, and when.
     pub preferences: Preferences,
+    /// What the person was told, and what they asked to hear later.
+    pub history: History,
     /// The clinic's default protocol.
     pub default_protocol: String,
     /// The number of the plan that this transaction makes.
@@ -200,7 +202,9 @@ impl Person {
                 quiet: Some(QuietHours { from: day_time(row.quiet_from), to: day_time(row.quiet_to) }),
                 off: row.categories_off.iter().filter_map(|word| word.parse::<Category>().ok()).collect(),
                 paused: row.paused,
+                ..Preferences::default()
             },
+            history: History::default(),
             default_protocol: row.default_protocol,
             plan_revision: row.plan_revision,
         })
@@ -254,7 +258,7 @@ impl Person {
         let treatments: Vec<_> = inputs.iter().map(|input| input.running(self, &overrides)).collect();
         let versions: BTreeMap<Uuid, Uuid> =
             inputs.iter().map(|input| (input.row.id, input.row.protocol_version_id)).collect();
-        owed(self.patient_id, &treatments, &self.preferences, now)
+        owed(self.patient_id, &treatments, &self.preferences, &self.history, now)
             .into_iter()
             .map(|owed| queue::Owed {
                 protocol_version_id: versions.get(&owed.treatment_id).copied(),
@@ -270,7 +274,7 @@ impl Person {
                 expires_at: owed.expires_at,
                 state: match owed.fate {
                     Fate::Due => PlannedState::Scheduled,
-                    Fate::Suppressed => PlannedState::Suppressed,
+                    Fate::Merged { .. } | Fate::Suppressed(_) => PlannedState::Suppressed,
                 },
                 dedupe_key: owed.dedupe_key,
             })

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::body::Faults;
-use crate::domain::preferences::{Choices, DEFAULT_DAILY_CAP, MAX_DAILY_CAP, ZoneMode, stored_time};
+use crate::domain::preferences::{Choices, MAX_DAILY_CAP, ZoneMode, stored_time};
 use crate::domain::protocol::DayTime;
-use crate::domain::reminders::{Category, QuietHours};
+use crate::domain::reminders::{Category, DEFAULT_DAILY_CAP, QuietHours};
 
 /// The body of `put_notification_preferences`. What is absent is as for whoever never chose.
 #[derive(Debug, Deserialize)]
@@ -35,7 +35,7 @@ struct QuietFields {
 impl PreferencesFields {
     /// Checks the values.
     pub fn read(self, faults: &mut Faults) -> Choices {
-        let daily_cap = self.daily_cap.unwrap_or(DEFAULT_DAILY_CAP);
+        let daily_cap = self.daily_cap.unwrap_or(i32::from(DEFAULT_DAILY_CAP));
         if !(1..=MAX_DAILY_CAP).contains(&daily_cap) {
             faults.push("/daily_cap", format!("must be 1 to {MAX_DAILY_CAP}"));
         }

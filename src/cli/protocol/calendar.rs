@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::local_time::{ZoneHistory, day_index};
 use crate::domain::protocol::{Item, Kind, ProtocolVersion, Texts};
-use crate::domain::reminders::{Fate, Preferences, RunningTreatment, owed};
+use crate::domain::reminders::{Fate, History, Preferences, RunningTreatment, Unsaid, owed};
 use crate::domain::timeline::{Conditions, Overrides, Plan, Timeline, timeline};
 
 /// The timeline of a treatment that ended at `performed_at`, for a patient in `zone` who reports nothing.
@@ -104,11 +104,17 @@ impl Page<'_> {
             checked_in_on: &nothing.1,
             course_continued: false,
         };
-        for alert in owed(Uuid::nil(), &[running], &Preferences::default(), self.performed_at) {
+        for alert in owed(Uuid::nil(), &[running], &Preferences::default(), &History::default(), self.performed_at) {
             let Some(item) = self.version.item(&alert.item_key) else { continue };
             let name = item.reminder_of(alert.seq).and_then(|reminder| reminder.text.as_deref());
             let Some(text) = self.version.alert_text(self.texts, &item.key, name) else { continue };
-            let unsent = if alert.fate == Fate::Suppressed { " (not sent: quiet hours outlast it)" } else { "" };
+            let unsent = match alert.fate {
+                Fate::Due => "",
+                Fate::Merged { .. } => " (told with the next one)",
+                Fate::Suppressed(Unsaid::QuietHours) => " (not sent: quiet hours outlast it)",
+                Fate::Suppressed(Unsaid::MinimumGap) => " (not sent: too close to another)",
+                Fate::Suppressed(Unsaid::DailyCap) => " (not sent: the day is full)",
+            };
             let line = format!("-> {}: {}{unsent}", text.title, text.body);
             events.push(Event { at: alert.due_at, order: 3, line });
         }

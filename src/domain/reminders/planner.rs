@@ -4,7 +4,7 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Timelike, Utc};
 
 use super::story::{LeftOut, MovedBy, Witness};
-use super::{Category, LIFTED_LASTS, Owed, PROMPT_LASTS, Preferences, RunningTreatment};
+use super::{Category, History, LIFTED_LASTS, Owed, PROMPT_LASTS, Preferences, RunningTreatment};
 use crate::domain::local_time::{ZoneHistory, day};
 use crate::domain::protocol::{Actor, DayTime, Item, Kind, Reminder, ReminderAt, Window};
 use crate::domain::timeline::{Conditions, LaidOut, Task, Timeline};
@@ -12,6 +12,8 @@ use crate::domain::timeline::{Conditions, LaidOut, Task, Timeline};
 /// An alert before it is known which milestone wins the day.
 pub(super) struct Candidate {
     pub owed: Owed,
+    /// Its item's.
+    pub priority: u8,
     pub milestone: Option<Contender>,
 }
 
@@ -26,6 +28,7 @@ pub(super) type Rank = (bool, u8, DateTime<Utc>);
 pub(super) struct Planner<'a, 'b, W> {
     pub treatment: &'b RunningTreatment<'a>,
     pub preferences: &'b Preferences,
+    pub history: &'b History,
     pub flags: &'b Conditions,
     pub spread: TimeDelta,
     pub now: DateTime<Utc>,
