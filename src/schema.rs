@@ -1,6 +1,20 @@
 //! The database's tables as diesel sees them. Generated from a migrated database; a test holds both equal.
 
 diesel::table! {
+    /// When which alert is to be tried. An entry counts while its alert is scheduled for that very moment.
+    alert_queue (at, id) {
+        /// The alert's next_attempt_at.
+        at -> Timestamptz,
+        /// First come, first served.
+        id -> Int8,
+        /// The alert's clinic.
+        clinic_id -> Uuid,
+        /// The alert.
+        alert_id -> Uuid,
+    }
+}
+
+diesel::table! {
     /// One message owed to one person at one time: the queue, the inbox and the record.
     alerts (clinic_id, id) {
         /// The clinic.
@@ -717,6 +731,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
+    alert_queue,
     alerts,
     attempts,
     audit,

@@ -46,8 +46,7 @@ impl Intake {
             .conn
             .at_once("rescue:uncommitted", async |conn| Ok::<_, DbError>(queue::look(conn, now).await?))
             .await?;
-        tell(&look);
-        Ok(look)
+        Ok(tell(look))
     }
 
     /// Claims what is due at `now`, then reads whom it goes to. The claim stands by then: whoever registers a device in between
@@ -79,10 +78,11 @@ impl Intake {
 }
 
 /// Says what a look has put back.
-pub(super) fn tell(look: &Look) {
+pub(super) fn tell(look: Look) -> Look {
     if look.rescued > 0 {
         tracing::warn!(alerts = look.rescued, "rescued claims of workers that are gone");
     }
+    look
 }
 
 /// Claims what is due at `now`.

@@ -47,6 +47,9 @@ use presence::{Presence, Wake};
 
 /// The most that one claim takes: beyond that a batch no longer gets cheaper.
 const BATCH: usize = 500;
+/// How soon a worker looks again at the latest while nobody sends anything: nobody is to be rescued, and who owes
+/// something soon says so.
+const QUIET: Duration = Duration::from_secs(2);
 /// How soon a worker looks again where something is due that it could not claim: others hold it.
 const IN_OTHER_HANDS: Duration = Duration::from_millis(50);
 /// How long to wait before asking a database again that did not answer.
@@ -104,7 +107,7 @@ impl Worker {
         self.health.adopt(&parts.db).await?;
         let now = parts.clocks.care.now();
         let look = async |conn: &mut _| Ok::<_, DbError>(queue::look(conn, now).await?);
-        intake::tell(&parts.db.scoped(Scope::System, look).await?);
+        while intake::tell(parts.db.scoped(Scope::System, look).await?).is_littered {}
         loop {
             anyhow::ensure!(presence.is_alive(), "the worker lost its place");
             let claim = async |conn: &mut _| {
@@ -184,7 +187,14 @@ impl Worker {
             if next == Next::Look || Instant::now() >= look_at {
                 look_at = Instant::now() + parts.settings.poll;
                 match intake.look().await {
-                    Ok(look) => agenda.looked(look),
+                    Ok(look) => {
+                        match &look {
+                            look if look.is_littered => look_at = Instant::now(),
+                            look if !look.in_flight => look_at = look_at.max(Instant::now() + QUIET),
+                            _ => {}
+                        }
+                        agenda.looked(look);
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "looking at the queue failed");
                         pause(DATABASE_BACKOFF, stop).await;

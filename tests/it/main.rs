@@ -56,6 +56,7 @@ mod worker_loop;
 mod worker_maintenance;
 mod worker_pauses;
 mod worker_plans;
+mod worker_queue;
 mod worker_receipts;
 mod worker_recovery;
 mod worker_timing;
