@@ -9,6 +9,7 @@
 mod cancel;
 mod claim;
 mod open;
+mod owed;
 mod plan;
 mod replay;
 mod rescue;
@@ -19,7 +20,8 @@ mod withdraw;
 pub use cancel::cancel_seen;
 pub use claim::{Claim, Claimed, claim_due, in_flight, next_due, queue_depth};
 pub use open::mark_opened;
-pub use plan::{Owed, PlannedState, Recipient, RecipientKind, enqueue, replace_plan};
+pub use owed::{Owed, PlannedState, Recipient, RecipientKind};
+pub use plan::{enqueue, replace_plan};
 pub use replay::{Replay, replay};
 pub use rescue::{AHEAD, Look, look, register_worker, rescue};
 pub use revive::revive_for_user;

@@ -19,6 +19,7 @@ pub mod address;
 pub mod alert;
 pub mod attention;
 pub mod backoff;
+pub mod backstop;
 pub mod breaker;
 pub mod closing;
 pub mod compliance;

@@ -29,9 +29,9 @@ pub use quiet::QuietHours;
 pub use ration::TOGETHER;
 pub use snooze::Snooze;
 pub use story::{End, LeftOut, Move, MovedBy, Story};
+use story::{Nobody, Scribe, Witness};
 pub use told::{History, Told};
 pub use wishes::{DEFAULT_DAILY_CAP, DEFAULT_MINIMUM_GAP, Preferences};
-use story::{Nobody, Scribe, Witness};
 
 /// How long the news of a lifted restriction is worth telling.
 pub const LIFTED_LASTS: TimeDelta = TimeDelta::hours(24);
@@ -233,8 +233,8 @@ fn plan<W: Witness>(
     let when = ration::When { preferences, zones: first.plan.zones, spread: spread(patient), now };
     let (mut owed, open) = snooze::apply(candidates, &history.snoozes, &history.told, &when, witness);
     owed.extend(ration::ration(open, &told::counted(&history.told, treatments), &when, witness));
-    slot::cut(&mut owed, &when);
     owed.sort_by(|a, b| (a.due_at, &a.dedupe_key).cmp(&(b.due_at, &b.dedupe_key)));
+    slot::cut(&mut owed, &when);
     if W::CURIOUS {
         owed.iter().for_each(|alert| witness.decided(alert));
     }
@@ -274,3 +274,5 @@ mod ration_tests;
 mod simulation_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod travel_tests;

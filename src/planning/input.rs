@@ -13,7 +13,7 @@ use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::ProtocolVersion;
 use crate::domain::reminders::RunningTreatment;
 use crate::domain::tally::{Tally, counting_from};
-use crate::domain::timeline::{Conditions, Overrides, Plan, timeline};
+use crate::domain::timeline::{Conditions, Plan, timeline};
 
 /// One running treatment, ready to be laid out.
 pub(super) struct Input<'a> {
@@ -38,21 +38,21 @@ impl<'a> Input<'a> {
         }
     }
 
-    pub(super) fn plan<'p>(&'p self, person: &'p Person, overrides: &'p Overrides) -> Plan<'p> {
+    pub(super) fn plan<'p>(&'p self, person: &'p Person) -> Plan<'p> {
         Plan {
             treatment: self.row.id,
             version: &self.version,
             performed_at: self.row.performed_at,
             anchor_on: self.row.anchor_on,
             zones: &person.zones,
-            overrides,
+            overrides: &person.overrides,
             conditions: &self.conditions,
         }
     }
 
-    pub(super) fn running<'p>(&'p self, person: &'p Person, overrides: &'p Overrides) -> RunningTreatment<'p> {
+    pub(super) fn running<'p>(&'p self, person: &'p Person) -> RunningTreatment<'p> {
         RunningTreatment {
-            plan: self.plan(person, overrides),
+            plan: self.plan(person),
             registered_at: self.row.counts_from,
             settled: &self.settled,
             checked_in_on: &self.checked_in_on,
@@ -65,8 +65,7 @@ impl<'a> Input<'a> {
         if self.settled.is_empty() {
             return Tally::default();
         }
-        let overrides = Overrides::default();
-        let laid = timeline(&self.plan(person, &overrides));
+        let laid = timeline(&self.plan(person));
         let starts_at = counting_from(self.row.performed_at, self.row.counts_from, person.linked_at);
         Tally::of(&laid.tasks, &self.said, starts_at, now)
     }

@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::{Input, Person, PlanningError, RunningTreatments, store};
 use crate::domain::reminders::{History, RunningTreatment, Story, owed, stories};
-use crate::domain::timeline::Overrides;
 use crate::protocols::Catalogue;
 
 /// The person as they are.
@@ -40,14 +39,15 @@ impl Person {
 
     /// The story of everything that these treatments have a reminder for, as a plan made at `at` would tell it.
     pub fn stories(&self, treatments: &RunningTreatments, at: DateTime<Utc>) -> Vec<Story> {
-        self.with_inputs(treatments, |running| stories(self.patient_id, running, &self.preferences, &History::default(), at))
+        self.with_inputs(treatments, |running| {
+            stories(self.patient_id, running, &self.preferences, &History::default(), at)
+        })
     }
 
     fn with_inputs<T>(&self, treatments: &RunningTreatments, work: impl FnOnce(&[RunningTreatment<'_>]) -> T) -> T {
-        let overrides = Overrides::default();
         let inputs: Vec<Input<'_>> =
             treatments.0.iter().map(|(row, version)| Input::new(row, Arc::clone(version), &self.zones)).collect();
-        let running: Vec<_> = inputs.iter().map(|input| input.running(self, &overrides)).collect();
+        let running: Vec<_> = inputs.iter().map(|input| input.running(self)).collect();
         work(&running)
     }
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use chrono::{DateTime, NaiveTime, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
@@ -22,7 +22,8 @@ use crate::clock::Clocks;
 use crate::db::{Db, DbError};
 use crate::domain::compliance::Outcome;
 use crate::domain::local_time::ZoneHistory;
-use crate::domain::protocol::{DayTime, ProtocolVersion};
+use crate::domain::preferences::day_time;
+use crate::domain::protocol::ProtocolVersion;
 use crate::domain::reminders::{Category, Fate, History, Preferences, QuietHours, owed};
 use crate::domain::tally::Tally;
 use crate::domain::timeline::{Conditions, Hold, Overrides};
@@ -101,6 +102,8 @@ pub struct Person {
     pub zones: ZoneHistory,
     /// What the person wants to be told, and when.
     pub preferences: Preferences,
+    /// What was changed for this person's treatments.
+    pub overrides: Overrides,
     /// What the person was told, and what they asked to hear later.
     pub history: History,
     /// The clinic's default protocol.
@@ -191,6 +194,7 @@ impl Running {
 
 impl Person {
     fn new(clinic_id: Uuid, row: store::PersonRow) -> Result<Self, PlanningError> {
+        let history = row.history();
         Ok(Self {
             clinic_id,
             patient_id: row.patient_id,
@@ -202,9 +206,11 @@ impl Person {
                 quiet: Some(QuietHours { from: day_time(row.quiet_from), to: day_time(row.quiet_to) }),
                 off: row.categories_off.iter().filter_map(|word| word.parse::<Category>().ok()).collect(),
                 paused: row.paused,
-                ..Preferences::default()
+                daily_cap: usize::try_from(row.daily_cap).unwrap_or_default(),
+                minimum_gap: TimeDelta::minutes(i64::from(row.minimum_gap_minutes)),
             },
-            history: History::default(),
+            overrides: Overrides { modes: row.modes(), ..Overrides::default() },
+            history,
             default_protocol: row.default_protocol,
             plan_revision: row.plan_revision,
         })
@@ -254,8 +260,7 @@ impl Person {
     }
 
     fn alerts(&self, inputs: &[Input<'_>], now: DateTime<Utc>) -> Vec<queue::Owed> {
-        let overrides = Overrides::default();
-        let treatments: Vec<_> = inputs.iter().map(|input| input.running(self, &overrides)).collect();
+        let treatments: Vec<_> = inputs.iter().map(|input| input.running(self)).collect();
         let versions: BTreeMap<Uuid, Uuid> =
             inputs.iter().map(|input| (input.row.id, input.row.protocol_version_id)).collect();
         owed(self.patient_id, &treatments, &self.preferences, &self.history, now)
@@ -273,8 +278,9 @@ impl Person {
                 due_at: owed.due_at,
                 expires_at: owed.expires_at,
                 state: match owed.fate {
-                    Fate::Due => PlannedState::Scheduled,
-                    Fate::Merged { .. } | Fate::Suppressed(_) => PlannedState::Suppressed,
+                    Fate::Due => PlannedState::InSlot { ends_at: owed.slot_ends_at },
+                    Fate::Merged { into } => PlannedState::Merged { into },
+                    Fate::Suppressed(why) => PlannedState::Suppressed { reason: why.as_str() },
                 },
                 dedupe_key: owed.dedupe_key,
             })
@@ -291,9 +297,4 @@ pub(crate) fn zones(names: &[String], valid_from: &[DateTime<Utc>]) -> anyhow::R
         .collect::<Result<_, chrono_tz::ParseError>>()
         .context("a stored time zone is unknown")?;
     ZoneHistory::from_rows(rows).context("a patient without a time zone")
-}
-
-fn day_time(time: NaiveTime) -> DayTime {
-    let minutes = time.num_seconds_from_midnight() / 60;
-    u16::try_from(minutes).ok().and_then(DayTime::from_minutes).unwrap_or(DayTime::START)
 }

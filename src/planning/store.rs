@@ -1,7 +1,8 @@
-//! What a plan is made of, read in as few statements as can be: the person under lock, then the running treatments.
+//! What a plan is made of, read in as few statements as can be: the person under lock (`person.rs`), then the running
+//! treatments.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use diesel::sql_types::{Array, Bool, Date, Int4, Int8, Nullable, Text, Time, Timestamptz, Uuid as SqlUuid};
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::sql_types::{Array, Bool, Date, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -10,88 +11,10 @@ use crate::db::hot::hot_query;
 use crate::db::lock::read_locked;
 use crate::domain::tally::Tally;
 
-/// The person, as stored.
-#[derive(Debug, Clone, Queryable)]
-pub(super) struct PersonRow {
-    pub(super) patient_id: Uuid,
-    pub(super) user_id: Option<Uuid>,
-    pub(super) linked_at: Option<DateTime<Utc>>,
-    pub(super) plan_revision: i32,
-    pub(super) zones: Vec<String>,
-    pub(super) valid_from: Vec<DateTime<Utc>>,
-    pub(super) quiet_from: NaiveTime,
-    pub(super) quiet_to: NaiveTime,
-    pub(super) preferred_time: Option<NaiveTime>,
-    pub(super) categories_off: Vec<String>,
-    pub(super) paused: bool,
-    pub(super) default_protocol: String,
-}
+mod person;
 
-/// From the patient that a condition picks to a whole row; the plan about to be made is counted.
-macro_rules! person_sql {
-    ($patient:literal) => {
-        person_sql!(
-            from concat!(
-                "UPDATE patients SET plan_revision = plan_revision + 1 WHERE clinic_id = $1 AND id = ",
-                $patient,
-                " RETURNING *"
-            )
-        )
-    };
-    (from $patients:expr) => {
-        concat!(
-            ", locked AS (",
-            $patients,
-            ")
-            SELECT p.id, p.user_id, p.linked_at, p.plan_revision,
-                   (SELECT coalesce(array_agg(z.zone ORDER BY z.valid_from), ARRAY[p.time_zone])
-                      FROM patient_zones AS z WHERE z.clinic_id = p.clinic_id AND z.patient_id = p.id),
-                   (SELECT coalesce(array_agg(z.valid_from ORDER BY z.valid_from), ARRAY[p.created_at])
-                      FROM patient_zones AS z WHERE z.clinic_id = p.clinic_id AND z.patient_id = p.id),
-                   coalesce(n.quiet_from, c.quiet_from), coalesce(n.quiet_to, c.quiet_to), n.preferred_time,
-                   coalesce(n.categories_off, '{}'), coalesce(n.paused, false), c.default_protocol
-              FROM locked AS p
-              JOIN clinics AS c ON c.id = p.clinic_id
-              LEFT JOIN notification_preferences AS n ON n.user_id = p.user_id"
-        )
-    };
-}
-
-hot_query! {
-    struct LockPerson {
-        clinic: Uuid as SqlUuid,
-        patient: Uuid as SqlUuid,
-    }
-    returns (
-        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
-        Nullable<Time>, Array<Text>, Bool, Text,
-    );
-    person_sql!("$2")
-}
-
-hot_query! {
-    struct LockTreated {
-        clinic: Uuid as SqlUuid,
-        treatment: Uuid as SqlUuid,
-    }
-    returns (
-        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
-        Nullable<Time>, Array<Text>, Bool, Text,
-    );
-    person_sql!("(SELECT t.patient_id FROM treatments AS t WHERE t.clinic_id = $1 AND t.id = $2)")
-}
-
-hot_query! {
-    struct LookAtPerson {
-        clinic: Uuid as SqlUuid,
-        patient: Uuid as SqlUuid,
-    }
-    returns (
-        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
-        Nullable<Time>, Array<Text>, Bool, Text,
-    );
-    person_sql!(from "SELECT * FROM patients WHERE clinic_id = $1 AND id = $2")
-}
+pub(super) use person::PersonRow;
+use person::{LockPerson, LockTreated, LookAtPerson};
 
 /// The person as they are; nothing is locked and no plan is counted.
 pub(super) async fn find_person(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {

@@ -83,7 +83,7 @@ impl Recovery {
             said: Said::fold(&outcomes),
             outcomes,
             conditions: Conditions { holds, ..Conditions::default() },
-            overrides: Overrides::default(),
+            overrides: Overrides { modes: row.modes(), ..Overrides::default() },
             row,
         })
     }

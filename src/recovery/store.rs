@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::db::hot::hot_query;
 use crate::domain::compliance::Outcome;
+use crate::domain::timeline::ModeSpan;
 
 /// A treatment with everything its layout depends on, as stored.
 #[derive(Debug, Clone, Queryable)]
@@ -41,6 +42,9 @@ pub struct RecoveryRow {
     pub(super) valid_from: Vec<DateTime<Utc>>,
     pub(super) held_from: Vec<DateTime<Utc>>,
     pub(super) held_to: Vec<Option<DateTime<Utc>>>,
+    modes: Vec<String>,
+    modes_from: Vec<DateTime<Utc>>,
+    modes_to: Vec<DateTime<Utc>>,
     outcome_ids: Vec<Uuid>,
     outcome_tasks: Vec<Uuid>,
     outcome_kinds: Vec<String>,
@@ -48,6 +52,12 @@ pub struct RecoveryRow {
 }
 
 impl RecoveryRow {
+    /// When which mode was on.
+    pub(super) fn modes(&self) -> Vec<ModeSpan> {
+        let columns = self.modes.iter().zip(&self.modes_from).zip(&self.modes_to);
+        columns.map(|((mode, from), to)| ModeSpan { mode: mode.clone(), from: *from, to: *to }).collect()
+    }
+
     pub(super) fn outcomes(&self) -> anyhow::Result<Vec<Outcome>> {
         let columns = self.outcome_ids.iter().zip(&self.outcome_tasks).zip(&self.outcome_kinds).zip(&self.outcome_at);
         columns
@@ -70,6 +80,7 @@ macro_rules! recovery_sql {
                    p.linked_at, t.activity, coalesce(u.locale, c.locale), c.locale,
                    coalesce(z.zones, ARRAY[p.time_zone]), coalesce(z.valid_from, ARRAY[p.created_at]),
                    coalesce(f.opened, '{}'), coalesce(f.resolved, '{}'),
+                   coalesce(m.modes, '{}'), coalesce(m.from_at, '{}'), coalesce(m.to_at, '{}'),
                    coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}')
               FROM t
               JOIN patients AS p ON p.clinic_id = t.clinic_id AND p.id = t.patient_id
@@ -87,6 +98,11 @@ macro_rules! recovery_sql {
                    WHERE f.clinic_id = t.clinic_id AND f.treatment_id = t.id
                      AND f.level IN ('soon', 'urgent', 'emergency')
               ) AS f ON true
+              LEFT JOIN LATERAL (
+                  SELECT array_agg(m.mode ORDER BY m.from_at) AS modes, array_agg(m.from_at ORDER BY m.from_at) AS from_at,
+                         array_agg(m.to_at ORDER BY m.from_at) AS to_at
+                    FROM mode_spans AS m WHERE m.clinic_id = t.clinic_id AND m.patient_id = t.patient_id
+              ) AS m ON true
               LEFT JOIN LATERAL (
                   SELECT array_agg(l.id ORDER BY l.task_id) AS ids, array_agg(l.task_id ORDER BY l.task_id) AS tasks,
                          array_agg(l.kind ORDER BY l.task_id) AS kinds,
@@ -109,7 +125,7 @@ hot_query! {
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
-        Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
+        Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
     recovery_sql!("t.clinic_id = $1 AND t.id = $2")
 }
@@ -123,7 +139,7 @@ hot_query! {
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
-        Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
+        Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
     recovery_sql!(
         "t.clinic_id = $1 AND t.patient_id = $2 AND t.status <> 'cancelled'
@@ -160,7 +176,7 @@ hot_query! {
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
-        Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
+        Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
     recovery_sql!("t.clinic_id = $1 AND t.id = ANY($2)")
 }

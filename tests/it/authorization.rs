@@ -17,12 +17,14 @@ enum For {
     Anybody,
     /// Whoever is logged in; what the path names is the patient's own.
     Users,
+    /// Patients, about themselves.
+    Patients,
     Staff,
     Administrators,
     /// Staff, and patients as far as it is about themselves.
     StaffAndOneself,
 }
-use For::{Administrators, Anybody, Staff, StaffAndOneself, Users};
+use For::{Administrators, Anybody, Patients, Staff, StaffAndOneself, Users};
 
 /// What the table is tried on: a clinic with one of each, and a second one with one of each.
 struct World {
@@ -42,6 +44,8 @@ struct World {
     flag: Uuid,
     /// Something that the patient was told.
     alert: Uuid,
+    /// Something that the patient will be told.
+    planned: Uuid,
 }
 
 type Ids = fn(&World) -> Vec<Uuid>;
@@ -89,6 +93,7 @@ const MEMBER: Ids = |world| vec![world.clinician.membership_id];
 const DEVICE: Ids = |world| vec![world.device];
 const FLAG: Ids = |world| vec![world.flag];
 const ALERT: Ids = |world| vec![world.alert];
+const PLANNED: Ids = |world| vec![world.planned];
 const TREATMENT: Ids = |world| vec![world.treatment];
 const PATIENT: Ids = |world| vec![world.patient.patient()];
 
@@ -112,7 +117,16 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/me/devices", Users),
     row("PUT", "/v1/me/devices/{device_id}", Users).on(DEVICE).foreign(409).sending(|_| device("another-phone")),
     row("POST", "/v1/me/devices/{device_id}/test", Users).on(DEVICE),
+    row("PUT", "/v1/me/devices/{device_id}/local-reminders", Patients)
+        .on(DEVICE)
+        .sending(|_| json!({ "reminders": [], "until": "2026-02-03T10:00:00Z" })),
+    row("POST", "/v1/me/devices/{device_id}/local-reminders/shown", Patients)
+        .on(DEVICE)
+        .sending(|world| json!({ "alert_ids": [world.alert] })),
     row("DELETE", "/v1/me/devices/{device_id}", Users).on(DEVICE),
+    row("GET", "/v1/me/outdoors", Patients),
+    row("PUT", "/v1/me/outdoors", Patients),
+    row("DELETE", "/v1/me/outdoors", Patients),
     row("GET", "/v1/me/notification-preferences", Users),
     row("PUT", "/v1/me/notification-preferences", Users),
     row("GET", "/v1/clinic", Administrators),
@@ -145,6 +159,7 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/alerts", Users),
     row("GET", "/v1/alerts/{id}", Users).on(ALERT),
     row("POST", "/v1/alerts/{id}/opened", Users).on(ALERT),
+    row("POST", "/v1/alerts/{id}/snooze", Patients).on(PLANNED).sending(|_| json!({ "minutes": 5 })),
     row("GET", "/v1/push/providers", Administrators),
     row("GET", "/v1/alerts/statistics", Administrators),
     row("GET", "/v1/alerts/failed", Administrators),
@@ -202,6 +217,7 @@ async fn world(app: &TestApp) -> World {
     let id = |value: &Value| -> Uuid { value.as_str().unwrap().parse().unwrap() };
     let path = format!("/v1/treatments/{}/check-ins", id(&recorded["id"]));
     let reported = app.post(&path, &patient.token, check_in()).await.expect(201);
+    let planned = app.get("/v1/me/reminders", &patient.token).await.expect(200);
     let tested = app.post(&format!("/v1/me/devices/{phone}/test"), &patient.token, json!({})).await.expect(202);
     World {
         clinician: app.clinician_of(&clinic).await,
@@ -213,6 +229,7 @@ async fn world(app: &TestApp) -> World {
         treatment: id(&recorded["id"]),
         flag: id(&reported["triage"]["flags"][0]["id"]),
         alert: id(&tested["alert_id"]),
+        planned: id(&planned["items"][0]["id"]),
         patient,
         clinic,
         rival,
@@ -248,6 +265,7 @@ fn refusals(row: &Row, world: &World) -> Vec<(&'static str, String, u16)> {
     let mut refused = Vec::new();
     match row.whom {
         Anybody | Users | StaffAndOneself => {}
+        Patients => refused.push(("a clinician", token(clinician), 403)),
         Staff => refused.push(("a patient", token(patient), 403)),
         Administrators => {
             refused.push(("a clinician", token(clinician), 403));
@@ -256,10 +274,13 @@ fn refusals(row: &Row, world: &World) -> Vec<(&'static str, String, u16)> {
     }
     if row.ids.is_some() {
         let mut others = vec![("another clinic's administrator", &world.rival.admin)];
-        if row.whom != Administrators {
+        if !matches!(row.whom, Administrators | Patients) {
             others.push(("another clinic's clinician", &world.rival_clinician));
         }
-        if matches!(row.whom, Users | StaffAndOneself) {
+        if row.whom == Patients {
+            others.clear();
+        }
+        if matches!(row.whom, Users | StaffAndOneself | Patients) {
             others.push(("another patient", &world.neighbour));
             others.push(("another clinic's patient", &world.rival_patient));
         }
@@ -306,7 +327,7 @@ async fn whoever_may_gets_past() {
     for row in TABLE.iter().filter(|row| !ends(row)) {
         let token = match row.whom {
             Anybody => "",
-            Users => &world.patient.token,
+            Users | Patients => &world.patient.token,
             Staff | Administrators | StaffAndOneself => &world.clinic.admin.token,
         };
         let got = row.status(&app, &world, token).await;

@@ -110,7 +110,7 @@ impl Page<'_> {
             let Some(text) = self.version.alert_text(self.texts, &item.key, name) else { continue };
             let unsent = match alert.fate {
                 Fate::Due => "",
-                Fate::Merged { .. } => " (told with the next one)",
+                Fate::Merged { .. } => " (told with a later one)",
                 Fate::Suppressed(Unsaid::QuietHours) => " (not sent: quiet hours outlast it)",
                 Fate::Suppressed(Unsaid::MinimumGap) => " (not sent: too close to another)",
                 Fate::Suppressed(Unsaid::DailyCap) => " (not sent: the day is full)",

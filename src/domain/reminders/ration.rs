@@ -31,6 +31,13 @@ impl When<'_> {
         self.preferences.quiet.map_or(at, |quiet| quiet.after(self.zones, at))
     }
 
+    /// When what is ready at `at` is due: at night neither then nor, if that is past, now.
+    pub fn due(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        let due = self.awake(at);
+        let now = self.awake(self.now);
+        if due <= self.now && now > self.now { now } else { due }
+    }
+
     /// The next day's preferred time.
     fn next_morning(&self, at: DateTime<Utc>) -> DateTime<Utc> {
         let tomorrow = day(self.zones.date(at), 1);

@@ -85,7 +85,7 @@ fn again(owed: &Owed, snooze: &Snooze, when: &When<'_>) -> Owed {
 
 /// When it is told, and whether it is worth it by then.
 fn awake(owed: &Owed, snooze: &Snooze, when: &When<'_>) -> (DateTime<Utc>, Fate) {
-    let due_at = when.awake(snooze.until.max(owed.due_at));
+    let due_at = when.due(snooze.until.max(owed.due_at));
     if is_expired(due_at, owed.expires_at) {
         (owed.due_at, Fate::Suppressed(Unsaid::QuietHours))
     } else {

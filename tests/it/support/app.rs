@@ -229,7 +229,11 @@ impl Drop for TestApp {
             drop(server.stop(false));
         }
         if !std::thread::panicking() {
-            assert_eq!(self.database.stranded(), 0, "alerts were left sending, or scheduled without a place in the queue");
+            assert_eq!(
+                self.database.stranded(),
+                0,
+                "alerts were left sending, or scheduled without a place in the queue"
+            );
         }
     }
 }

@@ -41,9 +41,12 @@ impl Queue {
     /// As `queue::replace_plan`.
     pub(super) fn replace_plan(&mut self, plan: Vec<Owed>) {
         let keys: Vec<String> = plan.iter().map(|owed| owed.dedupe_key.clone()).collect();
+        let sent: Vec<String> =
+            self.0.iter().filter(|(_, row)| matches!(row.state, State::Sent(_))).map(|(key, _)| key.clone()).collect();
         for (key, row) in &mut self.0 {
             let leaves = match &row.state {
-                State::Scheduled | State::Merged(_) => true,
+                State::Scheduled => true,
+                State::Merged(into) => !sent.contains(into),
                 State::Ended { state, .. } => *state == "suppressed",
                 State::Sent(_) => false,
             };

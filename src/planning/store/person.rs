@@ -1,0 +1,179 @@
+//! The person whose plan it is: where they are, what they wish, what they were told.
+
+use chrono::{DateTime, NaiveTime, Utc};
+use diesel::Queryable;
+use diesel::sql_types::{Array, Bool, Int4, Nullable, Text, Time, Timestamptz, Uuid as SqlUuid};
+use uuid::Uuid;
+
+use crate::db::hot::hot_query;
+use crate::domain::reminders::{History, Snooze, Told};
+use crate::domain::timeline::ModeSpan;
+
+/// The person, as stored.
+#[derive(Debug, Clone, Queryable)]
+pub(in crate::planning) struct PersonRow {
+    pub(in crate::planning) patient_id: Uuid,
+    pub(in crate::planning) user_id: Option<Uuid>,
+    pub(in crate::planning) linked_at: Option<DateTime<Utc>>,
+    pub(in crate::planning) plan_revision: i32,
+    pub(in crate::planning) zones: Vec<String>,
+    pub(in crate::planning) valid_from: Vec<DateTime<Utc>>,
+    pub(in crate::planning) quiet_from: NaiveTime,
+    pub(in crate::planning) quiet_to: NaiveTime,
+    pub(in crate::planning) preferred_time: Option<NaiveTime>,
+    pub(in crate::planning) categories_off: Vec<String>,
+    pub(in crate::planning) paused: bool,
+    pub(in crate::planning) daily_cap: i32,
+    pub(in crate::planning) minimum_gap_minutes: i32,
+    pub(in crate::planning) default_protocol: String,
+    /// Of what the person was told: under which keys,
+    told: Vec<String>,
+    /// of which treatments
+    told_treatments: Vec<Option<Uuid>>,
+    /// and items,
+    told_items: Vec<Option<String>>,
+    /// when,
+    told_at: Vec<DateTime<Utc>>,
+    /// and by which other alert, if it was another.
+    told_by: Vec<Option<String>>,
+    /// What was put off,
+    snoozed: Vec<String>,
+    /// how often,
+    snoozed_times: Vec<i32>,
+    /// until when.
+    snoozed_until: Vec<DateTime<Utc>>,
+    /// Modes that were on,
+    modes: Vec<String>,
+    /// from when
+    modes_from: Vec<DateTime<Utc>>,
+    /// until when.
+    modes_to: Vec<DateTime<Utc>>,
+}
+
+impl PersonRow {
+    /// What the person was told, and what they asked to hear later.
+    pub(in crate::planning) fn history(&self) -> History {
+        let columns =
+            self.told.iter().zip(&self.told_treatments).zip(&self.told_items).zip(&self.told_at).zip(&self.told_by);
+        let told = columns.map(|((((key, treatment_id), item_key), at), by)| Told {
+            dedupe_key: key.clone(),
+            treatment_id: *treatment_id,
+            item_key: item_key.clone(),
+            at: *at,
+            merged_into: by.clone(),
+        });
+        let snoozes = self.snoozed.iter().zip(&self.snoozed_times).zip(&self.snoozed_until);
+        let snoozes =
+            snoozes.map(|((key, times), until)| Snooze { dedupe_key: key.clone(), times: *times, until: *until });
+        History { told: told.collect(), snoozes: snoozes.collect() }
+    }
+
+    /// When which mode was on.
+    pub(in crate::planning) fn modes(&self) -> Vec<ModeSpan> {
+        let columns = self.modes.iter().zip(&self.modes_from).zip(&self.modes_to);
+        columns.map(|((mode, from), to)| ModeSpan { mode: mode.clone(), from: *from, to: *to }).collect()
+    }
+}
+
+/// From the patient that a condition picks to a whole row; the plan about to be made is counted.
+macro_rules! person_sql {
+    ($patient:literal) => {
+        person_sql!(
+            from concat!(
+                "UPDATE patients SET plan_revision = plan_revision + 1 WHERE clinic_id = $1 AND id = ",
+                $patient,
+                " RETURNING *"
+            )
+        )
+    };
+    (from $patients:expr) => {
+        concat!(
+            ", locked AS (",
+            $patients,
+            ")
+            SELECT p.id, p.user_id, p.linked_at, p.plan_revision,
+                   (SELECT coalesce(array_agg(z.zone ORDER BY z.valid_from), ARRAY[p.time_zone])
+                      FROM patient_zones AS z WHERE z.clinic_id = p.clinic_id AND z.patient_id = p.id),
+                   (SELECT coalesce(array_agg(z.valid_from ORDER BY z.valid_from), ARRAY[p.created_at])
+                      FROM patient_zones AS z WHERE z.clinic_id = p.clinic_id AND z.patient_id = p.id),
+                   coalesce(n.quiet_from, c.quiet_from), coalesce(n.quiet_to, c.quiet_to), n.preferred_time,
+                   coalesce(n.categories_off, '{}'), coalesce(n.paused, false), coalesce(n.daily_cap, 4),
+                   coalesce(n.minimum_gap_minutes, 30), c.default_protocol,
+                   coalesce(told.keys, '{}'), coalesce(told.treatments, '{}'), coalesce(told.items, '{}'),
+                   coalesce(told.at, '{}'), coalesce(told.by, '{}'),
+                   coalesce(s.keys, '{}'), coalesce(s.times, '{}'), coalesce(s.until, '{}'),
+                   coalesce(m.modes, '{}'), coalesce(m.from_at, '{}'), coalesce(m.to_at, '{}')
+              FROM locked AS p
+              JOIN clinics AS c ON c.id = p.clinic_id
+              LEFT JOIN notification_preferences AS n ON n.user_id = p.user_id
+              LEFT JOIN LATERAL (
+                  SELECT array_agg(a.dedupe_key ORDER BY a.id) AS keys, array_agg(a.treatment_id ORDER BY a.id) AS treatments,
+                         array_agg(a.item_key ORDER BY a.id) AS items,
+                         array_agg(coalesce(l.sent_at, l.next_attempt_at, a.sent_at,
+                             CASE a.state WHEN 'sending' THEN a.next_attempt_at ELSE a.due_at END) ORDER BY a.id) AS at,
+                         array_agg(l.dedupe_key ORDER BY a.id) AS by
+                    FROM alerts AS a
+                    JOIN treatments AS t ON t.clinic_id = a.clinic_id AND t.id = a.treatment_id
+                    LEFT JOIN alerts AS l ON l.clinic_id = a.clinic_id AND l.id = a.merged_into AND l.state IN ('sent', 'sending')
+                   WHERE a.clinic_id = p.clinic_id AND a.recipient_id = p.id AND a.dedupe_key ~ '^[tmds]:'
+                     AND (a.state IN ('sent', 'sending') OR a.state = 'merged' AND l.id IS NOT NULL
+                          OR a.state = 'scheduled' AND a.tries > 0 AND EXISTS (
+                             SELECT 1 FROM attempts AS r
+                              WHERE r.clinic_id = a.clinic_id AND r.alert_id = a.id AND r.outcome = 'accepted'))
+                     AND (t.ended_at IS NULL OR a.due_at > t.ended_at - interval '3 days')
+              ) AS told ON true
+              LEFT JOIN LATERAL (
+                  SELECT array_agg(s.dedupe_key ORDER BY s.dedupe_key) AS keys, array_agg(s.times ORDER BY s.dedupe_key) AS times,
+                         array_agg(s.until_at ORDER BY s.dedupe_key) AS until
+                    FROM snoozes AS s WHERE s.clinic_id = p.clinic_id AND s.patient_id = p.id
+              ) AS s ON true
+              LEFT JOIN LATERAL (
+                  SELECT array_agg(m.mode ORDER BY m.from_at) AS modes, array_agg(m.from_at ORDER BY m.from_at) AS from_at,
+                         array_agg(m.to_at ORDER BY m.from_at) AS to_at
+                    FROM mode_spans AS m WHERE m.clinic_id = p.clinic_id AND m.patient_id = p.id
+              ) AS m ON true"
+        )
+    };
+}
+
+hot_query! {
+    pub(super) struct LockPerson {
+        clinic: Uuid as SqlUuid,
+        patient: Uuid as SqlUuid,
+    }
+    returns (
+        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
+        Nullable<Time>, Array<Text>, Bool, Int4, Int4, Text,
+        Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Timestamptz>, Array<Nullable<Text>>,
+        Array<Text>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
+    );
+    person_sql!("$2")
+}
+
+hot_query! {
+    pub(super) struct LockTreated {
+        clinic: Uuid as SqlUuid,
+        treatment: Uuid as SqlUuid,
+    }
+    returns (
+        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
+        Nullable<Time>, Array<Text>, Bool, Int4, Int4, Text,
+        Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Timestamptz>, Array<Nullable<Text>>,
+        Array<Text>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
+    );
+    person_sql!("(SELECT t.patient_id FROM treatments AS t WHERE t.clinic_id = $1 AND t.id = $2)")
+}
+
+hot_query! {
+    pub(super) struct LookAtPerson {
+        clinic: Uuid as SqlUuid,
+        patient: Uuid as SqlUuid,
+    }
+    returns (
+        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
+        Nullable<Time>, Array<Text>, Bool, Int4, Int4, Text,
+        Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Timestamptz>, Array<Nullable<Text>>,
+        Array<Text>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
+    );
+    person_sql!(from "SELECT * FROM patients WHERE clinic_id = $1 AND id = $2")
+}
