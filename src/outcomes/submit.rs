@@ -15,7 +15,7 @@ use crate::db::{Db, Lock, Scope};
 use crate::domain::compliance::{Outcome, Said};
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::tally::{Tally, counting_from};
-use crate::domain::timeline::{Overrides, Plan, Timeline, timeline};
+use crate::domain::timeline::{Plan, Timeline, timeline};
 use crate::planning::{self, PlanningError};
 use crate::protocols::Catalogue;
 use crate::recovery;
@@ -68,14 +68,14 @@ pub async fn submit(
             };
             return Ok(ground.write(conn, caller, entries).await?.0);
         };
-        let (overrides, conditions) = (Overrides::default(), row.conditions());
+        let conditions = row.conditions();
         let plan = Plan {
             treatment: treatment_id,
             version,
             performed_at: row.performed_at,
             anchor_on: row.anchor_on,
             zones: &person.zones,
-            overrides: &overrides,
+            overrides: &person.overrides,
             conditions: &conditions,
         };
         let ground = Ground {
