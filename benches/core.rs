@@ -47,7 +47,8 @@ fn core(criterion: &mut Criterion) {
             course_continued: false,
         };
         let preferences = Preferences::default();
-        bencher.iter(|| owed(Uuid::from_u128(8), black_box(&[running]), &preferences, &History::default(), performed_at));
+        bencher
+            .iter(|| owed(Uuid::from_u128(8), black_box(&[running]), &preferences, &History::default(), performed_at));
     });
 
     let weights = ClosingWeights::of(version);

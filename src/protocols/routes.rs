@@ -70,14 +70,7 @@ pub async fn find_protocol_version(
     wanted: Wanted,
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
-    let (key, number) = path.into_inner();
-    let (reader, published) = state
-        .db
-        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
-            Ok::<_, ApiError>((reader, named(conn, &state.protocols, &key, number).await?))
-        })
-        .await?;
+    let (reader, published) = read(&state, &caller, &path).await?;
     let texts = words(&published.version, &wanted, &reader.locales());
     answer(&known, &texts.locale, &ProtocolView::new(&published, texts))
 }
@@ -110,6 +103,15 @@ pub async fn list_faqs(
     let version = &published.version;
     let texts = words(version, &wanted, &reader.locales());
     answer(&known, &texts.locale, &Faqs { protocol: ProtocolName::of(version), items: faqs(version, texts) })
+}
+
+/// Who asks, and the version that the path names.
+async fn read(state: &State, caller: &Caller, (key, number): &(String, i32)) -> Result<(Reader, Published), ApiError> {
+    let read = async |conn: &mut _| {
+        let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
+        Ok::<_, ApiError>((reader, named(conn, &state.protocols, key, *number).await?))
+    };
+    state.db.scoped(Scope::Clinic(caller.clinic_id), read).await
 }
 
 /// The version of that name; no such thing where nothing bears it.

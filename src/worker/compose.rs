@@ -18,7 +18,7 @@ pub(super) fn target(parts: &Parts, device: &DeviceRow) -> Option<PushTarget> {
     let sealed = SealedAddress::open(&parts.keys, device.device_id, &device.address_sealed)?;
     Some(PushTarget {
         device_id: device.device_id,
-        provider: device.provider.parse().ok()?,
+        provider: parts.registry.known().find(&device.provider).ok()?,
         address_kind: device.address_kind.parse().unwrap_or_default(),
         app_id: Some(device.app_id.clone()).filter(|app| !app.is_empty()),
         environment: device.environment.parse().unwrap_or_default(),

@@ -16,7 +16,7 @@ impl Worker {
         let presence = Presence::register(&parts.db).await?;
         let (worker, alive) = (presence.number(), presence.alive());
         let mut total = Round::default();
-        self.health.adopt(&parts.db).await?;
+        self.health.adopt(parts).await?;
         let now = parts.clocks.care.now();
         let look = async |conn: &mut _| Ok::<_, DbError>(queue::look(conn, now).await?);
         while intake::tell(parts.db.scoped(Scope::System, look).await?).is_littered {}

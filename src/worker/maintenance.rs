@@ -79,7 +79,7 @@ async fn tidy(parts: &Parts) {
     erase(parts, Old::Attempts, now - KEEP_ATTEMPTS).await;
     erase(parts, Old::Alerts, parts.clocks.care.now() - KEEP_ALERTS).await;
     job(parts, "stale devices", async |conn| {
-        for (provider, retired) in devices::retire_stale(conn, now).await? {
+        for (provider, retired) in devices::retire_stale(conn, parts.registry.known(), now).await? {
             tracing::info!(
                 push.provider = provider,
                 devices = retired,

@@ -2,9 +2,10 @@
 //! run against one database.
 //!
 //! `presence.rs` is the worker's place among the others, `agenda.rs` knows what is due when, `intake.rs` claims,
-//! `flight.rs` and `deliver.rs` take one alert to its devices (`compose.rs`: what they are sent), `health/` knows which push services to leave alone,
-//! `drain.rs` is all of this in one round, for tests and the demo. `settle.rs` writes results in batches (`open_claims.rs`: of which claims some are still to come), `anew.rs` plans what could not be
-//! sent in time, `receipts.rs` asks later what became of what was sent, `maintenance.rs` tidies up.
+//! `flight.rs` and `deliver.rs` take one alert to its devices (`compose.rs`: what they are sent), `health/` knows which
+//! push services to leave alone, `settle.rs` writes results in batches (`open_claims.rs`: of which claims some are still
+//! to come), `anew.rs` plans what could not be sent in time, `receipts.rs` asks later what became of what was sent,
+//! `maintenance.rs` tidies up. `drain.rs` is all of this in one round, for tests and the demo.
 
 mod agenda;
 mod anew;
@@ -93,13 +94,13 @@ pub struct Worker {
 impl Worker {
     /// A worker that has not started yet.
     pub fn new(parts: Parts) -> Self {
-        let health = Arc::new(Health::new(parts.metrics.clone(), parts.clocks.wall.clone(), &parts.settings));
+        let health = Arc::new(Health::new(&parts));
         Self { parts: Arc::new(parts), health }
     }
 
     /// Works until `stop`, then finishes what is in flight and gives back what was not sent.
     pub async fn run(&self, stop: CancellationToken) -> anyhow::Result<()> {
-        if let Err(error) = self.health.adopt(&self.parts.db).await {
+        if let Err(error) = self.health.adopt(&self.parts).await {
             tracing::warn!(%error, "what other workers know of push services could not be read");
         }
         #[expect(clippy::disallowed_methods, reason = "awaited below")]

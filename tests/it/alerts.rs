@@ -1,6 +1,6 @@
 //! The inbox: what a push refers to, in words, for its recipient and nobody else.
 
-use chrono::{SecondsFormat, TimeDelta};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use mendline::domain::role::Role;
 use serde_json::{Value, json};
 

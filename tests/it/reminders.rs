@@ -77,10 +77,6 @@ fn accepted() -> PushOutcome {
     PushOutcome::Accepted { provider_id: None }
 }
 
-fn down() -> PushOutcome {
-    PushOutcome::Unavailable { retry_after: None, reason: "http_503".into() }
-}
-
 fn id(alert: &Value) -> &str {
     alert["id"].as_str().unwrap()
 }
@@ -287,41 +283,20 @@ async fn a_promise_for_another_moment_holds_nothing_back_and_the_phone_is_told_s
 }
 
 #[tokio::test]
-async fn what_an_outage_carries_into_the_night_waits_for_the_morning_and_comes_as_one() {
+async fn what_an_outage_left_over_comes_as_one() {
     let t = treated().await;
-    // The question of the second evening: 18:00 in Berlin, worth asking until midnight. And make-up, told on the third day.
-    let question = t.next("check_in").await;
-    t.go_to(due(&question) - TimeDelta::minutes(1)).await;
-    let restriction = t.next("restriction").await;
-    for _ in 0..40 {
-        t.app.fcm.answer_next(down());
-    }
-    let sent_before = t.pushes().len();
-    while t.app.care.now() < due(&question) + TimeDelta::hours(5) {
-        t.app.advance(TimeDelta::minutes(10)).await;
-    }
-    let tried: Vec<_> = seed::alerts(&t.app).await;
-    assert_eq!(t.pushes().len(), sent_before, "nothing got through");
-    let question_now = tried.iter().find(|row| row.tries == 8 || row.state == "suppressed");
-    assert!(question_now.is_some(), "it used up its tries, or the night outlasts it: {tried:#?}");
-    let in_the_night = |at: DateTime<Utc>| (20..24).contains(&hour(at)) || (0..7).contains(&hour(at));
-    let tries = seed::run(&t.app, async |conn| {
-        use diesel::prelude::*;
-        use diesel_async::RunQueryDsl;
-        mendline::schema::alerts::table
-            .filter(mendline::schema::alerts::state.eq("scheduled"))
-            .select(mendline::schema::alerts::next_attempt_at)
-            .load::<DateTime<Utc>>(conn)
-            .await
-    })
-    .await;
-    assert!(!tries.is_empty() && !tries.into_iter().any(in_the_night));
-    assert!(due(&restriction) > t.app.care.now());
-}
-
-fn hour(at: DateTime<Utc>) -> u32 {
-    use chrono::Timelike;
-    at.hour()
+    t.go_to(utc("2026-02-05T04:00:00Z")).await;
+    let today: Vec<Value> =
+        t.reminders().await.into_iter().filter(|reminder| due(reminder) < utc("2026-02-05T16:00:00Z")).collect();
+    assert_eq!(today.len(), 2, "a milestone in the morning, make-up at noon: {today:#?}");
+    let before = t.pushes().len();
+    // No worker all day.
+    t.go_to(utc("2026-02-05T16:00:00Z")).await;
+    assert_eq!(t.pushes().len(), before + 1);
+    let states = [t.state_of(&today[0]).await, t.state_of(&today[1]).await];
+    assert_eq!(states, ["merged", "sent"], "the one that is worth telling longest speaks");
+    let told = t.app.get(&format!("/v1/alerts/{}", id(&today[1])), &t.ada.token).await.expect(200);
+    assert_eq!(told["with"][0]["id"], today[0]["id"]);
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ impl Claimed {
 hot_query! {
     /// Each entry's alert is locked where it stands, one by one: a join would do the same, but the planner does not know how
     /// few they are and may read the whole table for it. What somebody else holds is stepped over; an entry goes only with an
-    /// alert that was taken. A row that somebody changed just before it was locked lies elsewhere, is not found, and is left
+    /// alert that was taken (CASE has these looked up by a hash; joined, each would be compared with all). A row that somebody changed just before it was locked lies elsewhere, is not found, and is left
     /// for the next claim. No index of `alerts` knows a column that is changed here; what was taken is noted in one row of
     /// `claims`, where rescue finds it.
     struct ClaimDue {
@@ -127,7 +127,8 @@ hot_query! {
             a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries, a.slot_ends_at
     ), unqueued AS (
         DELETE FROM alert_queue WHERE ctid = ANY (ARRAY(
-            SELECT entry FROM due WHERE (clinic_id, alert_id) IN (SELECT clinic_id, id FROM taken)))
+            SELECT entry FROM due
+             WHERE CASE WHEN (clinic_id, alert_id) IN (SELECT clinic_id, id FROM taken) THEN true END))
     ), noted AS (
         INSERT INTO claims (worker, lease_until, clinic_ids, alert_ids, claim_nos)
         SELECT $3, clock_timestamp() + make_interval(secs => $4), array_agg(clinic_id), array_agg(id), array_agg(claim_no)

@@ -1,7 +1,7 @@
 //! Postgres: is it there, whose is it, is it current, and will it keep what it is given?
 
 use chrono::TimeDelta;
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use super::report::Report;
 use crate::alerts::queue;
@@ -175,7 +175,8 @@ fn settings(found: &Survey, config: &Config, report: &mut Report) {
 
 async fn queued(clocks: &Clocks, conn: &mut AsyncPgConnection, report: &mut Report) -> anyhow::Result<()> {
     let now = clocks.care.now();
-    let (due, oldest) = queue::queue_depth(conn, now).await?;
+    // What the planner is told there holds for a transaction.
+    let (due, oldest) = conn.transaction(async |conn| queue::queue_depth(conn, now).await).await?;
     match oldest.map(|oldest| now - oldest).filter(|late| *late > OVERDUE) {
         Some(late) => report.warn(
             "queue",

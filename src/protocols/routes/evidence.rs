@@ -4,7 +4,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use super::{answer, named};
+use super::{answer, named, read};
 use crate::app::State;
 use crate::auth::extract::Staff;
 use crate::db::Scope;
@@ -25,14 +25,7 @@ pub async fn list_disagreements(
     wanted: Wanted,
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
-    let (key, number) = path.into_inner();
-    let (reader, published) = state
-        .db
-        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
-            Ok::<_, ApiError>((reader, named(conn, &state.protocols, &key, number).await?))
-        })
-        .await?;
+    let (reader, published) = read(&state, &caller, &path).await?;
     let texts = words(&published.version, &wanted, &reader.locales());
     answer(&known, &texts.locale, &Disagreements::new(&published.version, texts))
 }
