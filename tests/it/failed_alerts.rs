@@ -318,7 +318,7 @@ async fn figures_say_how_it_went() {
     for _ in 0..16 {
         desk.scene.app.advance(TimeDelta::minutes(15)).await;
     }
-    desk.refuse_all(TimeDelta::hours(16)).await;
+    desk.refuse_all(TimeDelta::hours(17)).await;
     desk.scene
         .app
         .sql(
