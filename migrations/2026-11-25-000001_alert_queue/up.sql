@@ -26,6 +26,7 @@ COMMENT ON COLUMN alert_queue.alert_id IS 'The alert.';
 
 INSERT INTO alert_queue (at, clinic_id, alert_id)
 SELECT next_attempt_at, clinic_id, id FROM alerts WHERE state = 'scheduled' ORDER BY next_attempt_at, id;
+ANALYZE alert_queue;
 
 -- Nobody who schedules an alert can forget the queue.
 CREATE FUNCTION enqueue_alert() RETURNS trigger LANGUAGE plpgsql AS $$

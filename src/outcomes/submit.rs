@@ -26,6 +26,7 @@ struct Ground<'a> {
     laid: Timeline<'a>,
     before: Vec<Outcome>,
     zones: &'a ZoneHistory,
+    cancelled: bool,
     performed_at: DateTime<Utc>,
     moved_at: Option<DateTime<Utc>>,
     starts_at: DateTime<Utc>,
@@ -60,6 +61,7 @@ pub async fn submit(
                 laid: recovery.timeline(&version),
                 before: recovery.outcomes.clone(),
                 zones: &recovery.zones,
+                cancelled: recovery.row.status == "cancelled",
                 performed_at: recovery.row.performed_at,
                 moved_at: recovery.row.moved_at,
                 starts_at: recovery.since(),
@@ -68,14 +70,14 @@ pub async fn submit(
             };
             return Ok(ground.write(conn, caller, entries).await?.0);
         };
-        let conditions = row.conditions();
+        let (overrides, conditions) = (row.overrides(&person.modes), row.conditions(version)?);
         let plan = Plan {
             treatment: treatment_id,
             version,
             performed_at: row.performed_at,
             anchor_on: row.anchor_on,
             zones: &person.zones,
-            overrides: &person.overrides,
+            overrides: &overrides,
             conditions: &conditions,
         };
         let ground = Ground {
@@ -83,6 +85,7 @@ pub async fn submit(
             laid: timeline(&plan),
             before: row.outcomes(),
             zones: &person.zones,
+            cancelled: false,
             performed_at: row.performed_at,
             moved_at: row.moved_at,
             starts_at: counting_from(row.performed_at, row.counts_from, person.linked_at),
@@ -130,6 +133,7 @@ impl Ground<'_> {
         }
         let judge = Judge {
             treatment_id: self.treatment_id,
+            cancelled: self.cancelled,
             performed_at: self.performed_at,
             moved_at: self.moved_at,
             tasks: self.laid.tasks.iter().map(|task| (task.id, task)).collect(),

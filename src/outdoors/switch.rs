@@ -69,7 +69,7 @@ async fn set(
     to: DateTime<Utc>,
 ) -> Result<(), SwitchError> {
     let whose = (person.clinic_id, person.patient_id);
-    let modes = &mut person.overrides.modes;
+    let modes = &mut person.modes;
     modes.retain(|span| (span.mode.as_str(), span.from) != (OUTDOORS, from));
     if from < to {
         modes.push(ModeSpan { mode: OUTDOORS.to_owned(), from, to });

@@ -5,6 +5,7 @@
 //! so between [`lock`] and [`Person::replan`], in one transaction. The lock is taken first, by everybody, so that plans
 //! of one person never interleave.
 
+mod appointments;
 mod input;
 mod look;
 mod store;
@@ -20,18 +21,20 @@ use uuid::Uuid;
 use crate::alerts::queue::{self, PlannedState, Recipient, RecipientKind};
 use crate::clock::Clocks;
 use crate::db::{Db, DbError};
+use crate::domain::appointment::{Appointment, reminders};
 use crate::domain::compliance::Outcome;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::preferences::day_time;
 use crate::domain::protocol::ProtocolVersion;
 use crate::domain::reminders::{Category, Fate, History, Preferences, QuietHours, owed};
 use crate::domain::tally::Tally;
-use crate::domain::timeline::{Conditions, Hold, Overrides};
+use crate::domain::timeline::ModeSpan;
 use crate::failpoint::failpoint;
 use crate::protocols::{Catalogue, CatalogueError};
 
 use input::Input;
-pub use look::{look, look_at_treatments};
+pub(crate) use input::{answers, decisions};
+pub use look::{Laid, look, look_at_treatments};
 pub use store::Running;
 
 /// Workers look by themselves at least this often (`MENDLINE_POLL_SECONDS` may say less); what is due sooner wakes them.
@@ -102,10 +105,12 @@ pub struct Person {
     pub zones: ZoneHistory,
     /// What the person wants to be told, and when.
     pub preferences: Preferences,
-    /// What was changed for this person's treatments.
-    pub overrides: Overrides,
+    /// Modes that the person had switched on.
+    pub modes: Vec<ModeSpan>,
     /// What the person was told, and what they asked to hear later.
     pub history: History,
+    /// Every appointment that the person ever had: as many as a clinic makes with one person.
+    pub appointments: Vec<Appointment>,
     /// The clinic's default protocol.
     pub default_protocol: String,
     /// The number of the plan that this transaction makes.
@@ -149,6 +154,10 @@ impl RunningTreatments {
         Ok(Self(running))
     }
 
+    fn inputs(&self, person: &Person) -> anyhow::Result<Vec<Input<'_>>> {
+        self.0.iter().map(|(row, version)| Input::new(row, Arc::clone(version), person)).collect()
+    }
+
     /// All of them, each with its version.
     pub fn iter(&self) -> impl Iterator<Item = &(Running, Arc<ProtocolVersion>)> {
         self.0.iter()
@@ -174,24 +183,6 @@ impl RunningTreatments {
     }
 }
 
-impl Running {
-    /// Entries about its tasks: per task at least the latest.
-    pub fn outcomes(&self) -> Vec<Outcome> {
-        let columns = self.outcome_ids.iter().zip(&self.outcome_tasks).zip(&self.outcome_kinds).zip(&self.outcome_at);
-        columns
-            .filter_map(|(((id, task), kind), at)| {
-                Some(Outcome { id: *id, task_id: *task, kind: kind.parse().ok()?, recorded_at: *at })
-            })
-            .collect()
-    }
-
-    /// When flags held things back, and which conditions have ended.
-    pub fn conditions(&self) -> Conditions {
-        let holds = self.held_from.iter().zip(&self.held_to).map(|(from, to)| Hold { from: *from, to: *to }).collect();
-        Conditions { ended: BTreeMap::new(), holds }
-    }
-}
-
 impl Person {
     fn new(clinic_id: Uuid, row: store::PersonRow) -> Result<Self, PlanningError> {
         let history = row.history();
@@ -201,6 +192,7 @@ impl Person {
             user_id: row.user_id,
             linked_at: row.linked_at,
             zones: zones(&row.zones, &row.valid_from)?,
+            appointments: row.appointments()?,
             preferences: Preferences {
                 preferred_time: row.preferred_time.map_or(Preferences::default().preferred_time, day_time),
                 quiet: Some(QuietHours { from: day_time(row.quiet_from), to: day_time(row.quiet_to) }),
@@ -209,7 +201,7 @@ impl Person {
                 daily_cap: usize::try_from(row.daily_cap).unwrap_or_default(),
                 minimum_gap: TimeDelta::minutes(i64::from(row.minimum_gap_minutes)),
             },
-            overrides: Overrides { modes: row.modes(), ..Overrides::default() },
+            modes: row.modes(),
             history,
             default_protocol: row.default_protocol,
             plan_revision: row.plan_revision,
@@ -244,15 +236,16 @@ impl Person {
         running: &RunningTreatments,
         now: DateTime<Utc>,
     ) -> Result<usize, PlanningError> {
-        let inputs: Vec<Input<'_>> =
-            running.0.iter().map(|(row, version)| Input::new(row, Arc::clone(version), &self.zones)).collect();
+        let inputs = running.inputs(self)?;
         for input in &inputs {
             let tally = input.tally(self, now);
             if tally != input.stored_tally(now) {
                 store::update_tally(conn, self.clinic_id, input.row.id, tally).await?;
             }
         }
-        let alerts = self.alerts(&inputs, now);
+        let mut alerts = self.alerts(&inputs, now);
+        let reminders = reminders(&self.appointments, &self.preferences, &self.zones, now);
+        alerts.extend(reminders.into_iter().map(queue::Owed::from));
         let to = Recipient { clinic_id: self.clinic_id, kind: RecipientKind::Patient, id: self.patient_id };
         let changed = queue::replace_plan(conn, to, &alerts, now, now + WAKE_WITHIN, self.plan_revision).await?;
         failpoint!("plan:uncommitted");
@@ -277,14 +270,19 @@ impl Person {
                 seq: Some(owed.seq),
                 due_at: owed.due_at,
                 expires_at: owed.expires_at,
-                state: match owed.fate {
-                    Fate::Due => PlannedState::InSlot { ends_at: owed.slot_ends_at },
-                    Fate::Merged { into } => PlannedState::Merged { into },
-                    Fate::Suppressed(why) => PlannedState::Suppressed { reason: why.as_str() },
-                },
+                state: planned(owed.fate, Some(owed.slot_ends_at)),
                 dedupe_key: owed.dedupe_key,
             })
             .collect()
+    }
+}
+
+/// In which state what is owed enters the queue.
+fn planned(fate: Fate, slot_ends_at: Option<DateTime<Utc>>) -> PlannedState {
+    match fate {
+        Fate::Due => slot_ends_at.map_or(PlannedState::Scheduled, |ends_at| PlannedState::InSlot { ends_at }),
+        Fate::Merged { into } => PlannedState::Merged { into },
+        Fate::Suppressed(why) => PlannedState::Suppressed { reason: why.as_str() },
     }
 }
 

@@ -1,9 +1,12 @@
 //! What a plan is made of, read in as few statements as can be: the person under lock (`person.rs`), then the running
-//! treatments.
+//! treatments (`running.rs`).
 
-use chrono::{DateTime, NaiveDate, Utc};
-use diesel::sql_types::{Array, Bool, Date, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel::{QueryResult, Queryable};
+mod person;
+mod running;
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel::sql_types::{Array, Int8, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -11,10 +14,10 @@ use crate::db::hot::hot_query;
 use crate::db::lock::read_locked;
 use crate::domain::tally::Tally;
 
-mod person;
-
 pub(super) use person::PersonRow;
 use person::{LockPerson, LockTreated, LookAtPerson};
+pub use running::Running;
+pub(super) use running::{list_running, list_treatments};
 
 /// The person as they are; nothing is locked and no plan is counted.
 pub(super) async fn find_person(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
@@ -39,131 +42,6 @@ pub(super) async fn find_locked_of(
     treatment: Uuid,
 ) -> QueryResult<PersonRow> {
     LockTreated { clinic, treatment }.get_result(conn).await
-}
-
-/// A running treatment with what planning needs to know of it.
-#[derive(Debug, Clone, Queryable)]
-pub struct Running {
-    /// The treatment.
-    pub id: Uuid,
-    /// The pinned protocol version.
-    pub protocol_version_id: Uuid,
-    /// T0.
-    pub performed_at: DateTime<Utc>,
-    /// Day index 0.
-    pub anchor_on: NaiveDate,
-    /// When it was registered.
-    pub counts_from: DateTime<Utc>,
-    /// When it was last moved to another day: what was said before was said of other days.
-    pub moved_at: Option<DateTime<Utc>>,
-    /// Per task the latest entry,
-    pub(super) outcome_ids: Vec<Uuid>,
-    /// the task,
-    pub(super) outcome_tasks: Vec<Uuid>,
-    /// what it says,
-    pub(super) outcome_kinds: Vec<String>,
-    /// and when it was so.
-    pub(super) outcome_at: Vec<DateTime<Utc>>,
-    /// When check-ins were recorded.
-    pub checked_in_at: Vec<DateTime<Utc>>,
-    /// When flags of level soon or above were opened.
-    pub held_from: Vec<DateTime<Utc>>,
-    /// When they were resolved.
-    pub held_to: Vec<Option<DateTime<Utc>>>,
-    /// A later treatment of the same person is registered.
-    pub course_continued: bool,
-    /// What the row says of the weights that were done,
-    pub(super) done_w: i64,
-    /// of those on time,
-    pub(super) on_time_w: i64,
-    /// and of those whose time was not over: when it will be,
-    pub(super) early_until: Vec<DateTime<Utc>>,
-    /// and their weights.
-    pub(super) early_w: Vec<i64>,
-}
-
-/// From the treatments that a statement picks to whole rows in order of time.
-macro_rules! running_sql {
-    ($treatments:literal) => {
-        concat!(
-            ", t AS (",
-            $treatments,
-            ")
-        SELECT t.id, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.moved_at,
-               coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}'),
-               coalesce((SELECT array_agg(ci.recorded_at) FROM check_ins AS ci
-                          WHERE ci.clinic_id = t.clinic_id AND ci.treatment_id = t.id), '{}'),
-               coalesce((SELECT array_agg(f.opened_at ORDER BY f.opened_at, f.id) FROM flags AS f
-                          WHERE f.clinic_id = t.clinic_id AND f.treatment_id = t.id
-                            AND f.level IN ('soon', 'urgent', 'emergency')), '{}'),
-               coalesce((SELECT array_agg(f.resolved_at ORDER BY f.opened_at, f.id) FROM flags AS f
-                          WHERE f.clinic_id = t.clinic_id AND f.treatment_id = t.id
-                            AND f.level IN ('soon', 'urgent', 'emergency')), '{}'),
-               EXISTS (SELECT 1 FROM treatments AS later
-                        WHERE later.clinic_id = t.clinic_id AND later.patient_id = t.patient_id
-                          AND later.status <> 'cancelled' AND later.performed_at > t.performed_at),
-               t.done_w, t.on_time_w, t.early_until, t.early_w
-          FROM t
-          LEFT JOIN LATERAL (
-              SELECT array_agg(l.id) AS ids, array_agg(l.task_id) AS tasks, array_agg(l.kind) AS kinds,
-                     array_agg(l.recorded_at) AS at
-                FROM (SELECT DISTINCT ON (o.task_id) o.id, o.task_id, o.kind, o.recorded_at FROM outcomes AS o
-                       WHERE o.clinic_id = t.clinic_id AND o.treatment_id = t.id
-                         AND o.recorded_at >= coalesce(t.moved_at, '-infinity')
-                       ORDER BY o.task_id, o.recorded_at DESC, o.id DESC) AS l
-          ) AS o ON true
-         ORDER BY t.performed_at, t.id"
-        )
-    };
-}
-
-hot_query! {
-    struct ListRunning {
-        clinic: Uuid as SqlUuid,
-        patient: Uuid as SqlUuid,
-    }
-    returns (
-        SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
-        Array<Timestamptz>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Int8, Int8,
-        Array<Timestamptz>, Array<Int8>,
-    );
-    running_sql!(
-        "UPDATE treatments SET plan_revision = plan_revision + 1
-          WHERE clinic_id = $1 AND patient_id = $2 AND status IN ('unconfirmed', 'active') RETURNING *"
-    )
-}
-
-hot_query! {
-    struct LookAtTreatments {
-        clinic: Uuid as SqlUuid,
-        patient: Uuid as SqlUuid,
-        statuses: Vec<&'static str> as Array<Text>,
-    }
-    returns (
-        SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
-        Array<Timestamptz>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Int8, Int8,
-        Array<Timestamptz>, Array<Int8>,
-    );
-    running_sql!("SELECT * FROM treatments WHERE clinic_id = $1 AND patient_id = $2 AND status = ANY ($3)")
-}
-
-/// The patient's treatments of these statuses in order of time; nothing is locked and no plan is counted.
-pub(super) async fn list_treatments(
-    conn: &mut AsyncPgConnection,
-    clinic: Uuid,
-    patient: Uuid,
-    statuses: Vec<&'static str>,
-) -> QueryResult<Vec<Running>> {
-    LookAtTreatments { clinic, patient, statuses }.load(conn).await
-}
-
-/// The patient's running treatments in order of time; counts the replan on each.
-pub(super) async fn list_running(
-    conn: &mut AsyncPgConnection,
-    clinic: Uuid,
-    patient: Uuid,
-) -> QueryResult<Vec<Running>> {
-    ListRunning { clinic, patient }.load(conn).await
 }
 
 hot_query! {

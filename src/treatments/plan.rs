@@ -5,11 +5,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
+use super::course::{find_course, sessions};
 use super::details::Details;
 use super::refusal::TreatmentError;
 use super::store::{self, Treatment};
 use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
+use crate::courses::store::Course;
 use crate::db::{Lock, Scope};
 use crate::domain::protocol::ProtocolVersion;
 use crate::domain::role::Role;
@@ -47,16 +49,21 @@ pub async fn create(
                 return Ok(store::find_treatment(conn, caller.clinic_id, before).await?);
             }
             let person = planning::locked(conn, caller.clinic_id, new.patient_id).await?;
-            let treatment = draft(tools, caller, &person, id, &new, now)?;
+            let course = find_course(conn, &new, caller.clinic_id).await?;
+            let treatment = draft(tools, caller, &person, course.as_ref(), id, &new, now)?;
             check_clinician(conn, caller, new.details.clinician_id).await?;
             match store::insert_unless_there(conn, &treatment, !new.allow_duplicate).await? {
                 store::Inserted::New => {}
                 store::Inserted::Neighbour => return Err(TreatmentError::Duplicate),
                 store::Inserted::IdTaken => return replayed(conn, &treatment).await,
             }
+            sessions::count(conn, caller.clinic_id, treatment.course_id).await?;
             person.replan(conn, tools.catalogue, now).await?;
             let entry = Entry::by(caller, "treatment.create", "treatment", treatment.id).about(treatment.patient_id);
             audit::record(conn, tools.clocks, entry).await?;
+            if treatment.course_id.is_some() {
+                return Ok(store::find_treatment(conn, caller.clinic_id, id).await?);
+            }
             // The plan counted itself on the stored row.
             Ok(Treatment { plan_revision: treatment.plan_revision.saturating_add(1), ..treatment })
         })
@@ -76,11 +83,13 @@ fn draft(
     tools: Tools<'_>,
     caller: &Caller,
     person: &Person,
+    course: Option<&Course>,
     id: Uuid,
     new: &NewTreatment,
     now: DateTime<Utc>,
 ) -> Result<Treatment, TreatmentError> {
-    let key = new.protocol.as_deref().unwrap_or(&person.default_protocol);
+    let of_course = course.map(|course| course.protocol_key.as_str());
+    let key = new.protocol.as_deref().or(of_course).unwrap_or(&person.default_protocol);
     let no_protocol = TreatmentError::Invalid { pointer: "/protocol", detail: "is not a protocol of this clinic" };
     let published = tools.catalogue.latest(key).ok_or(no_protocol)?;
     let details = &new.details;
@@ -114,6 +123,7 @@ fn draft(
         created_at: now,
         confirmed_at: by_staff.then_some(now),
         ended_at: None,
+        course_id: course.map(|course| course.id),
     })
 }
 

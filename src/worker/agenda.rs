@@ -47,7 +47,7 @@ impl Agenda {
         }
     }
 
-    /// A claim at `now` took `taken` alerts of at most `limit`. Whether something that was due escaped it: then it is in
+    /// A claim at `now` went by `taken` entries of at most `limit`. Whether something that was due escaped it: then it is in
     /// somebody else's hands, for now.
     pub(super) fn claimed(&mut self, now: DateTime<Utc>, taken: usize, limit: usize) -> bool {
         self.more = taken >= limit;

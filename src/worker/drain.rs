@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::deliver::{self, Finished};
 use super::presence::Presence;
-use super::{BATCH, Round, Worker, anew, intake, settle};
+use super::{BATCH, Round, Worker, anew, escalate, intake, settle};
 use crate::alerts::queue;
 use crate::db::{DbError, Scope};
 
@@ -20,6 +20,7 @@ impl Worker {
         let now = parts.clocks.care.now();
         let look = async |conn: &mut _| Ok::<_, DbError>(queue::look(conn, now).await?);
         while intake::tell(parts.db.scoped(Scope::System, look).await?).is_littered {}
+        escalate::take_due(parts).await?;
         loop {
             anyhow::ensure!(presence.is_alive(), "the worker lost its place");
             let claim = async |conn: &mut _| {

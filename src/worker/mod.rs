@@ -5,13 +5,15 @@
 //! `flight.rs` and `deliver.rs` take one alert to its devices (`compose.rs`: what they are sent), `health/` knows which
 //! push services to leave alone, `settle.rs` writes results in batches (`open_claims.rs`: of which claims some are still
 //! to come), `anew.rs` plans what could not be sent in time, `receipts.rs` asks later what became of what was sent,
-//! `maintenance.rs` tidies up. `drain.rs` is all of this in one round, for tests and the demo.
+//! `escalate.rs` takes the steps of escalations, `maintenance.rs` tidies up. `drain.rs` is all of this in one round, for
+//! tests and the demo.
 
 mod agenda;
 mod anew;
 mod compose;
 mod deliver;
 mod drain;
+mod escalate;
 mod flight;
 mod health;
 mod intake;
@@ -49,7 +51,7 @@ use presence::{Presence, Wake};
 const BATCH: usize = 500;
 /// How soon a worker looks again at the latest while nobody sends anything: nobody is to be rescued, and who owes
 /// something soon says so.
-const QUIET: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_secs(3);
 /// How soon a worker looks again where something is due that it could not claim: others hold it.
 const IN_OTHER_HANDS: Duration = Duration::from_millis(50);
 /// How long to wait before asking a database again that did not answer.
@@ -104,9 +106,10 @@ impl Worker {
             tracing::warn!(%error, "what other workers know of push services could not be read");
         }
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let tidy = tokio::spawn(futures_util::future::join(
+        let beside = tokio::spawn(futures_util::future::join3(
             maintenance::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
             receipts::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
+            escalate::run(Arc::clone(&self.parts), stop.clone()),
         ));
         while !stop.is_cancelled() {
             match Presence::register(&self.parts.db).await {
@@ -117,7 +120,7 @@ impl Worker {
                 }
             }
         }
-        tidy.await?;
+        beside.await?;
         Ok(())
     }
 
@@ -126,7 +129,7 @@ impl Worker {
         let parts = &self.parts;
         let (results, inbox) = mpsc::channel(settle::WAITING);
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let writer = tokio::spawn(settle::run(Arc::clone(parts), inbox));
+        let writer = tokio::spawn(settle::run(Arc::clone(parts), inbox, presence.caller()));
         let airspace = Arc::new(Airspace {
             parts: Arc::clone(parts),
             health: Arc::clone(&self.health),
@@ -163,6 +166,7 @@ impl Worker {
                     Err(error) => {
                         tracing::warn!(%error, "looking at the queue failed");
                         pause(DATABASE_BACKOFF, stop).await;
+                        look_at = Instant::now();
                     }
                 }
                 continue;
@@ -190,7 +194,7 @@ impl Worker {
                     break;
                 }
             };
-            if agenda.claimed(now, taken.rows, room) {
+            if agenda.claimed(now, taken.entries, room) {
                 look_at = look_at.min(Instant::now() + IN_OTHER_HANDS);
             }
             if let Some(id) = taken.id {

@@ -46,6 +46,12 @@ struct World {
     alert: Uuid,
     /// Something that the patient will be told.
     planned: Uuid,
+    /// The patient's course.
+    course: Uuid,
+    /// The patient's appointment.
+    appointment: Uuid,
+    /// The patient's calendar feed.
+    feed: Uuid,
 }
 
 type Ids = fn(&World) -> Vec<Uuid>;
@@ -95,6 +101,8 @@ const FLAG: Ids = |world| vec![world.flag];
 const ALERT: Ids = |world| vec![world.alert];
 const PLANNED: Ids = |world| vec![world.planned];
 const TREATMENT: Ids = |world| vec![world.treatment];
+const COURSE: Ids = |world| vec![world.course];
+const APPOINTMENT: Ids = |world| vec![world.appointment];
 const PATIENT: Ids = |world| vec![world.patient.patient()];
 
 const TABLE: &[Row] = &[
@@ -149,6 +157,7 @@ const TABLE: &[Row] = &[
     row("PATCH", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "area": "face" })),
     row("DELETE", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT),
     row("GET", "/v1/treatments/{id}/check-ins", StaffAndOneself).on(TREATMENT),
+    row("GET", "/v1/treatments/{id}/check-ins/windows", StaffAndOneself).on(TREATMENT),
     row("POST", "/v1/treatments/{id}/check-ins", StaffAndOneself).on(TREATMENT).sending(|_| check_in()),
     row("GET", "/v1/flags", Staff),
     row("GET", "/v1/flags/{id}", Staff).on(FLAG),
@@ -179,6 +188,27 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/treatments/{id}/outcomes", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "outcomes": [] })),
     row("GET", "/v1/treatments/{id}/compliance", StaffAndOneself).on(TREATMENT),
     row("GET", "/v1/patients/{id}/compliance", StaffAndOneself).on(PATIENT),
+    row("GET", "/v1/treatments/{id}/conditions", StaffAndOneself).on(TREATMENT),
+    row("POST", "/v1/treatments/{id}/conditions/{key}", Staff)
+        .on(TREATMENT)
+        .named(&["flaking_ended"])
+        .sending(|_| json!({ "ended": true, "reason": "Seen." })),
+    row("GET", "/v1/courses", Users),
+    row("POST", "/v1/courses", Staff).sending(|world| json!({ "patient_id": world.patient.patient() })),
+    row("GET", "/v1/courses/{id}", StaffAndOneself).on(COURSE),
+    row("PATCH", "/v1/courses/{id}", Staff).on(COURSE).sending(|_| json!({ "planned_sessions": 5 })),
+    row("POST", "/v1/courses/{id}/complete", Staff).on(COURSE),
+    row("DELETE", "/v1/courses/{id}", Staff).on(COURSE),
+    row("GET", "/v1/appointments", Users),
+    row("POST", "/v1/appointments", Staff).sending(|world| appointment(world.patient.patient())),
+    row("GET", "/v1/appointments/{id}", StaffAndOneself).on(APPOINTMENT),
+    row("PATCH", "/v1/appointments/{id}", Staff).on(APPOINTMENT).sending(|_| json!({ "minutes": 45 })),
+    row("DELETE", "/v1/appointments/{id}", Staff).on(APPOINTMENT),
+    row("GET", "/v1/me/calendar-feeds", Patients),
+    row("POST", "/v1/me/calendar-feeds", Patients),
+    row("DELETE", "/v1/me/calendar-feeds/{id}", Patients).on(|world| vec![world.feed]),
+    // Nobody is asked who they are; no feed has this address.
+    row("GET", "/v1/calendar/{token}.ics", Anybody).named(&["no-such-token"]),
     row("POST", "/v1/dev/clock", Users),
 ];
 
@@ -204,6 +234,10 @@ fn treatment(patient: Uuid) -> Value {
     json!({ "patient_id": patient, "performed_at": "2026-02-02T10:00:00Z" })
 }
 
+fn appointment(patient: Uuid) -> Value {
+    json!({ "patient_id": patient, "kind": "follow_up", "date": "2026-03-02", "time": "10:30" })
+}
+
 fn check_in() -> Value {
     json!({ "recorded_at": "2026-02-02T11:00:00Z", "symptoms": { "spreading": true } })
 }
@@ -218,6 +252,10 @@ async fn world(app: &TestApp) -> World {
     let path = format!("/v1/treatments/{}/check-ins", id(&recorded["id"]));
     let reported = app.post(&path, &patient.token, check_in()).await.expect(201);
     let planned = app.get("/v1/me/reminders", &patient.token).await.expect(200);
+    let course = json!({ "patient_id": patient.patient(), "area": "neck" });
+    let course = app.post("/v1/courses", &clinic.admin.token, course).await.expect(201);
+    let set = app.post("/v1/appointments", &clinic.admin.token, appointment(patient.patient())).await.expect(201);
+    let feed = app.post("/v1/me/calendar-feeds", &patient.token, json!({})).await.expect(201);
     let tested = app.post(&format!("/v1/me/devices/{phone}/test"), &patient.token, json!({})).await.expect(202);
     World {
         clinician: app.clinician_of(&clinic).await,
@@ -230,6 +268,9 @@ async fn world(app: &TestApp) -> World {
         flag: id(&reported["triage"]["flags"][0]["id"]),
         alert: id(&tested["alert_id"]),
         planned: id(&planned["items"][0]["id"]),
+        course: id(&course["id"]),
+        appointment: id(&set["id"]),
+        feed: id(&feed["id"]),
         patient,
         clinic,
         rival,
@@ -273,12 +314,10 @@ fn refusals(row: &Row, world: &World) -> Vec<(&'static str, String, u16)> {
         }
     }
     if row.ids.is_some() {
-        let mut others = vec![("another clinic's administrator", &world.rival.admin)];
+        let staff = vec![("another clinic's administrator", &world.rival.admin)];
+        let mut others = if row.whom == Patients { Vec::new() } else { staff };
         if !matches!(row.whom, Administrators | Patients) {
             others.push(("another clinic's clinician", &world.rival_clinician));
-        }
-        if row.whom == Patients {
-            others.clear();
         }
         if matches!(row.whom, Users | StaffAndOneself | Patients) {
             others.push(("another patient", &world.neighbour));
@@ -332,8 +371,8 @@ async fn whoever_may_gets_past() {
         };
         let got = row.status(&app, &world, token).await;
         let refused = matches!(got, 401 | 403) && row.whom != Anybody;
-        // No row but this one names something that must not be there.
-        let missing = got == 404 && row.path != "/v1/auth/switch";
+        // No row but these names something that must not be there.
+        let missing = got == 404 && !["/v1/auth/switch", "/v1/calendar/{token}.ics"].contains(&row.path);
         if refused || missing || matches!(got, 405 | 500..) {
             wrong.push(format!("{} {}: {got}", row.method, row.path));
         }

@@ -114,3 +114,47 @@ async fn a_look_says_when_there_may_be_more_to_sweep() {
     let last = look(&app).await;
     assert_eq!((last.is_littered, last.upcoming, entries(&app).await.len()), (false, vec![], 0));
 }
+
+#[tokio::test]
+async fn what_the_queue_lost_is_put_back_once_it_is_overdue() {
+    let (app, _) = app_with(&[("m:lost", 0), ("m:kept", 0), ("m:later", 60)]).await;
+    let later = app.care.now() + TimeDelta::minutes(60);
+    let lose = "DELETE FROM alert_queue WHERE alert_id IN (SELECT id FROM alerts WHERE dedupe_key = 'm:lost')";
+    seed::run(&app, async |conn| conn.batch_execute(lose).await).await;
+    app.drain_worker().await;
+    assert_eq!((seed::state(&app, "m:lost").await, entries(&app).await), ("scheduled".to_owned(), vec![later]));
+
+    app.care.advance(TimeDelta::minutes(6));
+    let now = app.care.now();
+    assert_eq!(seed::run(&app, async |conn| queue::count_lost(conn, now).await).await, 1);
+    assert_eq!(seed::run(&app, async |conn| queue::restore_lost(conn, now).await).await, 1);
+    assert_eq!(seed::run(&app, async |conn| queue::count_lost(conn, now).await).await, 0);
+    app.drain_worker().await;
+    assert_eq!((seed::state(&app, "m:lost").await, entries(&app).await), ("sent".to_owned(), vec![later]));
+}
+
+#[tokio::test]
+async fn a_sweep_finds_what_means_nothing_and_copies_whenever_they_are_due() {
+    let (app, person) = app_with(&[("m:a", 60), ("m:b", 60), ("m:gone", 90)]).await;
+    // There and back again.
+    replan(&app, person, &[("m:a", 70), ("m:b", 60)]).await;
+    replan(&app, person, &[("m:a", 60), ("m:b", 60)]).await;
+    let at = app.care.now() + TimeDelta::minutes(60);
+    assert_eq!(entries(&app).await.len(), 5);
+    let swept = seed::run(&app, async |conn| queue::sweep_page(conn, None).await).await;
+    assert_eq!((swept, entries(&app).await), ((3, None), vec![at, at]));
+    app.care.advance(TimeDelta::minutes(60));
+    assert_eq!(app.drain_worker().await.claimed, 2);
+}
+
+#[tokio::test]
+async fn a_claim_counts_the_entries_that_it_went_by() {
+    let (app, person) = app_with(&[("m:a", 1)]).await;
+    replan(&app, person, &[]).await;
+    replan(&app, person, &[("m:a", 1)]).await;
+    app.care.advance(TimeDelta::minutes(1));
+    let now = app.care.now();
+    let claimed = seed::run(&app, async |conn| queue::claim_due(conn, now, 10, WORKER, 60).await).await;
+    assert_eq!((claimed.len(), claimed.entries()), (1, 2));
+    app.drain_worker().await;
+}

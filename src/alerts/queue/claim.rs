@@ -52,6 +52,8 @@ pub struct Claim {
     too_late: bool,
     /// From when its plan holds no longer: it is not to be sent then, and perhaps later.
     slot_ends_at: Option<DateTime<Utc>>,
+    /// Entries of the queue that the claim went by, over all that it took.
+    entries: i64,
 }
 
 impl Claim {
@@ -75,6 +77,7 @@ pub struct Claimed {
     /// Patients, by clinic, who are to be planned for anew: what they are owed could not be sent while its plan held.
     pub unplanned: BTreeSet<(Uuid, Uuid)>,
     taken: usize,
+    entries: usize,
 }
 
 impl Claimed {
@@ -86,6 +89,11 @@ impl Claimed {
     /// Rows that the claim took, whatever became of them.
     pub fn len(&self) -> usize {
         self.taken
+    }
+
+    /// Entries that the claim went by: more than it took, where several lead to one alert.
+    pub fn entries(&self) -> usize {
+        self.entries
     }
 
     /// What ended without another try, by state.
@@ -110,7 +118,7 @@ hot_query! {
     }
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Text, Bool, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>,
-        Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, SqlUuid, Bool, Nullable<Timestamptz>,
+        Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, SqlUuid, Bool, Nullable<Timestamptz>, Int8,
     );
     ", due AS MATERIALIZED (
         SELECT q.ctid AS entry, a.ctid AS alert, q.clinic_id, q.alert_id
@@ -137,7 +145,8 @@ hot_query! {
     )
     SELECT t.clinic_id, t.id, t.recipient_kind, t.recipient_id, t.category, t.urgent, t.treatment_id, t.device_id,
            t.protocol_version_id, t.item_key, t.seq, t.due_at, t.expires_at, t.claim_no, t.tries,
-           n.id, t.expires_at < $5, t.slot_ends_at FROM taken AS t CROSS JOIN noted AS n"
+           n.id, t.expires_at < $5, t.slot_ends_at, (SELECT count(*) FROM due)
+      FROM taken AS t CROSS JOIN noted AS n"
 }
 
 hot_query! {
@@ -204,9 +213,10 @@ pub async fn claim_due(
     let too_late = now + MIN_TIME_LEFT;
     let rows: Vec<Claim> = ClaimDue { now, limit, worker, lease_seconds, too_late }.load(conn).await?;
     let taken = rows.len();
+    let entries = rows.iter().map(|row| usize::try_from(row.entries).unwrap_or(0)).max().unwrap_or(0);
     let ended = |row: &Claim| row.too_late || row.tries > MAX_TRIES || is_expired(now, row.send_until());
     let (ended, claims): (Vec<_>, Vec<_>) = rows.into_iter().partition(ended);
-    let mut claimed = Claimed { claims, taken, ..Claimed::default() };
+    let mut claimed = Claimed { claims, taken, entries, ..Claimed::default() };
     end(conn, &ended, now, &mut claimed).await?;
     Ok(claimed)
 }

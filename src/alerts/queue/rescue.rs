@@ -47,7 +47,7 @@ pub const AHEAD: usize = 256;
 const SWEEP: usize = 1000;
 
 hot_query! {
-    /// Nobody is waited for: what somebody else has locked, be it to settle or to replan it, is noted anew and looked at
+    /// No alert is waited for: what somebody else has locked, be it to settle or to replan it, is noted anew and looked at
     /// next time.
     struct Rescue {
         class: i32 as Int4,

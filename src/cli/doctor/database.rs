@@ -1,7 +1,7 @@
 //! Postgres: is it there, whose is it, is it current, and will it keep what it is given?
 
 use chrono::TimeDelta;
-use diesel_async::{AsyncConnection, AsyncPgConnection};
+use diesel_async::AsyncPgConnection;
 
 use super::report::Report;
 use crate::alerts::queue;
@@ -175,8 +175,7 @@ fn settings(found: &Survey, config: &Config, report: &mut Report) {
 
 async fn queued(clocks: &Clocks, conn: &mut AsyncPgConnection, report: &mut Report) -> anyhow::Result<()> {
     let now = clocks.care.now();
-    // What the planner is told there holds for a transaction.
-    let (due, oldest) = conn.transaction(async |conn| queue::queue_depth(conn, now).await).await?;
+    let (due, oldest) = queue::queue_depth(conn, now).await?;
     match oldest.map(|oldest| now - oldest).filter(|late| *late > OVERDUE) {
         Some(late) => report.warn(
             "queue",
@@ -184,6 +183,14 @@ async fn queued(clocks: &Clocks, conn: &mut AsyncPgConnection, report: &mut Repo
             "see whether a worker runs (`mendline serve` or `mendline worker`), and what its log says",
         ),
         None => report.ok("queue", format!("{due} alerts are due now")),
+    }
+    let lost = queue::count_lost(conn, now).await?;
+    if lost > 0 {
+        report.warn(
+            "queue",
+            format!("{lost} overdue alerts have no entry in alert_queue"),
+            "a running worker puts them back within the hour; see OPERATIONS for how entries get lost",
+        );
     }
     Ok(())
 }

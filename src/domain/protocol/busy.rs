@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::version::ProtocolVersion;
+use crate::domain::course::WhatFollows;
 use crate::domain::local_time::{ZoneHistory, day_index};
 use crate::domain::reminders::{Fate, History, Preferences, RunningTreatment, owed};
 use crate::domain::timeline::{Conditions, Overrides, Plan};
@@ -53,7 +54,7 @@ fn day_of(version: &ProtocolVersion, performed_at: DateTime<Utc>) -> Option<(i32
         registered_at: performed_at,
         settled: &BTreeSet::new(),
         checked_in_on: &BTreeSet::new(),
-        course_continued: false,
+        follows: WhatFollows::default(),
     };
     // What the plan is without the cap that it is to be held against.
     let uncapped = Preferences { daily_cap: usize::MAX, ..Preferences::default() };

@@ -38,7 +38,7 @@ impl QuietHours {
     }
 
     /// When the next quiet hours begin, for an `at` outside them. `None`: never.
-    pub(super) fn next_start(self, zones: &ZoneHistory, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub fn next_start(self, zones: &ZoneHistory, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         (self.from != self.to)
             .then(|| self.first(zones, at, |here, from| self.start_in(here, from), |asleep| self.hold(zones, asleep)))
     }

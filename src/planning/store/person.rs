@@ -48,6 +48,20 @@ pub(in crate::planning) struct PersonRow {
     modes_from: Vec<DateTime<Utc>>,
     /// until when.
     modes_to: Vec<DateTime<Utc>>,
+    /// Appointments,
+    pub(in crate::planning) appointments: Vec<Uuid>,
+    /// what they are for,
+    pub(in crate::planning) appointment_kinds: Vec<String>,
+    /// of which courses,
+    pub(in crate::planning) appointment_courses: Vec<Option<Uuid>>,
+    /// when,
+    pub(in crate::planning) appointments_at: Vec<DateTime<Utc>>,
+    /// whether they were not called off,
+    pub(in crate::planning) appointments_set: Vec<bool>,
+    /// how often something was announced of them
+    pub(in crate::planning) announced_no: Vec<i32>,
+    /// and when last.
+    pub(in crate::planning) announced_at: Vec<DateTime<Utc>>,
 }
 
 impl PersonRow {
@@ -102,7 +116,9 @@ macro_rules! person_sql {
                    coalesce(told.keys, '{}'), coalesce(told.treatments, '{}'), coalesce(told.items, '{}'),
                    coalesce(told.at, '{}'), coalesce(told.by, '{}'),
                    coalesce(s.keys, '{}'), coalesce(s.times, '{}'), coalesce(s.until, '{}'),
-                   coalesce(m.modes, '{}'), coalesce(m.from_at, '{}'), coalesce(m.to_at, '{}')
+                   coalesce(m.modes, '{}'), coalesce(m.from_at, '{}'), coalesce(m.to_at, '{}'),
+                   coalesce(a.ids, '{}'), coalesce(a.kinds, '{}'), coalesce(a.courses, '{}'), coalesce(a.at, '{}'),
+                   coalesce(a.set, '{}'), coalesce(a.announced_no, '{}'), coalesce(a.announced_at, '{}')
               FROM locked AS p
               JOIN clinics AS c ON c.id = p.clinic_id
               LEFT JOIN notification_preferences AS n ON n.user_id = p.user_id
@@ -131,7 +147,15 @@ macro_rules! person_sql {
                   SELECT array_agg(m.mode ORDER BY m.from_at) AS modes, array_agg(m.from_at ORDER BY m.from_at) AS from_at,
                          array_agg(m.to_at ORDER BY m.from_at) AS to_at
                     FROM mode_spans AS m WHERE m.clinic_id = p.clinic_id AND m.patient_id = p.id
-              ) AS m ON true"
+              ) AS m ON true
+              LEFT JOIN LATERAL (
+                  SELECT array_agg(a.id ORDER BY a.id) AS ids, array_agg(a.kind ORDER BY a.id) AS kinds,
+                         array_agg(a.course_id ORDER BY a.id) AS courses, array_agg(a.starts_at ORDER BY a.id) AS at,
+                         array_agg(a.status = 'set' ORDER BY a.id) AS set,
+                         array_agg(a.announced_no ORDER BY a.id) AS announced_no,
+                         array_agg(a.announced_at ORDER BY a.id) AS announced_at
+                    FROM appointments AS a WHERE a.clinic_id = p.clinic_id AND a.patient_id = p.id
+              ) AS a ON true"
         )
     };
 }
@@ -146,6 +170,7 @@ hot_query! {
         Nullable<Time>, Array<Text>, Bool, Int4, Int4, Text,
         Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Timestamptz>, Array<Nullable<Text>>,
         Array<Text>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
+        Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>, Array<Bool>, Array<Int4>, Array<Timestamptz>,
     );
     person_sql!("$2")
 }
@@ -160,6 +185,7 @@ hot_query! {
         Nullable<Time>, Array<Text>, Bool, Int4, Int4, Text,
         Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Timestamptz>, Array<Nullable<Text>>,
         Array<Text>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
+        Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>, Array<Bool>, Array<Int4>, Array<Timestamptz>,
     );
     person_sql!("(SELECT t.patient_id FROM treatments AS t WHERE t.clinic_id = $1 AND t.id = $2)")
 }
@@ -174,6 +200,7 @@ hot_query! {
         Nullable<Time>, Array<Text>, Bool, Int4, Int4, Text,
         Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Timestamptz>, Array<Nullable<Text>>,
         Array<Text>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
+        Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>, Array<Bool>, Array<Int4>, Array<Timestamptz>,
     );
     person_sql!(from "SELECT * FROM patients WHERE clinic_id = $1 AND id = $2")
 }

@@ -13,6 +13,7 @@ use super::judge::{Figures, Judge};
 use super::queue::{Claimed, Queue, State};
 use super::{DAYS, Outages};
 use crate::domain::alert::{PushOutcome, is_expired};
+use crate::domain::course::WhatFollows;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{DayTime, Kind, ProtocolVersion, builtin};
 use crate::domain::reminders::{
@@ -244,7 +245,7 @@ impl Person {
             registered_at: treatment.registered_at,
             settled: &treatment.settled,
             checked_in_on: &treatment.checked_in_on,
-            course_continued: Some(treatment.performed_at) != latest,
+            follows: WhatFollows { continued: Some(treatment.performed_at) != latest, ..WhatFollows::default() },
         });
         running.collect()
     }
