@@ -49,7 +49,11 @@ pub async fn snooze(
         let mut person = planning::locked(conn, whose.0, whose.1).await?;
         let asked = store::find_snoozable(conn, whose, alert).await?;
         let planned = ["t:", "m:", Snooze::PREFIX].iter().any(|prefix| asked.dedupe_key.starts_with(prefix));
-        if !planned || !["scheduled", "sending", "sent", "merged"].contains(&asked.state.as_str()) {
+        // What is told of an appointment cannot wait.
+        if !planned
+            || asked.treatment_id.is_none()
+            || !["scheduled", "sending", "sent", "merged"].contains(&asked.state.as_str())
+        {
             return Err(SnoozeError::NotOwed);
         }
         let woken = person.preferences.quiet.map_or(until, |quiet| quiet.after(&person.zones, until));

@@ -279,6 +279,19 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_sent_by_nightfall_is_planned_anew() {
+        let slots = |now: &str| -> Vec<Option<DateTime<Utc>>> {
+            let zones = ZoneHistory::fixed(Europe::Berlin);
+            let told = reminders(&[appointment()], &Preferences::default(), &zones, utc(now));
+            told.into_iter().map(|reminder| reminder.slot_ends_at).collect()
+        };
+        let night = |day: &str| Some(utc(&format!("2026-02-{day}T20:00:00Z")));
+        assert_eq!(slots("2026-02-02T12:00:00Z"), [night("02"), night("04"), night("05")]);
+        assert_eq!(slots("2026-02-03T12:00:00Z")[0], night("03"), "the evening in which it is still to be told");
+        assert_eq!(slots("2026-02-02T22:00:00Z")[0], night("03"), "the morning after");
+    }
+
+    #[test]
     fn a_subject_survives_being_written_and_no_item_is_one() {
         for told in Told::ALL.iter().copied() {
             let subject = Subject { appointment_id: Uuid::from_u128(77), told };

@@ -233,7 +233,7 @@ fn plan<W: Witness>(
     let candidates = one_milestone_a_day(candidates, witness);
     let when = ration::When { preferences, zones: first.plan.zones, spread: spread(patient), now };
     let (mut owed, open) = snooze::apply(candidates, &history.snoozes, &history.told, &when, witness);
-    owed.extend(ration::ration(open, &told::counted(&history.told, treatments), &when, witness));
+    owed.extend(ration::ration(open, &told::counted(&history.told, treatments, now), &when, witness));
     owed.sort_by(|a, b| (a.due_at, &a.dedupe_key).cmp(&(b.due_at, &b.dedupe_key)));
     slot::cut(&mut owed, &when);
     if W::CURIOUS {

@@ -283,6 +283,23 @@ async fn a_promise_for_another_moment_holds_nothing_back_and_the_phone_is_told_s
 }
 
 #[tokio::test]
+async fn what_an_outage_left_over_comes_as_one() {
+    let t = treated().await;
+    t.go_to(utc("2026-02-05T04:00:00Z")).await;
+    let today: Vec<Value> =
+        t.reminders().await.into_iter().filter(|reminder| due(reminder) < utc("2026-02-05T16:00:00Z")).collect();
+    assert_eq!(today.len(), 2, "a milestone in the morning, make-up at noon: {today:#?}");
+    let before = t.pushes().len();
+    // No worker all day.
+    t.go_to(utc("2026-02-05T16:00:00Z")).await;
+    assert_eq!(t.pushes().len(), before + 1);
+    let states = [t.state_of(&today[0]).await, t.state_of(&today[1]).await];
+    assert_eq!(states, ["merged", "sent"], "the one that is worth telling longest speaks");
+    let told = t.app.get(&format!("/v1/alerts/{}", id(&today[1])), &t.ada.token).await.expect(200);
+    assert_eq!(told["with"][0]["id"], today[0]["id"]);
+}
+
+#[tokio::test]
 async fn a_retry_that_would_ring_at_night_waits_for_the_morning() {
     let t = treated().await;
     // Registered in the evening: the four hours without washing end at 00:30 in Berlin, told at 08:00.

@@ -61,6 +61,11 @@ impl Claim {
     pub fn send_until(&self) -> DateTime<Utc> {
         self.slot_ends_at.map_or(self.expires_at, |slot| slot.min(self.expires_at))
     }
+
+    /// Nothing speaks against it but that its plan holds no longer.
+    fn is_unplanned(&self, now: DateTime<Utc>) -> bool {
+        !self.too_late && self.tries <= MAX_TRIES && is_expired(now, self.send_until())
+    }
 }
 
 /// What a claim brought.
@@ -214,7 +219,13 @@ pub async fn claim_due(
     let rows: Vec<Claim> = ClaimDue { now, limit, worker, lease_seconds, too_late }.load(conn).await?;
     let taken = rows.len();
     let entries = rows.iter().map(|row| usize::try_from(row.entries).unwrap_or(0)).max().unwrap_or(0);
-    let ended = |row: &Claim| row.too_late || row.tries > MAX_TRIES || is_expired(now, row.send_until());
+    // Who is planned for anew is so with everything that is due and was never tried: what an outage left comes as one.
+    let unplanned: BTreeSet<(Uuid, Uuid)> =
+        rows.iter().filter(|row| row.is_unplanned(now)).map(|row| (row.clinic_id, row.recipient_id)).collect();
+    let waits = |row: &Claim| {
+        row.slot_ends_at.is_some() && row.tries == 1 && unplanned.contains(&(row.clinic_id, row.recipient_id))
+    };
+    let ended = |row: &Claim| row.too_late || row.tries > MAX_TRIES || is_expired(now, row.send_until()) || waits(row);
     let (ended, claims): (Vec<_>, Vec<_>) = rows.into_iter().partition(ended);
     let mut claimed = Claimed { claims, taken, entries, ..Claimed::default() };
     end(conn, &ended, now, &mut claimed).await?;

@@ -12,6 +12,8 @@ use crate::schema::{alerts, snoozes};
 /// An alert that somebody wants to hear later.
 #[derive(Debug, Clone, Queryable)]
 pub struct Snoozable {
+    /// The treatment it is about; none for an appointment.
+    pub treatment_id: Option<Uuid>,
     /// Under which key it is owed.
     pub dedupe_key: String,
     /// Where it stands.
@@ -29,7 +31,7 @@ pub async fn find_snoozable(
     alerts::table
         .find((clinic_id, alert))
         .filter(alerts::recipient_kind.eq("patient").and(alerts::recipient_id.eq(patient_id)))
-        .select((alerts::dedupe_key, alerts::state, alerts::expires_at))
+        .select((alerts::treatment_id, alerts::dedupe_key, alerts::state, alerts::expires_at))
         .first(conn)
         .await
 }

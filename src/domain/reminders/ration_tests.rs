@@ -25,7 +25,7 @@ fn told_alone(owed: &Owed, at: DateTime<Utc>) -> Told {
         dedupe_key: owed.dedupe_key.clone(),
         treatment_id: Some(owed.treatment_id),
         item_key: Some(owed.item_key.clone()),
-        at,
+        at: Some(at),
         merged_into: None,
     }
 }
@@ -52,11 +52,22 @@ fn what_is_due_within_half_an_hour_is_told_as_one_when_the_last_of_it_is_due() {
 fn what_comes_too_soon_after_what_was_told_waits() {
     let case = berlin();
     let wash = only(&case.owed(), "first_wash").clone();
-    let told = Told { at: wash.due_at - TimeDelta::minutes(10), ..told_alone(&wash, wash.due_at) };
+    let told = Told { at: Some(wash.due_at - TimeDelta::minutes(10)), ..told_alone(&wash, wash.due_at) };
     let other = Told { dedupe_key: "t:other:item:0:0".to_owned(), item_key: None, treatment_id: None, ..told };
     let history = History { told: vec![other], ..History::default() };
     let owed = owed(PATIENT, &[case.running()], &Preferences::default(), &history, wash.due_at - TimeDelta::minutes(5));
     assert_eq!(only(&owed, "first_wash").due_at, wash.due_at + TimeDelta::minutes(20));
+}
+
+#[test]
+fn what_is_being_sent_disturbs_now_however_long_it_was_due() {
+    let case = berlin();
+    let wash = only(&case.owed(), "first_wash").clone();
+    let other = "t:other:item:0:0".to_owned();
+    let sending = Told { dedupe_key: other, treatment_id: None, item_key: None, at: None, merged_into: None };
+    let history = History { told: vec![sending], ..History::default() };
+    let owed = owed(PATIENT, &[case.running()], &Preferences::default(), &history, wash.due_at - TimeDelta::minutes(5));
+    assert_eq!(only(&owed, "first_wash").due_at, wash.due_at + TimeDelta::minutes(25));
 }
 
 #[test]
@@ -82,7 +93,7 @@ fn what_the_full_day_leaves_over_comes_the_next_morning_if_it_is_still_worth_tel
     let evening = utc("2026-06-04T09:00:00Z");
     let disturbed = (0..4).map(|n| Told {
         dedupe_key: format!("t:other:item:{n}:0"),
-        at: evening - TimeDelta::minutes(90 - n * 10),
+        at: Some(evening - TimeDelta::minutes(90 - n * 10)),
         treatment_id: None,
         item_key: None,
         merged_into: None,
@@ -202,7 +213,7 @@ proptest! {
             .iter()
             .filter(|alert| alert.fate == Fate::Due && !alert.asked_for && !told.contains(alert.dedupe_key.as_str()))
             .collect();
-        let before = history.told.iter().filter(|told| told.merged_into.is_none()).map(|told| told.at);
+        let before = history.told.iter().filter(|told| told.merged_into.is_none()).filter_map(|told| told.at);
         let mut moments: Vec<_> = before.chain(counted.iter().map(|alert| alert.due_at.max(now))).collect();
         moments.sort_unstable();
         for pair in moments.windows(2).filter(|pair| pair[1] >= now) {

@@ -64,7 +64,7 @@ pub(super) fn apply<W: Witness>(
             }
         }
         match known {
-            Some(told) => settled.push(as_told(candidate.owed, told)),
+            Some(told) => settled.push(as_told(candidate.owed, told, when.now)),
             None => open.push(candidate),
         }
     }
@@ -72,10 +72,10 @@ pub(super) fn apply<W: Witness>(
 }
 
 /// What was told stays as it was told.
-fn as_told(owed: Owed, told: &Told) -> Owed {
+fn as_told(owed: Owed, told: &Told, now: DateTime<Utc>) -> Owed {
     let fate = told.merged_into.clone().map_or(Fate::Due, |into| Fate::Merged { into });
     // It takes no other's place in the day any more: it has had its own.
-    Owed { fate, due_at: owed.due_at.min(told.at), asked_for: true, ..owed }
+    Owed { fate, due_at: owed.due_at.min(told.at.unwrap_or(now)), asked_for: true, ..owed }
 }
 
 fn again(owed: &Owed, snooze: &Snooze, when: &When<'_>) -> Owed {

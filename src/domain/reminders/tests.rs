@@ -111,7 +111,7 @@ pub(super) fn all_told(owed: &[Owed], now: DateTime<Utc>) -> Vec<Told> {
             dedupe_key: owed.dedupe_key.clone(),
             treatment_id: Some(owed.treatment_id),
             item_key: Some(owed.item_key.clone()),
-            at: *due.get(by.as_str())?,
+            at: Some(*due.get(by.as_str())?),
             merged_into,
         })
     });

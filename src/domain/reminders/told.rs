@@ -23,8 +23,8 @@ pub struct Told {
     pub treatment_id: Option<Uuid>,
     /// The item.
     pub item_key: Option<String>,
-    /// When it was sent.
-    pub at: DateTime<Utc>,
+    /// When it was sent; `None`: it is being sent just now.
+    pub at: Option<DateTime<Utc>>,
     /// The key of the alert that told it, where that was another.
     pub merged_into: Option<String>,
 }
@@ -37,12 +37,12 @@ impl Told {
 }
 
 /// When the person was disturbed without having asked for it.
-pub(super) fn counted(told: &[Told], treatments: &[RunningTreatment<'_>]) -> Vec<DateTime<Utc>> {
+pub(super) fn counted(told: &[Told], treatments: &[RunningTreatment<'_>], now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let asked_for = |told: &Told| {
         let item = treatments.iter().find(|treatment| told.treatment_id == Some(treatment.plan.treatment));
         let item = item.and_then(|treatment| treatment.plan.version.item(told.item_key.as_deref()?));
         told.dedupe_key.starts_with(Snooze::PREFIX) || item.is_some_and(|item| item.is_asked_for())
     };
     let disturbed = told.iter().filter(|told| told.merged_into.is_none() && !asked_for(told));
-    disturbed.map(|told| told.at).collect()
+    disturbed.map(|told| told.at.unwrap_or(now)).collect()
 }

@@ -89,7 +89,7 @@ fn told_on_the_way(case: &mut Case, moves: &[(&str, Tz)]) -> Vec<(DateTime<Utc>,
                     dedupe_key: told_alert.dedupe_key.clone(),
                     treatment_id: Some(told_alert.treatment_id),
                     item_key: Some(told_alert.item_key.clone()),
-                    at: alert.due_at.max(now),
+                    at: Some(alert.due_at.max(now)),
                     merged_into: teller,
                 });
                 told.push((alert.due_at.max(now), told_alert.clone()));

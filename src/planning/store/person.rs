@@ -32,8 +32,8 @@ pub(in crate::planning) struct PersonRow {
     told_treatments: Vec<Option<Uuid>>,
     /// and items,
     told_items: Vec<Option<String>>,
-    /// when,
-    told_at: Vec<DateTime<Utc>>,
+    /// when (null: just now),
+    told_at: Vec<Option<DateTime<Utc>>>,
     /// and by which other alert, if it was another.
     told_by: Vec<Option<String>>,
     /// What was put off,
@@ -125,8 +125,8 @@ macro_rules! person_sql {
               LEFT JOIN LATERAL (
                   SELECT array_agg(a.dedupe_key ORDER BY a.id) AS keys, array_agg(a.treatment_id ORDER BY a.id) AS treatments,
                          array_agg(a.item_key ORDER BY a.id) AS items,
-                         array_agg(coalesce(l.sent_at, l.next_attempt_at, a.sent_at,
-                             CASE a.state WHEN 'sending' THEN a.next_attempt_at ELSE a.due_at END) ORDER BY a.id) AS at,
+                         array_agg(CASE WHEN coalesce(l.state, a.state) <> 'sending'
+                             THEN coalesce(l.sent_at, a.sent_at, a.due_at) END ORDER BY a.id) AS at,
                          array_agg(l.dedupe_key ORDER BY a.id) AS by
                     FROM alerts AS a
                     JOIN treatments AS t ON t.clinic_id = a.clinic_id AND t.id = a.treatment_id
@@ -168,7 +168,7 @@ hot_query! {
     returns (
         SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
         Nullable<Time>, Array<Text>, Bool, Int4, Int4, Text,
-        Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Timestamptz>, Array<Nullable<Text>>,
+        Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Nullable<Timestamptz>>, Array<Nullable<Text>>,
         Array<Text>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
         Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>, Array<Bool>, Array<Int4>, Array<Timestamptz>,
     );
@@ -183,7 +183,7 @@ hot_query! {
     returns (
         SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
         Nullable<Time>, Array<Text>, Bool, Int4, Int4, Text,
-        Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Timestamptz>, Array<Nullable<Text>>,
+        Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Nullable<Timestamptz>>, Array<Nullable<Text>>,
         Array<Text>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
         Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>, Array<Bool>, Array<Int4>, Array<Timestamptz>,
     );
@@ -198,7 +198,7 @@ hot_query! {
     returns (
         SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
         Nullable<Time>, Array<Text>, Bool, Int4, Int4, Text,
-        Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Timestamptz>, Array<Nullable<Text>>,
+        Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Nullable<Timestamptz>>, Array<Nullable<Text>>,
         Array<Text>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
         Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>, Array<Bool>, Array<Int4>, Array<Timestamptz>,
     );

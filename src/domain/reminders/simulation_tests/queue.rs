@@ -136,7 +136,7 @@ impl Queue {
                 dedupe_key: key.clone(),
                 treatment_id: Some(row.owed.treatment_id),
                 item_key: Some(row.owed.item_key.clone()),
-                at,
+                at: Some(at),
                 merged_into,
             })
         });
