@@ -111,6 +111,8 @@ pub struct Person {
     pub history: History,
     /// Every appointment that the person ever had: as many as a clinic makes with one person.
     pub appointments: Vec<Appointment>,
+    /// The areas of which the person has an open course.
+    pub open_courses: Vec<String>,
     /// The clinic's default protocol.
     pub default_protocol: String,
     /// The number of the plan that this transaction makes.
@@ -185,26 +187,27 @@ impl RunningTreatments {
 
 impl Person {
     fn new(clinic_id: Uuid, row: store::PersonRow) -> Result<Self, PlanningError> {
-        let history = row.history();
+        let store::PersonRow { patient, zones: places, wishes, told, snoozed, modes, appointments } = row;
         Ok(Self {
             clinic_id,
-            patient_id: row.patient_id,
-            user_id: row.user_id,
-            linked_at: row.linked_at,
-            zones: zones(&row.zones, &row.valid_from)?,
-            appointments: row.appointments()?,
+            patient_id: patient.id,
+            user_id: patient.user_id,
+            linked_at: patient.linked_at,
+            zones: zones(&places.names, &places.valid_from)?,
             preferences: Preferences {
-                preferred_time: row.preferred_time.map_or(Preferences::default().preferred_time, day_time),
-                quiet: Some(QuietHours { from: day_time(row.quiet_from), to: day_time(row.quiet_to) }),
-                off: row.categories_off.iter().filter_map(|word| word.parse::<Category>().ok()).collect(),
-                paused: row.paused,
-                daily_cap: usize::try_from(row.daily_cap).unwrap_or_default(),
-                minimum_gap: TimeDelta::minutes(i64::from(row.minimum_gap_minutes)),
+                preferred_time: wishes.preferred_time.map_or(Preferences::default().preferred_time, day_time),
+                quiet: Some(QuietHours { from: day_time(wishes.quiet_from), to: day_time(wishes.quiet_to) }),
+                off: wishes.categories_off.iter().filter_map(|word| word.parse::<Category>().ok()).collect(),
+                paused: wishes.paused,
+                daily_cap: usize::try_from(wishes.daily_cap).unwrap_or_default(),
+                minimum_gap: TimeDelta::minutes(i64::from(wishes.minimum_gap_minutes)),
             },
-            modes: row.modes(),
-            history,
-            default_protocol: row.default_protocol,
-            plan_revision: row.plan_revision,
+            modes: modes.read(),
+            history: History { told: told.read(), snoozes: snoozed.read() },
+            appointments: appointments.read()?,
+            open_courses: patient.open_courses,
+            default_protocol: patient.default_protocol,
+            plan_revision: patient.plan_revision,
         })
     }
 

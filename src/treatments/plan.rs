@@ -49,7 +49,7 @@ pub async fn create(
                 return Ok(store::find_treatment(conn, caller.clinic_id, before).await?);
             }
             let person = planning::locked(conn, caller.clinic_id, new.patient_id).await?;
-            let course = find_course(conn, &new, caller.clinic_id).await?;
+            let course = find_course(conn, &new, caller.clinic_id, &person.open_courses).await?;
             let treatment = draft(tools, caller, &person, course.as_ref(), id, &new, now)?;
             check_clinician(conn, caller, new.details.clinician_id).await?;
             match store::insert_unless_there(conn, &treatment, !new.allow_duplicate).await? {

@@ -1,93 +1,32 @@
-//! The person whose plan it is: where they are, what they wish, what they were told.
+//! The person whose plan it is, in one row: who they are, where, what they wish, what they were told.
 
-use chrono::{DateTime, NaiveTime, Utc};
+mod parts;
+
 use diesel::Queryable;
-use diesel::sql_types::{Array, Bool, Int4, Nullable, Text, Time, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::Uuid as SqlUuid;
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
-use crate::domain::reminders::{History, Snooze, Told};
-use crate::domain::timeline::ModeSpan;
+
+use parts::{
+    AppointmentColumns, AppointmentSql, ModeColumns, ModeSql, PatientRow, PatientSql, SnoozeColumns, SnoozeSql,
+    ToldColumns, ToldSql, WishRow, WishSql, ZoneColumns, ZoneSql,
+};
 
 /// The person, as stored.
 #[derive(Debug, Clone, Queryable)]
 pub(in crate::planning) struct PersonRow {
-    pub(in crate::planning) patient_id: Uuid,
-    pub(in crate::planning) user_id: Option<Uuid>,
-    pub(in crate::planning) linked_at: Option<DateTime<Utc>>,
-    pub(in crate::planning) plan_revision: i32,
-    pub(in crate::planning) zones: Vec<String>,
-    pub(in crate::planning) valid_from: Vec<DateTime<Utc>>,
-    pub(in crate::planning) quiet_from: NaiveTime,
-    pub(in crate::planning) quiet_to: NaiveTime,
-    pub(in crate::planning) preferred_time: Option<NaiveTime>,
-    pub(in crate::planning) categories_off: Vec<String>,
-    pub(in crate::planning) paused: bool,
-    pub(in crate::planning) daily_cap: i32,
-    pub(in crate::planning) minimum_gap_minutes: i32,
-    pub(in crate::planning) default_protocol: String,
-    /// Of what the person was told: under which keys,
-    told: Vec<String>,
-    /// of which treatments
-    told_treatments: Vec<Option<Uuid>>,
-    /// and items,
-    told_items: Vec<Option<String>>,
-    /// when (null: just now),
-    told_at: Vec<Option<DateTime<Utc>>>,
-    /// and by which other alert, if it was another.
-    told_by: Vec<Option<String>>,
-    /// What was put off,
-    snoozed: Vec<String>,
-    /// how often,
-    snoozed_times: Vec<i32>,
-    /// until when.
-    snoozed_until: Vec<DateTime<Utc>>,
-    /// Modes that were on,
-    modes: Vec<String>,
-    /// from when
-    modes_from: Vec<DateTime<Utc>>,
-    /// until when.
-    modes_to: Vec<DateTime<Utc>>,
-    /// Appointments,
-    pub(in crate::planning) appointments: Vec<Uuid>,
-    /// what they are for,
-    pub(in crate::planning) appointment_kinds: Vec<String>,
-    /// of which courses,
-    pub(in crate::planning) appointment_courses: Vec<Option<Uuid>>,
-    /// when,
-    pub(in crate::planning) appointments_at: Vec<DateTime<Utc>>,
-    /// whether they were not called off,
-    pub(in crate::planning) appointments_set: Vec<bool>,
-    /// how often something was announced of them
-    pub(in crate::planning) announced_no: Vec<i32>,
-    /// and when last.
-    pub(in crate::planning) announced_at: Vec<DateTime<Utc>>,
+    pub(in crate::planning) patient: PatientRow,
+    pub(in crate::planning) zones: ZoneColumns,
+    pub(in crate::planning) wishes: WishRow,
+    pub(in crate::planning) told: ToldColumns,
+    pub(in crate::planning) snoozed: SnoozeColumns,
+    pub(in crate::planning) modes: ModeColumns,
+    pub(in crate::planning) appointments: AppointmentColumns,
 }
 
-impl PersonRow {
-    /// What the person was told, and what they asked to hear later.
-    pub(in crate::planning) fn history(&self) -> History {
-        let columns =
-            self.told.iter().zip(&self.told_treatments).zip(&self.told_items).zip(&self.told_at).zip(&self.told_by);
-        let told = columns.map(|((((key, treatment_id), item_key), at), by)| Told {
-            dedupe_key: key.clone(),
-            treatment_id: *treatment_id,
-            item_key: item_key.clone(),
-            at: *at,
-            merged_into: by.clone(),
-        });
-        let snoozes = self.snoozed.iter().zip(&self.snoozed_times).zip(&self.snoozed_until);
-        let snoozes =
-            snoozes.map(|((key, times), until)| Snooze { dedupe_key: key.clone(), times: *times, until: *until });
-        History { told: told.collect(), snoozes: snoozes.collect() }
-    }
-
-    /// When which mode was on.
-    pub(in crate::planning) fn modes(&self) -> Vec<ModeSpan> {
-        let columns = self.modes.iter().zip(&self.modes_from).zip(&self.modes_to);
-        columns.map(|((mode, from), to)| ModeSpan { mode: mode.clone(), from: *from, to: *to }).collect()
-    }
-}
+/// The same as the database has it, part by part.
+type PersonSql = (PatientSql, ZoneSql, WishSql, ToldSql, SnoozeSql, ModeSql, AppointmentSql);
 
 /// From the patient that a condition picks to a whole row; the plan about to be made is counted.
 macro_rules! person_sql {
@@ -105,14 +44,16 @@ macro_rules! person_sql {
             ", locked AS (",
             $patients,
             ")
-            SELECT p.id, p.user_id, p.linked_at, p.plan_revision,
+            SELECT p.id, p.user_id, p.linked_at, p.plan_revision, c.default_protocol,
+                   ARRAY(SELECT s.area FROM courses AS s
+                          WHERE s.clinic_id = p.clinic_id AND s.patient_id = p.id AND s.ended_at IS NULL),
                    (SELECT coalesce(array_agg(z.zone ORDER BY z.valid_from), ARRAY[p.time_zone])
                       FROM patient_zones AS z WHERE z.clinic_id = p.clinic_id AND z.patient_id = p.id),
                    (SELECT coalesce(array_agg(z.valid_from ORDER BY z.valid_from), ARRAY[p.created_at])
                       FROM patient_zones AS z WHERE z.clinic_id = p.clinic_id AND z.patient_id = p.id),
                    coalesce(n.quiet_from, c.quiet_from), coalesce(n.quiet_to, c.quiet_to), n.preferred_time,
                    coalesce(n.categories_off, '{}'), coalesce(n.paused, false), coalesce(n.daily_cap, 4),
-                   coalesce(n.minimum_gap_minutes, 30), c.default_protocol,
+                   coalesce(n.minimum_gap_minutes, 30),
                    coalesce(told.keys, '{}'), coalesce(told.treatments, '{}'), coalesce(told.items, '{}'),
                    coalesce(told.at, '{}'), coalesce(told.by, '{}'),
                    coalesce(s.keys, '{}'), coalesce(s.times, '{}'), coalesce(s.until, '{}'),
@@ -165,13 +106,7 @@ hot_query! {
         clinic: Uuid as SqlUuid,
         patient: Uuid as SqlUuid,
     }
-    returns (
-        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
-        Nullable<Time>, Array<Text>, Bool, Int4, Int4, Text,
-        Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Nullable<Timestamptz>>, Array<Nullable<Text>>,
-        Array<Text>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
-        Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>, Array<Bool>, Array<Int4>, Array<Timestamptz>,
-    );
+    returns PersonSql;
     person_sql!("$2")
 }
 
@@ -180,13 +115,7 @@ hot_query! {
         clinic: Uuid as SqlUuid,
         treatment: Uuid as SqlUuid,
     }
-    returns (
-        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
-        Nullable<Time>, Array<Text>, Bool, Int4, Int4, Text,
-        Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Nullable<Timestamptz>>, Array<Nullable<Text>>,
-        Array<Text>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
-        Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>, Array<Bool>, Array<Int4>, Array<Timestamptz>,
-    );
+    returns PersonSql;
     person_sql!("(SELECT t.patient_id FROM treatments AS t WHERE t.clinic_id = $1 AND t.id = $2)")
 }
 
@@ -195,12 +124,6 @@ hot_query! {
         clinic: Uuid as SqlUuid,
         patient: Uuid as SqlUuid,
     }
-    returns (
-        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
-        Nullable<Time>, Array<Text>, Bool, Int4, Int4, Text,
-        Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Nullable<Timestamptz>>, Array<Nullable<Text>>,
-        Array<Text>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
-        Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>, Array<Bool>, Array<Int4>, Array<Timestamptz>,
-    );
+    returns PersonSql;
     person_sql!(from "SELECT * FROM patients WHERE clinic_id = $1 AND id = $2")
 }
