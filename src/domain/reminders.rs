@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::course::WhatFollows;
 use super::protocol::{Item, Kind, Recurrence, Reminder};
-use super::timeline::{Conditions, Hold, Plan, timeline};
+use super::timeline::{Conditions, Hold, Plan, Timeline};
 use super::words::word_enum;
 
 mod place;
@@ -75,10 +75,12 @@ impl Category {
 }
 
 /// One treatment that is under way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RunningTreatment<'a> {
     /// What it is laid out from.
     pub plan: Plan<'a>,
+    /// The layout: what is made of it besides a plan of alerts needs no other.
+    pub laid: Timeline<'a>,
     /// When it was registered: what was due before is past and owed to nobody.
     pub registered_at: DateTime<Utc>,
     /// Tasks that were done or skipped.
@@ -215,7 +217,6 @@ fn plan<W: Witness>(
     let flags = Conditions { holds, ..Conditions::default() };
     let mut candidates = Vec::with_capacity(64);
     for treatment in treatments {
-        let laid = timeline(&treatment.plan);
         let mut planner = Planner {
             treatment,
             preferences,
@@ -226,8 +227,8 @@ fn plan<W: Witness>(
             candidates: &mut candidates,
             witness: &mut *witness,
         };
-        planner.items(&laid);
-        planner.tasks(&laid);
+        planner.items();
+        planner.tasks();
     }
     let Some(first) = treatments.first() else { return Vec::new() };
     let candidates = one_milestone_a_day(candidates, witness);

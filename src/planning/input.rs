@@ -19,7 +19,7 @@ use crate::domain::protocol::ProtocolVersion;
 use crate::domain::reminders::RunningTreatment;
 use crate::domain::symptoms::Symptoms;
 use crate::domain::tally::{Tally, counting_from};
-use crate::domain::timeline::{Conditions, Hold, ModeSpan, Overrides, Plan, timeline};
+use crate::domain::timeline::{Conditions, Hold, ModeSpan, Overrides, Plan, Task, timeline};
 
 impl Running {
     /// Entries about its tasks: per task at least the latest.
@@ -109,8 +109,10 @@ impl<'a> Input<'a> {
     }
 
     pub(super) fn running<'p>(&'p self, person: &'p Person) -> RunningTreatment<'p> {
+        let plan = self.plan(person);
         RunningTreatment {
-            plan: self.plan(person),
+            laid: timeline(&plan),
+            plan,
             registered_at: self.row.counts_from,
             settled: &self.settled,
             checked_in_on: &self.checked_in_on,
@@ -119,13 +121,12 @@ impl<'a> Input<'a> {
     }
 
     /// What was done of its tasks, as they now lie.
-    pub(super) fn tally(&self, person: &Person, now: DateTime<Utc>) -> Tally {
+    pub(super) fn tally(&self, tasks: &[Task<'_>], person: &Person, now: DateTime<Utc>) -> Tally {
         if self.settled.is_empty() {
             return Tally::default();
         }
-        let laid = timeline(&self.plan(person));
         let starts_at = counting_from(self.row.performed_at, self.row.counts_from, person.linked_at);
-        Tally::of(&laid.tasks, &self.said, starts_at, now)
+        Tally::of(tasks, &self.said, starts_at, now)
     }
 
     /// What the row says of it.

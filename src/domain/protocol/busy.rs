@@ -10,7 +10,7 @@ use super::version::ProtocolVersion;
 use crate::domain::course::WhatFollows;
 use crate::domain::local_time::{ZoneHistory, day_index};
 use crate::domain::reminders::{Fate, History, Preferences, RunningTreatment, owed};
-use crate::domain::timeline::{Conditions, Overrides, Plan};
+use crate::domain::timeline::{Conditions, Overrides, Plan, timeline};
 
 /// The busiest day of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,7 @@ fn day_of(version: &ProtocolVersion, performed_at: DateTime<Utc>) -> Option<(i32
     };
     let running = RunningTreatment {
         plan,
+        laid: timeline(&plan),
         registered_at: performed_at,
         settled: &BTreeSet::new(),
         checked_in_on: &BTreeSet::new(),

@@ -6,7 +6,7 @@ use crate::domain::appointment::{Appointment, AppointmentKind};
 use crate::domain::course::Spacing;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{DayTime, ProtocolVersion, builtin, sample};
-use crate::domain::timeline::{Excuse, Overrides};
+use crate::domain::timeline::{Excuse, Overrides, timeline};
 use chrono_tz::{Africa, America, Asia, Australia, Europe, Pacific, Tz};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -56,16 +56,18 @@ impl Case {
     }
 
     pub(super) fn running(&self) -> RunningTreatment<'_> {
+        let plan = Plan {
+            treatment: self.treatment,
+            version: &self.version,
+            performed_at: self.performed_at,
+            anchor_on: self.zones.date(self.performed_at),
+            zones: &self.zones,
+            overrides: &self.overrides,
+            conditions: &self.conditions,
+        };
         RunningTreatment {
-            plan: Plan {
-                treatment: self.treatment,
-                version: &self.version,
-                performed_at: self.performed_at,
-                anchor_on: self.zones.date(self.performed_at),
-                zones: &self.zones,
-                overrides: &self.overrides,
-                conditions: &self.conditions,
-            },
+            plan,
+            laid: timeline(&plan),
             registered_at: self.registered_at,
             settled: &self.settled,
             checked_in_on: &self.checked_in_on,

@@ -138,8 +138,7 @@ fn every_day_of_the_traveller_has_its_reminders() {
     for vector in VECTORS {
         let mut case = case(vector);
         let told = told_on_the_way(&mut case, vector.moves);
-        let running = case.running();
-        let laid = timeline(&running.plan);
+        let laid = case.running().laid;
         let reminded = |key: &str, day: i32| told.iter().any(|(_, a)| a.item_key == key && a.day_index == day);
         let mut days = 0;
         for task in laid.tasks.iter().filter(|task| task.item.key == "sunscreen" && (1..=10).contains(&task.day_index))
@@ -159,8 +158,7 @@ fn whoever_does_what_there_is_to_do_keeps_the_streak() {
     for vector in VECTORS {
         let mut case = case(vector);
         told_on_the_way(&mut case, vector.moves);
-        let running = case.running();
-        let laid = timeline(&running.plan);
+        let laid = case.running().laid;
         let done: Vec<Outcome> = laid
             .tasks
             .iter()

@@ -130,7 +130,7 @@ fn stale(person: &Person, owed: &Owed, now: DateTime<Utc>) -> Option<String> {
     }
     let treatment = person.treatments.iter().find(|treatment| treatment.id == owed.treatment_id && !treatment.ended);
     let Some(treatment) = treatment else { return Some("the treatment ended".to_owned()) };
-    let windows = person.windows(treatment);
+    let windows = &treatment.windows;
     let of_tasks = matches!(owed.category, Category::Routine | Category::CheckIn);
     let (day, position) = if of_tasks { (owed.day_index, windows.position(owed)) } else { (0, 0) };
     let Some(window) = windows.of.get(&(owed.item_key.clone(), day, position)) else {

@@ -1,6 +1,5 @@
 //! One patient: where they are, what they wish, what they do, what is planned for them.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
@@ -46,7 +45,8 @@ pub(super) struct Treatment {
     pub checked_in_on: BTreeSet<NaiveDate>,
     conditions: Conditions,
     pub ended: bool,
-    windows: OnceCell<Windows>,
+    /// As things stand since somebody last did something.
+    pub windows: Windows,
 }
 
 /// When each thing that alerts are about is worth telling, as it is laid out now.
@@ -55,6 +55,8 @@ pub(super) struct Windows {
     /// By item, day index and position within the day; zeros for what is no task.
     pub of: BTreeMap<(String, i32, i32), Window>,
     reminders: BTreeMap<String, i32>,
+    /// Tasks that somebody is reminded of, and until when they can be done.
+    tasks: Vec<(Uuid, DateTime<Utc>)>,
 }
 
 #[derive(Debug)]
@@ -66,6 +68,35 @@ pub(super) struct Window {
 }
 
 impl Windows {
+    fn of(laid: &Timeline<'_>) -> Self {
+        let mut windows = Self::default();
+        for laid in &laid.items {
+            let reminders = i32::try_from(laid.item.reminders.len()).unwrap();
+            windows.reminders.insert(laid.item.key.clone(), reminders.max(1));
+            let (open_at, over_at) = match laid.item.kind {
+                // What is told is that it has ended.
+                Kind::Restriction => (laid.close_at.unwrap_or(DateTime::<Utc>::MAX_UTC), None),
+                Kind::Milestone => (laid.open_at, None),
+                _ => (laid.open_at, laid.close_at.map(|close| close + PROMPT_LASTS)),
+            };
+            let window = Window { task: None, local_date: laid.open_on, open_at, over_at };
+            windows.of.insert((laid.item.key.clone(), 0, 0), window);
+        }
+        for task in laid.tasks.iter().chain(&laid.check_ins).filter(|task| !task.item.reminders.is_empty()) {
+            let over_at = if task.item.kind == Kind::CheckIn { task.close_at } else { task.closed_at() };
+            let window = Window {
+                task: Some(task.id),
+                local_date: task.local_date,
+                open_at: task.open_at,
+                over_at: Some(over_at),
+            };
+            windows.of.insert((task.item.key.clone(), task.day_index, task.seq), window);
+        }
+        let reminded = laid.tasks.iter().filter(|task| !task.item.reminders.is_empty());
+        windows.tasks = reminded.map(|task| (task.id, task.closed_at())).collect();
+        windows
+    }
+
     /// The position of an alert's task within its day.
     pub(super) fn position(&self, owed: &Owed) -> i32 {
         owed.seq / self.reminders.get(&owed.item_key).copied().unwrap_or(1)
@@ -169,7 +200,7 @@ impl Treatment {
             checked_in_on: BTreeSet::new(),
             conditions: Conditions::default(),
             ended: false,
-            windows: OnceCell::new(),
+            windows: Windows::default(),
         }
     }
 }
@@ -203,56 +234,30 @@ impl Person {
         }
     }
 
-    fn laid_out<'a>(&'a self, treatment: &'a Treatment) -> Timeline<'a> {
-        timeline(&self.plan(treatment))
-    }
-
-    /// As things stand since somebody last did something.
-    pub(super) fn windows<'a>(&'a self, treatment: &'a Treatment) -> &'a Windows {
-        treatment.windows.get_or_init(|| {
-            let laid = self.laid_out(treatment);
-            let mut windows = Windows::default();
-            for laid in &laid.items {
-                let reminders = i32::try_from(laid.item.reminders.len()).unwrap();
-                windows.reminders.insert(laid.item.key.clone(), reminders.max(1));
-                let (open_at, over_at) = match laid.item.kind {
-                    // What is told is that it has ended.
-                    Kind::Restriction => (laid.close_at.unwrap_or(DateTime::<Utc>::MAX_UTC), None),
-                    Kind::Milestone => (laid.open_at, None),
-                    _ => (laid.open_at, laid.close_at.map(|close| close + PROMPT_LASTS)),
-                };
-                let window = Window { task: None, local_date: laid.open_on, open_at, over_at };
-                windows.of.insert((laid.item.key.clone(), 0, 0), window);
-            }
-            for task in laid.tasks.iter().chain(&laid.check_ins) {
-                let over_at = if task.item.kind == Kind::CheckIn { task.close_at } else { task.closed_at() };
-                let window = Window {
-                    task: Some(task.id),
-                    local_date: task.local_date,
-                    open_at: task.open_at,
-                    over_at: Some(over_at),
-                };
-                windows.of.insert((task.item.key.clone(), task.day_index, task.seq), window);
-            }
-            windows
-        })
-    }
-
     fn running(&self) -> Vec<RunningTreatment<'_>> {
         let latest = self.treatments.iter().map(|treatment| treatment.performed_at).max();
-        let running = self.treatments.iter().filter(|treatment| !treatment.ended).map(|treatment| RunningTreatment {
-            plan: self.plan(treatment),
-            registered_at: treatment.registered_at,
-            settled: &treatment.settled,
-            checked_in_on: &treatment.checked_in_on,
-            follows: WhatFollows { continued: Some(treatment.performed_at) != latest, ..WhatFollows::default() },
+        let running = self.treatments.iter().filter(|treatment| !treatment.ended).map(|treatment| {
+            let plan = self.plan(treatment);
+            RunningTreatment {
+                plan,
+                laid: timeline(&plan),
+                registered_at: treatment.registered_at,
+                settled: &treatment.settled,
+                checked_in_on: &treatment.checked_in_on,
+                follows: WhatFollows { continued: Some(treatment.performed_at) != latest, ..WhatFollows::default() },
+            }
         });
         running.collect()
     }
 
     pub(super) fn replan(&mut self, now: DateTime<Utc>) {
         let history = History { told: self.queue.told(), snoozes: self.snoozes.clone() };
-        let plan = owed(self.id, &self.running(), &self.wishes, &history, now);
+        let running = self.running();
+        let plan = owed(self.id, &running, &self.wishes, &history, now);
+        let windows: Vec<Windows> = running.iter().map(|running| Windows::of(&running.laid)).collect();
+        for (treatment, windows) in self.treatments.iter_mut().filter(|treatment| !treatment.ended).zip(windows) {
+            treatment.windows = windows;
+        }
         self.judge.figures.plans += 1;
         self.queue.replace_plan(plan);
     }
@@ -286,14 +291,9 @@ impl Person {
             }
             Deed::EndTreatment => self.treatments[0].ended = true,
             Deed::DoTask => {
-                let open: Vec<Uuid> = self
-                    .laid_out(&self.treatments[0])
-                    .tasks
-                    .iter()
-                    .filter(|task| !task.item.reminders.is_empty() && task.closed_at() > now)
-                    .take(3)
-                    .map(|task| task.id)
-                    .collect();
+                let tasks = self.treatments[0].windows.tasks.iter();
+                let open: Vec<Uuid> =
+                    tasks.filter(|(_, closed_at)| *closed_at > now).take(3).map(|(id, _)| *id).collect();
                 if !open.is_empty() {
                     let done = *dice.one_of(&open);
                     self.treatments[0].settled.insert(done);
@@ -317,7 +317,6 @@ impl Person {
             }
             Deed::Snooze => self.snooze(now, dice),
         }
-        self.treatments.iter_mut().for_each(|treatment| drop(treatment.windows.take()));
         self.replan(now);
     }
 
