@@ -783,6 +783,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Patients whom a worker plans for anew: something changed that is not theirs alone.
+    replans (clinic_id, patient_id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Who is planned for.
+        patient_id -> Uuid,
+        /// How often it was asked for: a plan answers only what was asked before it was made.
+        times -> Int4,
+    }
+}
+
+diesel::table! {
     /// One-time codes that a clinic hands out for a forgotten password.
     reset_codes (code_hash) {
         /// SHA-256 of the code.
@@ -960,6 +972,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     protocol_versions,
     receipts,
     refresh_tokens,
+    replans,
     reset_codes,
     sessions,
     snoozes,

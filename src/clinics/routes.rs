@@ -14,6 +14,7 @@ use crate::db::Scope;
 use crate::domain::preferences::{day_time, stored_time};
 use crate::domain::protocol::DayTime;
 use crate::error::ApiError;
+use crate::planning;
 use crate::preconditions::{IfMatch, version_header};
 
 /// No step of an escalation comes later than this, in minutes: a day.
@@ -184,6 +185,9 @@ pub async fn update_clinic(
             }
             after.version += 1;
             store::update_clinic(conn, clinic_id, &after).await?;
+            if (after.quiet_from, after.quiet_to) != (before.quiet_from, before.quiet_to) {
+                planning::ask_for_clinic(conn, clinic_id).await?;
+            }
             audit::record(conn, &state.clocks, Entry::by(&caller, "clinic.update", "clinic", clinic_id)).await?;
             Ok(after)
         })

@@ -5,6 +5,7 @@
 //! so between [`lock`] and [`Person::replan`], in one transaction. The lock is taken first, by everybody, so that plans
 //! of one person never interleave.
 
+mod anew;
 mod appointments;
 mod input;
 mod look;
@@ -26,12 +27,13 @@ use crate::domain::compliance::Outcome;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::preferences::day_time;
 use crate::domain::protocol::ProtocolVersion;
-use crate::domain::reminders::{Category, Fate, History, Preferences, QuietHours, owed};
+use crate::domain::reminders::{Category, Fate, History, Preferences, QuietHours, RunningTreatment, owed};
 use crate::domain::tally::Tally;
 use crate::domain::timeline::ModeSpan;
 use crate::failpoint::failpoint;
 use crate::protocols::{Catalogue, CatalogueError};
 
+pub use anew::{Asked, ask_for_clinic, list_asked, plan_anew};
 use input::Input;
 pub(crate) use input::{answers, decisions};
 pub use look::{Laid, look, look_at_treatments};
@@ -240,13 +242,14 @@ impl Person {
         now: DateTime<Utc>,
     ) -> Result<usize, PlanningError> {
         let inputs = running.inputs(self)?;
-        for input in &inputs {
-            let tally = input.tally(self, now);
+        let treatments: Vec<_> = inputs.iter().map(|input| input.running(self)).collect();
+        for (input, treatment) in inputs.iter().zip(&treatments) {
+            let tally = input.tally(&treatment.laid.tasks, self, now);
             if tally != input.stored_tally(now) {
                 store::update_tally(conn, self.clinic_id, input.row.id, tally).await?;
             }
         }
-        let mut alerts = self.alerts(&inputs, now);
+        let mut alerts = self.alerts(&treatments, &inputs, now);
         let reminders = reminders(&self.appointments, &self.preferences, &self.zones, now);
         alerts.extend(reminders.into_iter().map(queue::Owed::from));
         let to = Recipient { clinic_id: self.clinic_id, kind: RecipientKind::Patient, id: self.patient_id };
@@ -255,11 +258,15 @@ impl Person {
         Ok(changed)
     }
 
-    fn alerts(&self, inputs: &[Input<'_>], now: DateTime<Utc>) -> Vec<queue::Owed> {
-        let treatments: Vec<_> = inputs.iter().map(|input| input.running(self)).collect();
+    fn alerts(
+        &self,
+        treatments: &[RunningTreatment<'_>],
+        inputs: &[Input<'_>],
+        now: DateTime<Utc>,
+    ) -> Vec<queue::Owed> {
         let versions: BTreeMap<Uuid, Uuid> =
             inputs.iter().map(|input| (input.row.id, input.row.protocol_version_id)).collect();
-        owed(self.patient_id, &treatments, &self.preferences, &self.history, now)
+        owed(self.patient_id, treatments, &self.preferences, &self.history, now)
             .into_iter()
             .map(|owed| queue::Owed {
                 protocol_version_id: versions.get(&owed.treatment_id).copied(),

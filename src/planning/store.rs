@@ -1,6 +1,7 @@
 //! What a plan is made of, read in as few statements as can be: the person under lock (`person.rs`), then the running
 //! treatments (`running.rs`).
 
+mod asked;
 mod person;
 mod running;
 
@@ -14,6 +15,8 @@ use crate::db::hot::hot_query;
 use crate::db::lock::read_locked;
 use crate::domain::tally::Tally;
 
+pub use asked::Asked;
+pub(super) use asked::{delete_asked, insert_asked, list_asked};
 pub(super) use person::PersonRow;
 use person::{LockPerson, LockTreated, LookAtPerson};
 pub use running::Running;

@@ -1,6 +1,7 @@
 //! One round of everything: the step that tests and the demo take. A worker that runs does the same side by side.
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::deliver::{self, Finished};
@@ -21,6 +22,7 @@ impl Worker {
         let look = async |conn: &mut _| Ok::<_, DbError>(queue::look(conn, now).await?);
         while intake::tell(parts.db.scoped(Scope::System, look).await?).is_littered {}
         escalate::take_due(parts).await?;
+        anew::take_asked(parts, &CancellationToken::new()).await?;
         loop {
             anyhow::ensure!(presence.is_alive(), "the worker lost its place");
             let claim = async |conn: &mut _| {

@@ -1,8 +1,11 @@
 //! Reminders that people keep switched on, over HTTP and through the worker: told together, put off, asked for, rung for by
 //! the phone itself, kept out of the night when a push service was down.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
 use mendline::domain::alert::PushOutcome;
+use mendline::schema::patients;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -326,4 +329,38 @@ async fn a_retry_that_would_ring_at_night_waits_for_the_morning() {
     assert_eq!(pushed(&t), 1);
     let found = t.app.get(&format!("/v1/alerts/{}", id(&make_up)), &late.token).await.expect(200);
     assert_eq!(found["state"], "sent");
+}
+
+#[tokio::test]
+async fn a_clinics_new_quiet_hours_hold_for_treatments_that_run_and_for_nobody_who_chose_their_own() {
+    let t = treated().await;
+    let owl = t.app.patient_of(&t.clinic).await;
+    let own = json!({ "quiet_hours": { "from": "23:00", "to": "07:00" } });
+    t.app.put("/v1/me/notification-preferences", &owl.token, own).await.expect(200);
+    t.app.treat(&t.clinic.admin.token, owl.patient(), t.app.care.now()).await;
+    let revision = async |person: &Person| -> i32 {
+        let row = patients::table.filter(patients::id.eq(person.patient())).select(patients::plan_revision);
+        seed::run(&t.app, async |conn| row.get_result(conn).await).await
+    };
+    let (before, owls) = (revision(&t.ada).await, revision(&owl).await);
+    let minute_of_day = |reminder: &Value| {
+        let local = due(reminder).with_timezone(&chrono_tz::Europe::Berlin);
+        local.hour() * 60 + local.minute()
+    };
+    assert!(t.reminders().await.iter().any(|reminder| minute_of_day(reminder) < 11 * 60), "mornings are busy");
+
+    let late = json!({ "quiet_from": "20:00", "quiet_to": "11:00" });
+    t.app.patch("/v1/clinic", &t.clinic.admin.token, late.clone()).await.expect(200);
+    // A change of nothing and a change of something else ask for nothing.
+    t.app.patch("/v1/clinic", &t.clinic.admin.token, late).await.expect(200);
+    t.app.patch("/v1/clinic", &t.clinic.admin.token, json!({ "name": "Skin" })).await.expect(200);
+    t.app.drain_worker().await;
+    assert_eq!((revision(&t.ada).await, revision(&owl).await), (before + 1, owls), "once, and not the owl");
+    let reminders = t.reminders().await;
+    assert!(!reminders.is_empty());
+    for reminder in &reminders {
+        assert!((11 * 60..20 * 60).contains(&minute_of_day(reminder)), "{reminder:#}");
+    }
+    t.app.drain_worker().await;
+    assert_eq!(revision(&t.ada).await, before + 1, "what was asked for is answered");
 }

@@ -59,13 +59,8 @@ pub(in crate::planning) struct ToldColumns {
     by: Vec<Option<String>>,
 }
 
-pub(super) type ToldSql = (
-    Array<Text>,
-    Array<Nullable<SqlUuid>>,
-    Array<Nullable<Text>>,
-    Array<Nullable<Timestamptz>>,
-    Array<Nullable<Text>>,
-);
+pub(super) type ToldSql =
+    (Array<Text>, Array<Nullable<SqlUuid>>, Array<Nullable<Text>>, Array<Nullable<Timestamptz>>, Array<Nullable<Text>>);
 
 impl ToldColumns {
     pub(in crate::planning) fn read(self) -> Vec<Told> {
