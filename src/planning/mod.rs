@@ -9,10 +9,10 @@ mod anew;
 mod appointments;
 mod input;
 mod look;
+mod running;
 mod store;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -23,12 +23,9 @@ use crate::alerts::queue::{self, PlannedState, Recipient, RecipientKind};
 use crate::clock::Clocks;
 use crate::db::{Db, DbError};
 use crate::domain::appointment::{Appointment, reminders};
-use crate::domain::compliance::Outcome;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::preferences::day_time;
-use crate::domain::protocol::ProtocolVersion;
 use crate::domain::reminders::{Category, Fate, History, Preferences, QuietHours, RunningTreatment, owed};
-use crate::domain::tally::Tally;
 use crate::domain::timeline::ModeSpan;
 use crate::failpoint::failpoint;
 use crate::protocols::{Catalogue, CatalogueError};
@@ -37,6 +34,7 @@ pub use anew::{Asked, ask_for_clinic, list_asked, plan_anew};
 use input::Input;
 pub(crate) use input::{answers, decisions};
 pub use look::{Laid, look, look_at_treatments};
+pub use running::RunningTreatments;
 pub use store::Running;
 
 /// Workers look by themselves at least this often (`MENDLINE_POLL_SECONDS` may say less); what is due sooner wakes them.
@@ -138,53 +136,6 @@ pub async fn locked_of(
     treatment_id: Uuid,
 ) -> Result<Person, PlanningError> {
     Person::new(clinic_id, store::find_locked_of(conn, clinic_id, treatment_id).await?)
-}
-
-/// A person's running treatments, read and not yet planned.
-#[derive(Debug)]
-pub struct RunningTreatments(Vec<(Running, Arc<ProtocolVersion>)>);
-
-impl RunningTreatments {
-    async fn of(
-        conn: &mut AsyncPgConnection,
-        catalogue: &Catalogue,
-        rows: Vec<Running>,
-    ) -> Result<Self, PlanningError> {
-        let mut running = Vec::with_capacity(rows.len());
-        for row in rows {
-            let version = catalogue.version(conn, row.protocol_version_id).await?;
-            running.push((row, version));
-        }
-        Ok(Self(running))
-    }
-
-    fn inputs(&self, person: &Person) -> anyhow::Result<Vec<Input<'_>>> {
-        self.0.iter().map(|(row, version)| Input::new(row, Arc::clone(version), person)).collect()
-    }
-
-    /// All of them, each with its version.
-    pub fn iter(&self) -> impl Iterator<Item = &(Running, Arc<ProtocolVersion>)> {
-        self.0.iter()
-    }
-
-    /// One of them, with its version.
-    pub fn find(&self, id: Uuid) -> Option<&(Running, Arc<ProtocolVersion>)> {
-        self.0.iter().find(|(row, _)| row.id == id)
-    }
-
-    /// Adds what was written about tasks of one of them since it was read, and what its row now says of it.
-    pub fn tell(&mut self, id: Uuid, outcomes: &[Outcome], tally: &Tally) {
-        for (row, _) in self.0.iter_mut().filter(|(row, _)| row.id == id) {
-            for outcome in outcomes {
-                row.outcome_ids.push(outcome.id);
-                row.outcome_tasks.push(outcome.task_id);
-                row.outcome_kinds.push(outcome.kind.as_str().to_owned());
-                row.outcome_at.push(outcome.recorded_at);
-            }
-            (row.done_w, row.on_time_w) = (tally.done_w, tally.on_time_w);
-            (row.early_until, row.early_w) = tally.early.iter().copied().unzip();
-        }
-    }
 }
 
 impl Person {

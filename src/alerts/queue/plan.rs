@@ -12,6 +12,8 @@ use crate::db::hot::hot_query;
 
 hot_query! {
     /// `$23` says whether planned alerts that are no longer owed are cancelled (a replan) or left alone (one more alert).
+    /// What was given back because a slot was over waited for just this plan: it is tried at once, unless its new slot leaves
+    /// no time either (`MIN_TIME_LEFT`).
     /// What is in flight is locked first and in the order in which settling locks it, so that neither waits for the other.
     struct Upsert {
         clinic: Uuid as SqlUuid,
@@ -76,6 +78,8 @@ hot_query! {
             due_at = excluded.due_at, expires_at = excluded.expires_at,
             next_attempt_at = CASE WHEN a.state = 'scheduled' AND a.due_at = excluded.due_at
                                     AND a.slot_ends_at IS NOT DISTINCT FROM excluded.slot_ends_at
+                                    AND (a.reason IS DISTINCT FROM 'slot_over'
+                                         OR excluded.slot_ends_at < $4 + interval '5 seconds')
                                    THEN a.next_attempt_at ELSE excluded.due_at END,
             slot_ends_at = excluded.slot_ends_at,
             merged_into = CASE a.state WHEN 'sending' THEN NULL ELSE excluded.merged_into END,
@@ -90,12 +94,13 @@ hot_query! {
                           ELSE nullif(a.reason, 'left_the_plan') END,
             plan_revision = excluded.plan_revision
           WHERE $23 AND a.state <> 'sent'
-            AND (a.state, a.superseded, a.due_at, a.expires_at, a.category, a.treatment_id, a.protocol_version_id,
+            AND (a.state = 'scheduled' AND a.reason = 'slot_over' OR
+                (a.state, a.superseded, a.due_at, a.expires_at, a.category, a.treatment_id, a.protocol_version_id,
                  a.item_key, a.day_index, a.seq, a.slot_ends_at, a.merged_into,
                  CASE a.state WHEN 'suppressed' THEN a.reason END)
              IS DISTINCT FROM (excluded.state, false, excluded.due_at, excluded.expires_at, excluded.category,
                  excluded.treatment_id, excluded.protocol_version_id, excluded.item_key, excluded.day_index, excluded.seq,
-                 excluded.slot_ends_at, excluded.merged_into, CASE excluded.state WHEN 'suppressed' THEN excluded.reason END)
+                 excluded.slot_ends_at, excluded.merged_into, CASE excluded.state WHEN 'suppressed' THEN excluded.reason END))
         RETURNING next_attempt_at
     ), woken AS (
         SELECT pg_notify('mendline_alerts', '') FROM (SELECT 1 FROM planned WHERE next_attempt_at <= $5 LIMIT 1) AS soon

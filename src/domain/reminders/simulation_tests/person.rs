@@ -131,6 +131,9 @@ pub(super) enum Deed {
     Snooze,
 }
 
+/// A deed, how often it happens at most, and in how many percent of these cases.
+type Habit = (fn() -> Deed, u64, u64);
+
 impl Deed {
     /// What happens when.
     pub(super) fn drawn(start: DateTime<Utc>, dice: &mut Dice) -> BTreeMap<(DateTime<Utc>, usize), Self> {
@@ -140,7 +143,7 @@ impl Deed {
             number += 1;
             deeds.insert((start + TimeDelta::minutes(minutes), number), deed);
         };
-        let kinds: [(fn() -> Self, u64, u64); 9] = [
+        let kinds: [Habit; 9] = [
             (|| Self::Travel, 4, 100),
             (|| Self::ChangeWishes, 3, 100),
             (|| Self::MoveTreatment, 1, 40),
