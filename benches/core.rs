@@ -16,7 +16,7 @@ use mendline::domain::closing::{ClosingWeights, DoneWeights, shares};
 use mendline::domain::course::WhatFollows;
 use mendline::domain::local_time::ZoneHistory;
 use mendline::domain::protocol::{builtin, builtin_files, load};
-use mendline::domain::reminders::{Preferences, RunningTreatment, owed};
+use mendline::domain::reminders::{History, Preferences, RunningTreatment, owed};
 use mendline::domain::timeline::{Conditions, Overrides, Plan, timeline};
 use uuid::Uuid;
 
@@ -40,15 +40,18 @@ fn core(criterion: &mut Criterion) {
     });
     criterion.bench_function("plan every alert of a treatment", |bencher| {
         let (settled, checked_in_on) = (BTreeSet::new(), BTreeSet::new());
-        let running = RunningTreatment {
+        let running = || RunningTreatment {
             plan,
+            laid: timeline(&plan),
             registered_at: performed_at,
             settled: &settled,
             checked_in_on: &checked_in_on,
             follows: WhatFollows::default(),
         };
         let preferences = Preferences::default();
-        bencher.iter(|| owed(Uuid::from_u128(8), black_box(&[running]), &preferences, performed_at));
+        bencher.iter(|| {
+            owed(Uuid::from_u128(8), black_box(&[running()]), &preferences, &History::default(), performed_at)
+        });
     });
 
     let weights = ClosingWeights::of(version);

@@ -30,6 +30,7 @@ pub mod invitations;
 pub mod language;
 pub mod members;
 pub mod outcomes;
+pub mod outdoors;
 pub mod paging;
 pub mod patients;
 pub mod planning;

@@ -73,6 +73,10 @@ diesel::table! {
         finalized_at -> Nullable<Timestamptz>,
         /// It ended without having been sent, although it was owed until then. Claims do not change it.
         unsent -> Bool,
+        /// If it was not sent by then, it is planned anew instead (care clock); none: it is sent whenever it can be.
+        slot_ends_at -> Nullable<Timestamptz>,
+        /// The alert that tells it.
+        merged_into -> Nullable<Uuid>,
     }
 }
 
@@ -507,6 +511,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What a phone rings for by itself: its push waits, and is not sent if the phone says that it has shown it.
+    local_reminders (device_id, alert_id) {
+        /// The phone.
+        device_id -> Uuid,
+        /// The alert.
+        alert_id -> Uuid,
+        /// When the phone rings. An alert that is due at another moment by now is pushed as if nothing had been said.
+        due_at -> Timestamptz,
+        /// The promise holds until then (care clock).
+        until_at -> Timestamptz,
+        /// When the app said that the person has seen it (care clock).
+        shown_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     /// A login's role at one clinic.
     memberships (clinic_id, id) {
         /// The clinic.
@@ -521,6 +541,22 @@ diesel::table! {
         created_at -> Timestamptz,
         /// When the membership ended; the row stays for the record.
         removed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// When patients had a mode of their protocols switched on, such as outdoors.
+    mode_spans (clinic_id, patient_id, mode, from_at) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Who switched it on.
+        patient_id -> Uuid,
+        /// The mode's name in the protocol.
+        mode -> Text,
+        /// Switched on (care clock).
+        from_at -> Timestamptz,
+        /// Switched off, or over by itself (care clock).
+        to_at -> Timestamptz,
     }
 }
 
@@ -549,6 +585,8 @@ diesel::table! {
         version -> Int4,
         /// Last edit (wall clock).
         updated_at -> Timestamptz,
+        /// At least this long between two reminders.
+        minimum_gap_minutes -> Int4,
     }
 }
 
@@ -743,6 +781,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Patients whom a worker plans for anew: something changed that is not theirs alone.
+    replans (clinic_id, patient_id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Who is planned for.
+        patient_id -> Uuid,
+        /// How often it was asked for: a plan answers only what was asked before it was made.
+        times -> Int4,
+    }
+}
+
+diesel::table! {
     /// One-time codes that a clinic hands out for a forgotten password.
     reset_codes (code_hash) {
         /// SHA-256 of the code.
@@ -783,6 +833,22 @@ diesel::table! {
         revoked_at -> Nullable<Timestamptz>,
         /// Why it was ended early.
         revoked_because -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// Alerts that patients asked to hear later.
+    snoozes (clinic_id, patient_id, dedupe_key) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Who asked.
+        patient_id -> Uuid,
+        /// The alert, as the plan owes it.
+        dedupe_key -> Text,
+        /// How often it was put off.
+        times -> Int4,
+        /// Not before this (care clock).
+        until_at -> Timestamptz,
     }
 }
 
@@ -893,7 +959,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     flags,
     idempotency_keys,
     invitations,
+    local_reminders,
     memberships,
+    mode_spans,
     notification_preferences,
     outcomes,
     patient_zones,
@@ -902,8 +970,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     protocol_versions,
     receipts,
     refresh_tokens,
+    replans,
     reset_codes,
     sessions,
+    snoozes,
     treatments,
     users
 );

@@ -125,7 +125,7 @@ impl Side {
         ensure!(rescued == BATCH, "{rescued} alerts were rescued");
         let claimed = timed(claim, queue::claim_due(conn, now(), BATCH, NUMBER, 3600)).await?;
         ensure!(claimed.claims.len() == BATCH, "a claim brought {} alerts", claimed.claims.len());
-        let found = timed(devices, store::list_devices(conn, &claimed.claims)).await?;
+        let found = timed(devices, store::list_devices(conn, &claimed.claims, now())).await?;
         ensure!(found.len() == BATCH, "{} devices were found", found.len());
         let batch = fill::batch(&claimed.claims, now());
         let settled = timed(settle, queue::settle(conn, &batch)).await?;

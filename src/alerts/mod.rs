@@ -7,5 +7,6 @@ pub mod open;
 pub mod queue;
 pub mod replay;
 pub mod routes;
+pub mod snooze;
 pub mod statistics;
 pub mod store;

@@ -19,5 +19,6 @@ pub async fn open(
     let now: DateTime<Utc> = clocks.care.now();
     let whose = (caller.patient_id, caller.membership_id);
     queue::mark_opened(conn, caller.clinic_id, whose, alert, now).await?;
+    devices::store::mark_opened(conn, caller.user_id, alert, now).await?;
     devices::store::touch(conn, caller.session_id, clocks.wall.now()).await
 }

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod reminders;
+mod snooze;
 mod statistics;
 mod unsent;
 
@@ -34,6 +35,7 @@ use crate::query::Query;
 
 pub use attempts::list_attempts;
 pub use reminders::list_reminders;
+pub use snooze::snooze_alert;
 pub use statistics::find_alert_statistics;
 pub use unsent::{list_failed_alerts, replay_alert, replay_failed_alerts};
 
@@ -52,10 +54,27 @@ struct AlertView {
     opened_at: Option<DateTime<Utc>>,
     state: String,
     link: String,
+    /// What else it tells: due at about the same time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    with: Vec<ToldWith>,
 }
 
-/// An alert and the version that its text comes from.
-type Found = (InboxRow, Option<Arc<ProtocolVersion>>);
+/// One more thing that an alert tells.
+#[derive(Debug, Serialize)]
+struct ToldWith {
+    id: Uuid,
+    category: String,
+    title: String,
+    body: String,
+    link: String,
+}
+
+/// An alert and the version that its text comes from, and what it tells besides itself.
+struct Found {
+    row: InboxRow,
+    version: Option<Arc<ProtocolVersion>>,
+    with: Vec<(InboxRow, Option<Arc<ProtocolVersion>>)>,
+}
 
 /// `GET /v1/alerts`
 pub async fn list_alerts(
@@ -70,16 +89,11 @@ pub async fn list_alerts(
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
             let rows = store::list_inbox(conn, reader(&caller), now, page.after_time(), page.fetch()).await?;
-            let mut found = Vec::with_capacity(rows.len());
-            for row in rows {
-                let version = version(&state, conn, &row).await?;
-                found.push((row, version));
-            }
-            Ok::<_, ApiError>(found)
+            found(&state, conn, &caller, rows).await
         })
         .await?;
     let mut language = None;
-    let list = page.cut(found, |(row, _)| (At(row.due_at), row.id)).map(|found| {
+    let list = page.cut(found, |found| (At(found.row.due_at), found.row.id)).map(|found| {
         let (view, spoken) = view(found, &wanted, false);
         language.get_or_insert(spoken);
         view
@@ -136,12 +150,34 @@ async fn respond(
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
             let row = store::find_own(conn, reader(caller), id, now).await?;
-            let version = version(state, conn, &row).await?;
-            Ok::<_, ApiError>((row, version))
+            found(state, conn, caller, vec![row]).await
         })
         .await?;
-    let (view, language) = view(found, wanted, on_lock_screen);
+    let (view, language) = view(found.into_iter().next().ok_or(ApiError::NotFound)?, wanted, on_lock_screen);
     Ok(answer(HttpResponse::Ok(), &language, &view))
+}
+
+/// Alerts of the caller's with all that their words are made of.
+async fn found(
+    state: &State,
+    conn: &mut diesel_async::AsyncPgConnection,
+    caller: &Caller,
+    rows: Vec<InboxRow>,
+) -> Result<Vec<Found>, ApiError> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let others = if ids.is_empty() { Vec::new() } else { store::list_told_with(conn, reader(caller), ids).await? };
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let version = version(state, conn, &row).await?;
+        found.push(Found { row, version, with: Vec::new() });
+    }
+    for other in others {
+        let version = version(state, conn, &other).await?;
+        if let Some(teller) = found.iter_mut().find(|found| other.merged_into == Some(found.row.id)) {
+            teller.with.push((other, version));
+        }
+    }
+    Ok(found)
 }
 
 async fn version(
@@ -157,7 +193,7 @@ async fn version(
 
 /// The alert in words, and the language they are in. What staff are told is about somebody else, whose name is not for
 /// lock screens.
-fn view((row, version): Found, wanted: &Wanted, on_lock_screen: bool) -> (AlertView, String) {
+fn view(Found { row, version, with }: Found, wanted: &Wanted, on_lock_screen: bool) -> (AlertView, String) {
     let (Rendered { title, body }, language) = if on_lock_screen && row.category == "flag" {
         let language = neutral_text::language(&row.user_locale);
         (message::neutral(&row.category, language), language.to_owned())
@@ -176,8 +212,14 @@ fn view((row, version): Found, wanted: &Wanted, on_lock_screen: bool) -> (AlertV
         opened_at: row.opened_at,
         state: row.state,
         link,
+        with: with.into_iter().map(|(row, version)| told_with(row, version.as_deref(), wanted)).collect(),
     };
     (view, language)
+}
+
+fn told_with(row: InboxRow, version: Option<&ProtocolVersion>, wanted: &Wanted) -> ToldWith {
+    let (Rendered { title, body }, _) = render(&row, version, wanted);
+    ToldWith { link: link(&row), id: row.id, category: row.category, title, body }
 }
 
 fn render(row: &InboxRow, version: Option<&ProtocolVersion>, wanted: &Wanted) -> (Rendered, String) {

@@ -5,6 +5,7 @@ mod day;
 mod inbox;
 mod receipts;
 mod retention;
+mod snoozes;
 mod statistics;
 mod unsent;
 
@@ -15,11 +16,12 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 pub use day::{DayRow, list_due};
-pub use inbox::{InboxRow, Position, Reader, find_own, list_ahead, list_inbox};
+pub use inbox::{InboxRow, Position, Reader, find_own, list_ahead, list_inbox, list_told_with};
 pub use receipts::{
     FIRST_QUESTION, FORGOTTEN, ReceiptRow, claim_receipts, delete_answered, delete_forgotten, insert_receipts,
 };
 pub use retention::{BATCH, drop_attempts, prune_alerts, prune_attempts};
+pub use snoozes::{Snoozable, find_snoozable, find_times, upsert_snooze};
 pub use statistics::{AlertLine, AttemptLine, Figures, Window, count_alerts, count_attempts};
 pub use unsent::{TryRow, UnsentFilter, UnsentRow, list_by_id, list_tries, list_unsent};
 
@@ -49,12 +51,14 @@ pub struct DeviceRow {
     pub registered_at: DateTime<Utc>,
     /// The person agreed to details on the lock screen.
     pub show_details: bool,
-    /// An earlier try of this alert was accepted for this device.
+    /// An earlier try of this alert was accepted for this device, or the app says that the person has seen it.
     pub accepted: bool,
     /// Earlier tries of this alert at this device that failed and count.
     pub tries: i64,
     /// Which of our keys the subscription was made with (Web Push).
     pub vapid_key_id: Option<String>,
+    /// The phone promised to ring for this alert by itself.
+    pub rings_locally: bool,
 }
 
 hot_query! {
@@ -65,14 +69,16 @@ hot_query! {
         recipients: Vec<Uuid> as Array<SqlUuid>,
         only: Vec<Option<Uuid>> as Array<Nullable<SqlUuid>>,
         again: Vec<bool> as Array<Bool>,
+        due: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        now: DateTime<Utc> as Timestamptz,
     }
-    returns (Int4, SqlUuid, Text, Text, Text, Text, Bytea, Text, Timestamptz, Bool, Bool, Int8, Nullable<Text>);
+    returns (Int4, SqlUuid, Text, Text, Text, Text, Bytea, Text, Timestamptz, Bool, Bool, Int8, Nullable<Text>, Bool);
     "SELECT c.position::int, d.id, d.provider, d.app_id, d.environment, d.address_kind, d.address_sealed, d.locale,
             d.registered_at, coalesce(np.show_details, false),
-            coalesce(earlier.accepted, false), coalesce(earlier.tries, 0),
-            d.vapid_key_id
-       FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
-            AS c (clinic_id, alert_id, of_patient, recipient_id, only_device, again, position)
+            coalesce(earlier.accepted, false) OR lr.shown_at IS NOT NULL, coalesce(earlier.tries, 0),
+            d.vapid_key_id, coalesce(lr.due_at = c.due_at AND lr.until_at > $8, false)
+       FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY
+            AS c (clinic_id, alert_id, of_patient, recipient_id, only_device, again, due_at, position)
        LEFT JOIN patients AS p ON c.of_patient AND p.clinic_id = c.clinic_id AND p.id = c.recipient_id
        LEFT JOIN memberships AS m ON NOT c.of_patient AND m.clinic_id = c.clinic_id AND m.id = c.recipient_id
                                  AND m.removed_at IS NULL
@@ -80,6 +86,7 @@ hot_query! {
         AND d.permission <> 'denied' AND d.quarantined_at IS NULL
         AND (c.only_device IS NULL OR d.id = c.only_device)
        LEFT JOIN notification_preferences AS np ON np.user_id = d.user_id
+       LEFT JOIN local_reminders AS lr ON lr.device_id = d.id AND lr.alert_id = c.alert_id
        LEFT JOIN LATERAL (
              SELECT bool_or(t.outcome = 'accepted') AS accepted,
                     count(*) FILTER (WHERE t.outcome IN ('unavailable', 'not_sent', 'throttled_device')) AS tries
@@ -88,8 +95,12 @@ hot_query! {
              ) AS earlier ON c.again"
 }
 
-/// The devices of the recipients of a batch of claims: one statement for all of them.
-pub async fn list_devices(conn: &mut AsyncPgConnection, claims: &[Claim]) -> QueryResult<Vec<DeviceRow>> {
+/// The devices of the recipients of a batch of claims at `now`: one statement for all of them.
+pub async fn list_devices(
+    conn: &mut AsyncPgConnection,
+    claims: &[Claim],
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<DeviceRow>> {
     ListDevices {
         clinics: claims.iter().map(|claim| claim.clinic_id).collect(),
         alerts: claims.iter().map(|claim| claim.id).collect(),
@@ -97,6 +108,8 @@ pub async fn list_devices(conn: &mut AsyncPgConnection, claims: &[Claim]) -> Que
         recipients: claims.iter().map(|claim| claim.recipient_id).collect(),
         only: claims.iter().map(|claim| claim.device_id).collect(),
         again: claims.iter().map(|claim| claim.claim_no > 1).collect(),
+        due: claims.iter().map(|claim| claim.due_at).collect(),
+        now,
     }
     .load(conn)
     .await

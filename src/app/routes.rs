@@ -19,6 +19,7 @@ use crate::flags::routes as flags;
 use crate::invitations::routes as invitations;
 use crate::members::routes as members;
 use crate::outcomes::routes as outcomes;
+use crate::outdoors::routes as outdoors;
 use crate::patients::routes as patients;
 use crate::patients::worklist::routes as worklist;
 use crate::preferences::routes as preferences;
@@ -127,6 +128,11 @@ table! {
     "/v1/me/devices" => { get devices::list_devices }
     "/v1/me/devices/{device_id}" => { put devices::put_device, delete devices::delete_device }
     "/v1/me/devices/{device_id}/test" => { post devices::test_device }
+    "/v1/me/devices/{device_id}/local-reminders" => { put devices::put_local_reminders }
+    "/v1/me/devices/{device_id}/local-reminders/shown" => { post devices::show_local_reminders }
+    "/v1/me/outdoors" => {
+        get outdoors::find_outdoors, put outdoors::put_outdoors, delete outdoors::delete_outdoors,
+    }
     "/v1/me/notification-preferences" => {
         get preferences::find_notification_preferences,
         put preferences::put_notification_preferences,
@@ -167,6 +173,7 @@ table! {
     "/v1/alerts/failed/replay" => { post alerts::replay_failed_alerts }
     "/v1/alerts/{id}" => { get alerts::find_alert }
     "/v1/alerts/{id}/opened" => { post alerts::open_alert }
+    "/v1/alerts/{id}/snooze" => { post alerts::snooze_alert }
     "/v1/push/providers" => { get push_health::list_push_providers }
     "/v1/alerts/{id}/attempts" => { get alerts::list_attempts }
     "/v1/alerts/{id}/replay" => { post alerts::replay_alert }

@@ -15,6 +15,7 @@ use crate::domain::preferences::{day_time, stored_time};
 use crate::domain::protocol::DayTime;
 use crate::error::ApiError;
 use crate::escalation::store as escalations;
+use crate::planning;
 use crate::preconditions::{IfMatch, version_header};
 
 /// No step of an escalation comes later than this, in minutes: a day.
@@ -187,6 +188,9 @@ pub async fn update_clinic(
             store::update_clinic(conn, clinic_id, &after).await?;
             // What already waits is looked at again: the new figures may say that a step is due.
             escalations::hasten(conn, clinic_id, state.clocks.care.now()).await?;
+            if (after.quiet_from, after.quiet_to) != (before.quiet_from, before.quiet_to) {
+                planning::ask_for_clinic(conn, clinic_id).await?;
+            }
             audit::record(conn, &state.clocks, Entry::by(&caller, "clinic.update", "clinic", clinic_id)).await?;
             Ok(after)
         })

@@ -2,8 +2,9 @@
 //! database and a real Web Push receiver. The care clock is stepped from event to event; afterwards it is let go and the
 //! server goes on in real time.
 //!
-//! `premises.rs` is where it may happen, `story.rs` what happens, `plot.rs` what people do and when, `cast.rs` who takes
-//! part, `phone.rs` the receiver, `api.rs` the app's side of HTTP, `screen.rs` what is printed.
+//! `premises.rs` is where it may happen, `story.rs` what happens (`story/outing.rs`: walks and journeys), `plot.rs` what
+//! people do and when, `cast.rs` who takes part, `phone.rs` the receiver, `api.rs` the app's side of HTTP, `screen.rs` what
+//! is printed.
 
 mod api;
 mod cast;

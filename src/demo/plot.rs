@@ -11,6 +11,12 @@ use super::cast::ZONE;
 pub enum Deed {
     /// The patient opens the app and ticks off what is open.
     TickOff,
+    /// The patient goes for a long walk in the sun.
+    GoOutdoors,
+    /// The patient lands far away.
+    FlyAway,
+    /// And is home again.
+    FlyHome,
     /// The patient answers the check-in: all as expected.
     ReportWell,
     /// The patient reports what should not be.
@@ -23,10 +29,14 @@ pub enum Deed {
     Resolve,
 }
 
-/// Days on which the patient does not open the app at all.
+/// Days on which the patient does not open the app at all; the last two are a journey.
 const ABSENT: [i64; 3] = [6, 9, 10];
 /// The day of the worrying report.
 const WORRY_DAY: i64 = 3;
+/// The day of the walk.
+const WALK_DAY: i64 = 7;
+/// The days of the journey's two flights.
+const JOURNEY: [i64; 2] = [9, 11];
 /// When the app is opened, local time.
 const VISITS: [(u32, u32); 4] = [(8, 40), (13, 10), (18, 30), (20, 50)];
 
@@ -47,5 +57,9 @@ pub fn deeds(start: DateTime<Utc>) -> BTreeSet<(DateTime<Utc>, Deed)> {
         }
     }
     add(WORRY_DAY, (19, 20), Deed::ReportWorry);
+    add(WALK_DAY, (9, 30), Deed::GoOutdoors);
+    let [away, back] = JOURNEY;
+    add(away, (16, 0), Deed::FlyAway);
+    add(back, (7, 30), Deed::FlyHome);
     deeds
 }

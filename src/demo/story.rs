@@ -1,10 +1,13 @@
 //! What happens: a treatment is recorded and six weeks pass, event by event. The care clock stands still while anything
 //! is in flight.
 
+mod outing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::America;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -130,7 +133,10 @@ impl<'a> Story<'a> {
                     Some(body) => format!("{} {body}", notification.title),
                     None => notification.title.clone(),
                 };
-                let shown = format!("{}: {}", text(&alert, "/title")?, text(&alert, "/body")?);
+                let mut shown = format!("{}: {}", text(&alert, "/title")?, text(&alert, "/body")?);
+                for with in alert["with"].as_array().into_iter().flatten() {
+                    shown = format!("(with \"{}\") {shown}", text(with, "/title")?);
+                }
                 self.screen.alert(now, who.name, &lock_screen, &shown).await;
                 // People do not open everything.
                 if !self.received.is_multiple_of(6) {
@@ -149,6 +155,9 @@ impl<'a> Story<'a> {
         let now = self.state.clocks.care.now();
         match deed {
             Deed::TickOff => self.tick_off(now).await,
+            Deed::GoOutdoors => self.go_out(now).await,
+            Deed::FlyAway => self.arrive(now, "New York", America::New_York).await,
+            Deed::FlyHome => self.arrive(now, "Berlin", ZONE).await,
             Deed::ReportWell => {
                 // Skin calms down: redness first, flaking by the end of the first week.
                 let days = (now - self.began_at).num_days();

@@ -1,5 +1,7 @@
 //! Devices over HTTP: every route is about the caller's own.
 
+mod local;
+
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
@@ -17,6 +19,8 @@ use crate::body::{Body, Faults};
 use crate::db::Scope;
 use crate::error::{ApiError, Conflict};
 use crate::paging::List;
+
+pub use local::{put_local_reminders, show_local_reminders};
 
 /// A device, as sent. Its address is never sent back.
 #[derive(Debug, Serialize)]

@@ -1,5 +1,6 @@
 //! SQL over `devices`. The address itself is sealed before it comes here. Devices belong to logins, not to clinics.
 
+mod local;
 mod stale;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use crate::schema::devices;
 
+pub use local::{Ring, list_owed, mark_opened, mark_shown, prune_rings, replace_rings};
 pub use stale::{retire_stale, touch};
 
 /// The most devices of one login.

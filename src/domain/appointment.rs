@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::alert::is_expired;
 use super::local_time::ZoneHistory;
-use super::reminders::{Category, Fate, PROMPT_LASTS, Preferences};
+use super::reminders::{Category, Fate, PROMPT_LASTS, Preferences, Unsaid};
 use super::words::word_enum;
 
 /// How long before the start the first reminder comes.
@@ -91,6 +91,8 @@ pub struct Reminder {
     pub due_at: DateTime<Utc>,
     /// From here it is worth nothing.
     pub expires_at: DateTime<Utc>,
+    /// When it has to be planned anew if it was not sent by then, since the person sleeps; `None`: night does not keep it.
+    pub slot_ends_at: Option<DateTime<Utc>>,
     /// What is to become of it.
     pub fate: Fate,
 }
@@ -138,13 +140,14 @@ pub fn reminders(
         .flat_map(|appointment| appointment.moments().into_iter().map(move |moment| (appointment, moment)))
         .filter(|(_, moment)| !is_expired(now, moment.expires_at))
         .map(|(appointment, moment)| {
-            let (due_at, fate) = moment.kept_quiet(preferences, zones, now);
+            let (due_at, slot_ends_at, fate) = moment.kept_quiet(preferences, zones, now);
             Reminder {
                 dedupe_key: format!("t:{}:{}:{}", appointment.id, moment.told, appointment.announced_no),
                 subject: Subject { appointment_id: appointment.id, told: moment.told },
                 category: appointment.kind.category(),
                 due_at,
                 expires_at: moment.expires_at,
+                slot_ends_at,
                 fate,
             }
         })
@@ -189,18 +192,24 @@ impl Moment {
     /// Quiet hours put it off to their end, also what was due before `now` if now is night. Where that would be too late, what
     /// was arranged is told at once, since a push at night is better than a journey for nothing or none; a reminder is left
     /// out.
-    fn kept_quiet(&self, preferences: &Preferences, zones: &ZoneHistory, now: DateTime<Utc>) -> (DateTime<Utc>, Fate) {
+    fn kept_quiet(
+        &self,
+        preferences: &Preferences,
+        zones: &ZoneHistory,
+        now: DateTime<Utc>,
+    ) -> (DateTime<Utc>, Option<DateTime<Utc>>, Fate) {
         let awake = |at| preferences.quiet.map_or(at, |quiet| quiet.after(zones, at));
         let mut due_at = awake(self.at);
         if due_at <= now && awake(now) > now {
             due_at = awake(now);
         }
         if !is_expired(due_at, self.expires_at) {
-            (due_at, Fate::Due)
+            let night = preferences.quiet.and_then(|quiet| quiet.next_start(zones, due_at.max(now)));
+            (due_at, night, Fate::Due)
         } else if matches!(self.told, Told::Set | Told::Moved | Told::Cancelled) {
-            (self.at, Fate::Due)
+            (self.at, None, Fate::Due)
         } else {
-            (self.at, Fate::Suppressed)
+            (self.at, None, Fate::Suppressed(Unsaid::QuietHours))
         }
     }
 }
@@ -253,7 +262,7 @@ mod tests {
         let told = plan(&early, "2026-02-02T12:00:00Z");
         assert_eq!(told[2], (Told::HoursBefore, utc("2026-02-05T07:00:00Z"), Fate::Due), "06:30 becomes 08:00");
         let earlier = Appointment { starts_at: utc("2026-02-05T06:30:00Z"), ..appointment() };
-        assert_eq!(plan(&earlier, "2026-02-02T12:00:00Z")[2].2, Fate::Suppressed);
+        assert_eq!(plan(&earlier, "2026-02-02T12:00:00Z")[2].2, Fate::Suppressed(Unsaid::QuietHours));
     }
 
     #[test]
@@ -268,6 +277,19 @@ mod tests {
         assert_eq!(plan(&off, "2026-02-02T22:00:00Z"), [(Told::Cancelled, off.announced_at, Fate::Due)]);
         let later = Appointment { starts_at: utc("2026-02-03T12:30:00Z"), ..off };
         assert_eq!(plan(&later, "2026-02-02T22:00:00Z"), [(Told::Cancelled, utc("2026-02-03T07:00:00Z"), Fate::Due)]);
+    }
+
+    #[test]
+    fn what_could_not_be_sent_by_nightfall_is_planned_anew() {
+        let slots = |now: &str| -> Vec<Option<DateTime<Utc>>> {
+            let zones = ZoneHistory::fixed(Europe::Berlin);
+            let told = reminders(&[appointment()], &Preferences::default(), &zones, utc(now));
+            told.into_iter().map(|reminder| reminder.slot_ends_at).collect()
+        };
+        let night = |day: &str| Some(utc(&format!("2026-02-{day}T20:00:00Z")));
+        assert_eq!(slots("2026-02-02T12:00:00Z"), [night("02"), night("04"), night("05")]);
+        assert_eq!(slots("2026-02-03T12:00:00Z")[0], night("03"), "the evening in which it is still to be told");
+        assert_eq!(slots("2026-02-02T22:00:00Z")[0], night("03"), "the morning after");
     }
 
     #[test]

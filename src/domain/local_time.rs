@@ -62,6 +62,12 @@ impl ZoneHistory {
         after.checked_sub(1).and_then(|index| self.changes.get(index)).map_or(self.first, |(_, zone)| *zone)
     }
 
+    /// The zone at an instant, and until when it is known to hold; `None`: no change after it is known.
+    pub fn stay(&self, at: DateTime<Utc>) -> (Tz, Option<DateTime<Utc>>) {
+        let next = self.changes.partition_point(|(valid_from, _)| *valid_from <= at);
+        (self.at(at), self.changes.get(next).map(|(valid_from, _)| *valid_from))
+    }
+
     /// The only zone there ever was, if so.
     pub const fn only(&self) -> Option<Tz> {
         if self.changes.is_empty() { Some(self.first) } else { None }

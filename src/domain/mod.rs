@@ -25,6 +25,7 @@ pub mod alert;
 pub mod appointment;
 pub mod attention;
 pub mod backoff;
+pub mod backstop;
 pub mod breaker;
 pub mod check_in_windows;
 pub mod closing;

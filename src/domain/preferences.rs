@@ -6,13 +6,16 @@ use std::collections::BTreeSet;
 use chrono::{NaiveTime, Timelike};
 
 use super::protocol::DayTime;
-use super::reminders::{Category, Preferences, QuietHours};
+use super::reminders::{Category, DEFAULT_DAILY_CAP, Preferences, QuietHours};
 use super::words::word_enum;
 
-/// Reminders a day for whoever did not choose.
-pub const DEFAULT_DAILY_CAP: i32 = 4;
 /// The most reminders a day that can be chosen: one an hour.
 pub const MAX_DAILY_CAP: i32 = 24;
+
+/// Minutes between two reminders for whoever did not choose.
+pub const DEFAULT_GAP_MINUTES: i32 = 30;
+/// The longest gap that can be chosen, in minutes.
+pub const MAX_GAP_MINUTES: i32 = 240;
 
 word_enum! {
     /// Which zone a person's days are counted in.
@@ -37,6 +40,8 @@ pub struct Choices {
     pub show_details: bool,
     /// At most this many reminders a day.
     pub daily_cap: i32,
+    /// At least so many minutes between two reminders.
+    pub minimum_gap_minutes: i32,
     /// Follow the phone or keep the home zone.
     pub zone_mode: ZoneMode,
     /// Nothing at all for now.
@@ -50,7 +55,8 @@ impl Default for Choices {
             preferred_time: None,
             off: BTreeSet::new(),
             show_details: false,
-            daily_cap: DEFAULT_DAILY_CAP,
+            daily_cap: i32::from(DEFAULT_DAILY_CAP),
+            minimum_gap_minutes: DEFAULT_GAP_MINUTES,
             zone_mode: ZoneMode::Device,
             paused: false,
         }
@@ -91,6 +97,9 @@ mod tests {
         let clinic = QuietHours { from: at("20:00"), to: at("09:00") };
         let own = QuietHours { from: at("22:00"), to: at("06:00") };
         let untouched = Choices::default();
+        let house = Preferences::default();
+        assert_eq!(usize::try_from(untouched.daily_cap), Ok(house.daily_cap));
+        assert_eq!(i64::from(untouched.minimum_gap_minutes), house.minimum_gap.num_minutes());
         assert_eq!((untouched.quiet_over(clinic), untouched.preferred_time_or_default()), (clinic, at("09:00")));
         let chosen = Choices { quiet: Some(own), preferred_time: Some(at("07:30")), ..Choices::default() };
         assert_eq!((chosen.quiet_over(clinic), chosen.preferred_time_or_default()), (own, at("07:30")));

@@ -2,8 +2,8 @@
 //! a name under which each is owed once. Pure; who stores and sends them is `alerts/` and `worker/`.
 //!
 //! Everything of one person is planned together, since "one milestone a day" and quiet hours are a person's, not a
-//! treatment's. Digests, caps and gaps can follow as a further step over the same list: nothing here depends on how many
-//! alerts a day gets.
+//! treatment's. `planner.rs` says what would be owed if nobody slept, `place.rs` keeps quiet hours, `ration.rs` sees that a
+//! day is not crowded, `snooze.rs` puts off what somebody asked to hear later, `slot.rs` says how long a plan holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,18 +11,28 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::course::WhatFollows;
-use super::local_time::{ZoneHistory, day};
-use super::protocol::{DayTime, Item, Kind, Reminder};
-use super::timeline::{Conditions, Plan, timeline};
+use super::protocol::{Item, Kind, Recurrence, Reminder};
+use super::timeline::{Conditions, Plan, Timeline};
 use super::words::word_enum;
 
 mod place;
 mod planner;
+mod quiet;
+mod ration;
+mod slot;
+mod snooze;
 mod story;
+mod told;
+mod wishes;
 
 use planner::{Candidate, Contender, Planner, Rank};
+pub use quiet::QuietHours;
+pub use ration::TOGETHER;
+pub use snooze::Snooze;
 pub use story::{End, LeftOut, Move, MovedBy, Story};
 use story::{Nobody, Scribe, Witness};
+pub use told::{History, Told};
+pub use wishes::{DEFAULT_DAILY_CAP, DEFAULT_MINIMUM_GAP, Preferences};
 
 /// How long the news of a lifted restriction is worth telling.
 pub const LIFTED_LASTS: TimeDelta = TimeDelta::hours(24);
@@ -64,70 +74,13 @@ impl Category {
     }
 }
 
-/// A part of the day in which a person is left alone; it may run past midnight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QuietHours {
-    /// Local time from which.
-    pub from: DayTime,
-    /// Local time until which.
-    pub to: DayTime,
-}
-
-impl QuietHours {
-    /// Whether a time of day lies within.
-    pub fn contains(&self, time: DayTime) -> bool {
-        if self.from <= self.to { (self.from..self.to).contains(&time) } else { time >= self.from || time < self.to }
-    }
-
-    /// When what is ready at `at` may disturb: then, or at the end of the quiet hours that `at` lies in.
-    pub fn after(self, zones: &ZoneHistory, at: DateTime<Utc>) -> DateTime<Utc> {
-        if self.contains(planner::time_of_day(zones, at)) { self.next_end(zones, at) } else { at }
-    }
-
-    /// The next end of quiet hours, whether `at` lies within them or not.
-    fn next_end(self, zones: &ZoneHistory, at: DateTime<Utc>) -> DateTime<Utc> {
-        let date = zones.date(at);
-        let tomorrow = planner::time_of_day(zones, at) >= self.to;
-        let mut end = zones.instant_on(day(date, i32::from(tomorrow)), self.to);
-        if end < at {
-            // The clock was set back past the end of quiet hours: that end has been and gone, the next one counts.
-            end = zones.instant_on(day(date, 1), self.to);
-        }
-        end.max(at)
-    }
-}
-
-/// What a person wants to be told, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Preferences {
-    /// Local time for what has no time of its own.
-    pub preferred_time: DayTime,
-    /// When to be left alone.
-    pub quiet: Option<QuietHours>,
-    /// Categories that are not wanted.
-    pub off: BTreeSet<Category>,
-    /// Nothing at all for now.
-    pub paused: bool,
-}
-
-impl Default for Preferences {
-    /// 09:00, quiet from 21:00 to 08:00, everything on.
-    fn default() -> Self {
-        let hour = |hour: u16| DayTime::from_minutes(hour * 60).unwrap_or(DayTime::START);
-        Self {
-            preferred_time: hour(9),
-            quiet: Some(QuietHours { from: hour(21), to: hour(8) }),
-            off: BTreeSet::new(),
-            paused: false,
-        }
-    }
-}
-
 /// One treatment that is under way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RunningTreatment<'a> {
     /// What it is laid out from.
     pub plan: Plan<'a>,
+    /// The layout: what is made of it besides a plan of alerts needs no other.
+    pub laid: Timeline<'a>,
     /// When it was registered: what was due before is past and owed to nobody.
     pub registered_at: DateTime<Utc>,
     /// Tasks that were done or skipped.
@@ -138,13 +91,30 @@ pub struct RunningTreatment<'a> {
     pub follows: WhatFollows<'a>,
 }
 
+word_enum! {
+    /// Why an alert is recorded and not sent.
+    pub enum Unsaid {
+        /// Quiet hours outlast it.
+        QuietHours = "quiet_hours",
+        /// It would follow another too closely, and is over before it may.
+        MinimumGap = "minimum_gap",
+        /// The day is full of others that matter more, and it is over with it.
+        DailyCap = "daily_cap",
+    }
+}
+
 /// What is to become of an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Fate {
     /// It is to be sent.
     Due,
-    /// Quiet hours outlast it: it is recorded and not sent.
-    Suppressed,
+    /// Another alert of the same time tells it: the one that is owed under this key.
+    Merged {
+        /// The key of the one that is sent.
+        into: String,
+    },
+    /// It is recorded and not sent.
+    Suppressed(Unsaid),
 }
 
 /// One alert that a person is owed.
@@ -166,11 +136,21 @@ pub struct Owed {
     pub due_at: DateTime<Utc>,
     /// From here it is worth nothing.
     pub expires_at: DateTime<Utc>,
+    /// When it has to be planned anew if it was not sent by then: whatever speaks against sending it later (quiet hours, the
+    /// next alert, the end of the day) is weighed again then.
+    pub slot_ends_at: DateTime<Utc>,
+    /// The person asked for it, and so it counts neither for the daily cap nor for the gap.
+    pub asked_for: bool,
     /// What is to become of it.
     pub fate: Fate,
 }
 
 impl Item {
+    /// Whether a person gets its alerts only for as long as they ask for them.
+    pub fn is_asked_for(&self) -> bool {
+        matches!(self.recurrence, Some(Recurrence::Every { .. }))
+    }
+
     /// The reminder behind an alert's `seq`. Alerts of a task count on through the item's reminders, so that `seq` alone
     /// tells both: the task's position is `seq / reminders`, the reminder `seq % reminders`.
     pub fn reminder_of(&self, seq: i32) -> Option<&Reminder> {
@@ -193,17 +173,19 @@ pub fn spread(patient: Uuid) -> TimeDelta {
     TimeDelta::seconds(i64::try_from(seconds).unwrap_or(0))
 }
 
-/// Everything a patient is owed by the running treatments, in order of time. What has expired by `now` is left out.
+/// Everything a patient is owed by the running treatments, in order of time. What has expired by `now` is left out; what the
+/// person was told already is taken from `history`.
 pub fn owed(
     patient: Uuid,
     treatments: &[RunningTreatment<'_>],
     preferences: &Preferences,
+    history: &History,
     now: DateTime<Utc>,
 ) -> Vec<Owed> {
     if preferences.paused {
         return Vec::new();
     }
-    plan(patient, treatments, preferences, now, &mut Nobody)
+    plan(patient, treatments, preferences, history, now, &mut Nobody)
 }
 
 /// The story of everything that the treatments have a reminder for, owed or not, in order of time.
@@ -211,10 +193,11 @@ pub fn stories(
     patient: Uuid,
     treatments: &[RunningTreatment<'_>],
     preferences: &Preferences,
+    history: &History,
     now: DateTime<Utc>,
 ) -> Vec<Story> {
     let mut scribe = Scribe::default();
-    plan(patient, treatments, preferences, now, &mut scribe);
+    plan(patient, treatments, preferences, history, now, &mut scribe);
     let mut stories = scribe.stories;
     stories.sort_by(|a, b| (a.alert.due_at, &a.alert.dedupe_key).cmp(&(b.alert.due_at, &b.alert.dedupe_key)));
     stories
@@ -224,41 +207,52 @@ fn plan<W: Witness>(
     patient: Uuid,
     treatments: &[RunningTreatment<'_>],
     preferences: &Preferences,
+    history: &History,
     now: DateTime<Utc>,
     witness: &mut W,
 ) -> Vec<Owed> {
     let flags = Conditions::flags_of(treatments.iter().map(|treatment| treatment.plan.conditions));
     let mut candidates = Vec::with_capacity(64);
     for treatment in treatments {
-        let laid = timeline(&treatment.plan);
         let mut planner = Planner {
             treatment,
             preferences,
+            history,
             flags: &flags,
             spread: spread(patient),
             now,
             candidates: &mut candidates,
             witness: &mut *witness,
         };
-        planner.items(&laid);
-        planner.tasks(&laid);
+        planner.items();
+        planner.tasks();
     }
-    one_milestone_a_day(candidates, witness)
+    let Some(first) = treatments.first() else { return Vec::new() };
+    let candidates = one_milestone_a_day(candidates, witness);
+    let when = ration::When { preferences, zones: first.plan.zones, spread: spread(patient), now };
+    let (mut owed, open) = snooze::apply(candidates, &history.snoozes, &history.told, &when, witness);
+    owed.extend(ration::ration(open, &told::counted(&history.told, treatments, now), &when, witness));
+    owed.sort_by(|a, b| (a.due_at, &a.dedupe_key).cmp(&(b.due_at, &b.dedupe_key)));
+    slot::cut(&mut owed, &when);
+    if W::CURIOUS {
+        owed.iter().for_each(|alert| witness.decided(alert));
+    }
+    owed
 }
 
-fn one_milestone_a_day<W: Witness>(candidates: Vec<Candidate>, witness: &mut W) -> Vec<Owed> {
-    let mut winners: BTreeMap<NaiveDate, (Rank, Owed)> = BTreeMap::new();
-    let mut losers: Vec<(NaiveDate, Owed)> = Vec::new();
-    let mut owed = Vec::with_capacity(candidates.len());
+fn one_milestone_a_day<W: Witness>(candidates: Vec<Candidate>, witness: &mut W) -> Vec<Candidate> {
+    let mut winners: BTreeMap<NaiveDate, (Rank, Candidate)> = BTreeMap::new();
+    let mut losers: Vec<(NaiveDate, Candidate)> = Vec::new();
+    let mut kept = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         let Some(Contender { date, rank }) = candidate.milestone else {
-            owed.push(candidate.owed);
+            kept.push(candidate);
             continue;
         };
         // Of equals the first in the protocol's order stays.
         let beaten = match winners.get(&date) {
-            Some((best, _)) if rank <= *best => Some(candidate.owed),
-            _ => winners.insert(date, (rank, candidate.owed)).map(|(_, beaten)| beaten),
+            Some((best, _)) if rank <= *best => Some(candidate),
+            _ => winners.insert(date, (rank, candidate)).map(|(_, beaten)| beaten),
         };
         if W::CURIOUS {
             losers.extend(beaten.map(|beaten| (date, beaten)));
@@ -266,13 +260,18 @@ fn one_milestone_a_day<W: Witness>(candidates: Vec<Candidate>, witness: &mut W) 
     }
     for (date, loser) in &losers {
         if let Some((_, winner)) = winners.get(date) {
-            witness.gave_way(loser, winner);
+            witness.gave_way(&loser.owed, &winner.owed);
         }
     }
-    owed.extend(winners.into_values().map(|(_, owed)| owed));
-    owed.sort_by(|a, b| (a.due_at, &a.dedupe_key).cmp(&(b.due_at, &b.dedupe_key)));
-    owed
+    kept.extend(winners.into_values().map(|(_, winner)| winner));
+    kept
 }
 
 #[cfg(test)]
+mod ration_tests;
+#[cfg(test)]
+mod simulation_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod travel_tests;

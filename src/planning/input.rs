@@ -15,12 +15,11 @@ use crate::domain::appointment::Appointment;
 use crate::domain::compliance::{Outcome, Said};
 use crate::domain::condition::{Decision, ended};
 use crate::domain::course::{Spacing, WhatFollows};
-use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::ProtocolVersion;
 use crate::domain::reminders::RunningTreatment;
 use crate::domain::symptoms::Symptoms;
 use crate::domain::tally::{Tally, counting_from};
-use crate::domain::timeline::{Conditions, Hold, Overrides, Plan, timeline};
+use crate::domain::timeline::{Conditions, Hold, ModeSpan, Overrides, Plan, Task, timeline};
 
 impl Running {
     /// Entries about its tasks: per task at least the latest.
@@ -42,11 +41,11 @@ impl Running {
         Ok(Conditions { ended, holds })
     }
 
-    /// What is particular to it.
-    pub fn overrides(&self) -> Overrides {
+    /// What is particular to it: its course's interval, and the modes that the person had switched on.
+    pub fn overrides(&self, modes: &[ModeSpan]) -> Overrides {
         let spacing = self.interval_min_days.zip(self.interval_max_days);
         let spacing = spacing.map(|(min_days, max_days)| Spacing { min_days, max_days });
-        Overrides { spacing, ..Overrides::default() }
+        Overrides { spacing, modes: modes.to_vec(), ..Overrides::default() }
     }
 
     pub(super) fn follows<'p>(&self, appointments: &'p [Appointment]) -> WhatFollows<'p> {
@@ -84,7 +83,7 @@ pub(super) struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn new(row: &'a Running, version: Arc<ProtocolVersion>, zones: &ZoneHistory) -> anyhow::Result<Self> {
+    pub(super) fn new(row: &'a Running, version: Arc<ProtocolVersion>, person: &Person) -> anyhow::Result<Self> {
         let said = Said::fold(&row.outcomes());
         Ok(Self {
             row,
@@ -92,8 +91,8 @@ impl<'a> Input<'a> {
             version,
             settled: said.settled().collect(),
             said,
-            checked_in_on: row.checked_in_at.iter().map(|at| zones.date(*at)).collect(),
-            overrides: row.overrides(),
+            checked_in_on: row.checked_in_at.iter().map(|at| person.zones.date(*at)).collect(),
+            overrides: row.overrides(&person.modes),
         })
     }
 
@@ -110,8 +109,10 @@ impl<'a> Input<'a> {
     }
 
     pub(super) fn running<'p>(&'p self, person: &'p Person) -> RunningTreatment<'p> {
+        let plan = self.plan(person);
         RunningTreatment {
-            plan: self.plan(person),
+            laid: timeline(&plan),
+            plan,
             registered_at: self.row.counts_from,
             settled: &self.settled,
             checked_in_on: &self.checked_in_on,
@@ -120,13 +121,12 @@ impl<'a> Input<'a> {
     }
 
     /// What was done of its tasks, as they now lie.
-    pub(super) fn tally(&self, person: &Person, now: DateTime<Utc>) -> Tally {
+    pub(super) fn tally(&self, tasks: &[Task<'_>], person: &Person, now: DateTime<Utc>) -> Tally {
         if self.settled.is_empty() {
             return Tally::default();
         }
-        let laid = timeline(&self.plan(person));
         let starts_at = counting_from(self.row.performed_at, self.row.counts_from, person.linked_at);
-        Tally::of(&laid.tasks, &self.said, starts_at, now)
+        Tally::of(tasks, &self.said, starts_at, now)
     }
 
     /// What the row says of it.

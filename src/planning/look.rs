@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Input, Person, PlanningError, RunningTreatments, store};
 use crate::domain::appointment::reminders;
 use crate::domain::course::WhatFollows;
-use crate::domain::reminders::{RunningTreatment, Story, owed, stories};
+use crate::domain::reminders::{History, RunningTreatment, Story, owed, stories};
 use crate::domain::timeline::Plan;
 use crate::protocols::Catalogue;
 
@@ -48,7 +48,7 @@ impl Laid<'_> {
 impl RunningTreatments {
     /// Every treatment, ready to be laid out.
     pub fn plans<'a>(&'a self, person: &'a Person) -> anyhow::Result<Vec<Laid<'a>>> {
-        let inputs = self.inputs(&person.zones)?.into_iter();
+        let inputs = self.inputs(person)?.into_iter();
         Ok(inputs.map(|input| Laid { follows: input.row.follows(&person.appointments), input, person }).collect())
     }
 }
@@ -57,7 +57,8 @@ impl Person {
     /// Keys of what these treatments owe as far as all but the time goes: what a plan made at `at` with all that is known
     /// today would hold.
     pub fn owed_at(&self, treatments: &RunningTreatments, at: DateTime<Utc>) -> anyhow::Result<BTreeSet<String>> {
-        let owed = self.with_inputs(treatments, |running| owed(self.patient_id, running, &self.preferences, at))?;
+        let owed = self
+            .with_inputs(treatments, |running| owed(self.patient_id, running, &self.preferences, &self.history, at))?;
         let reminders = reminders(&self.appointments, &self.preferences, &self.zones, at);
         let of_appointments = reminders.into_iter().map(|reminder| reminder.dedupe_key);
         Ok(owed.into_iter().map(|alert| alert.dedupe_key).chain(of_appointments).collect())
@@ -65,7 +66,9 @@ impl Person {
 
     /// The story of everything that these treatments have a reminder for, as a plan made at `at` would tell it.
     pub fn stories(&self, treatments: &RunningTreatments, at: DateTime<Utc>) -> anyhow::Result<Vec<Story>> {
-        self.with_inputs(treatments, |running| stories(self.patient_id, running, &self.preferences, at))
+        self.with_inputs(treatments, |running| {
+            stories(self.patient_id, running, &self.preferences, &History::default(), at)
+        })
     }
 
     fn with_inputs<T>(
@@ -73,7 +76,7 @@ impl Person {
         treatments: &RunningTreatments,
         work: impl FnOnce(&[RunningTreatment<'_>]) -> T,
     ) -> anyhow::Result<T> {
-        let inputs = treatments.inputs(&self.zones)?;
+        let inputs = treatments.inputs(self)?;
         let running: Vec<_> = inputs.iter().map(|input| input.running(self)).collect();
         Ok(work(&running))
     }

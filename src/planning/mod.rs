@@ -5,13 +5,14 @@
 //! so between [`lock`] and [`Person::replan`], in one transaction. The lock is taken first, by everybody, so that plans
 //! of one person never interleave.
 
+mod anew;
 mod appointments;
 mod input;
 mod look;
+mod running;
 mod store;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,18 +23,18 @@ use crate::alerts::queue::{self, PlannedState, Recipient, RecipientKind};
 use crate::clock::Clocks;
 use crate::db::{Db, DbError};
 use crate::domain::appointment::{Appointment, reminders};
-use crate::domain::compliance::Outcome;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::preferences::day_time;
-use crate::domain::protocol::ProtocolVersion;
-use crate::domain::reminders::{Category, Fate, Preferences, QuietHours, owed};
-use crate::domain::tally::Tally;
+use crate::domain::reminders::{Category, Fate, History, Preferences, QuietHours, RunningTreatment, owed};
+use crate::domain::timeline::ModeSpan;
 use crate::failpoint::failpoint;
 use crate::protocols::{Catalogue, CatalogueError};
 
+pub use anew::{Asked, ask_for_clinic, list_asked, plan_anew};
 use input::Input;
 pub(crate) use input::{answers, decisions};
 pub use look::{Laid, look, look_at_treatments};
+pub use running::RunningTreatments;
 pub use store::Running;
 
 /// Workers look by themselves at least this often (`MENDLINE_POLL_SECONDS` may say less); what is due sooner wakes them.
@@ -104,6 +105,10 @@ pub struct Person {
     pub zones: ZoneHistory,
     /// What the person wants to be told, and when.
     pub preferences: Preferences,
+    /// Modes that the person had switched on.
+    pub modes: Vec<ModeSpan>,
+    /// What the person was told, and what they asked to hear later.
+    pub history: History,
     /// Every appointment that the person ever had: as many as a clinic makes with one person.
     pub appointments: Vec<Appointment>,
     /// The areas of which the person has an open course.
@@ -133,71 +138,29 @@ pub async fn locked_of(
     Person::new(clinic_id, store::find_locked_of(conn, clinic_id, treatment_id).await?)
 }
 
-/// A person's running treatments, read and not yet planned.
-#[derive(Debug)]
-pub struct RunningTreatments(Vec<(Running, Arc<ProtocolVersion>)>);
-
-impl RunningTreatments {
-    async fn of(
-        conn: &mut AsyncPgConnection,
-        catalogue: &Catalogue,
-        rows: Vec<Running>,
-    ) -> Result<Self, PlanningError> {
-        let mut running = Vec::with_capacity(rows.len());
-        for row in rows {
-            let version = catalogue.version(conn, row.protocol_version_id).await?;
-            running.push((row, version));
-        }
-        Ok(Self(running))
-    }
-
-    fn inputs(&self, zones: &ZoneHistory) -> anyhow::Result<Vec<Input<'_>>> {
-        self.0.iter().map(|(row, version)| Input::new(row, Arc::clone(version), zones)).collect()
-    }
-
-    /// All of them, each with its version.
-    pub fn iter(&self) -> impl Iterator<Item = &(Running, Arc<ProtocolVersion>)> {
-        self.0.iter()
-    }
-
-    /// One of them, with its version.
-    pub fn find(&self, id: Uuid) -> Option<&(Running, Arc<ProtocolVersion>)> {
-        self.0.iter().find(|(row, _)| row.id == id)
-    }
-
-    /// Adds what was written about tasks of one of them since it was read, and what its row now says of it.
-    pub fn tell(&mut self, id: Uuid, outcomes: &[Outcome], tally: &Tally) {
-        for (row, _) in self.0.iter_mut().filter(|(row, _)| row.id == id) {
-            for outcome in outcomes {
-                row.outcome_ids.push(outcome.id);
-                row.outcome_tasks.push(outcome.task_id);
-                row.outcome_kinds.push(outcome.kind.as_str().to_owned());
-                row.outcome_at.push(outcome.recorded_at);
-            }
-            (row.done_w, row.on_time_w) = (tally.done_w, tally.on_time_w);
-            (row.early_until, row.early_w) = tally.early.iter().copied().unzip();
-        }
-    }
-}
-
 impl Person {
     fn new(clinic_id: Uuid, row: store::PersonRow) -> Result<Self, PlanningError> {
+        let store::PersonRow { patient, zones: places, wishes, told, snoozed, modes, appointments } = row;
         Ok(Self {
             clinic_id,
-            patient_id: row.patient_id,
-            user_id: row.user_id,
-            linked_at: row.linked_at,
-            zones: zones(&row.zones, &row.valid_from)?,
-            appointments: row.appointments()?,
+            patient_id: patient.id,
+            user_id: patient.user_id,
+            linked_at: patient.linked_at,
+            zones: zones(&places.names, &places.valid_from)?,
             preferences: Preferences {
-                preferred_time: row.preferred_time.map_or(Preferences::default().preferred_time, day_time),
-                quiet: Some(QuietHours { from: day_time(row.quiet_from), to: day_time(row.quiet_to) }),
-                off: row.categories_off.iter().filter_map(|word| word.parse::<Category>().ok()).collect(),
-                paused: row.paused,
+                preferred_time: wishes.preferred_time.map_or(Preferences::default().preferred_time, day_time),
+                quiet: Some(QuietHours { from: day_time(wishes.quiet_from), to: day_time(wishes.quiet_to) }),
+                off: wishes.categories_off.iter().filter_map(|word| word.parse::<Category>().ok()).collect(),
+                paused: wishes.paused,
+                daily_cap: usize::try_from(wishes.daily_cap).unwrap_or_default(),
+                minimum_gap: TimeDelta::minutes(i64::from(wishes.minimum_gap_minutes)),
             },
-            open_courses: row.open_courses,
-            default_protocol: row.default_protocol,
-            plan_revision: row.plan_revision,
+            modes: modes.read(),
+            history: History { told: told.read(), snoozes: snoozed.read() },
+            appointments: appointments.read()?,
+            open_courses: patient.open_courses,
+            default_protocol: patient.default_protocol,
+            plan_revision: patient.plan_revision,
         })
     }
 
@@ -229,14 +192,15 @@ impl Person {
         running: &RunningTreatments,
         now: DateTime<Utc>,
     ) -> Result<usize, PlanningError> {
-        let inputs = running.inputs(&self.zones)?;
-        for input in &inputs {
-            let tally = input.tally(self, now);
+        let inputs = running.inputs(self)?;
+        let treatments: Vec<_> = inputs.iter().map(|input| input.running(self)).collect();
+        for (input, treatment) in inputs.iter().zip(&treatments) {
+            let tally = input.tally(&treatment.laid.tasks, self, now);
             if tally != input.stored_tally(now) {
                 store::update_tally(conn, self.clinic_id, input.row.id, tally).await?;
             }
         }
-        let mut alerts = self.alerts(&inputs, now);
+        let mut alerts = self.alerts(&treatments, &inputs, now);
         let reminders = reminders(&self.appointments, &self.preferences, &self.zones, now);
         alerts.extend(reminders.into_iter().map(queue::Owed::from));
         let to = Recipient { clinic_id: self.clinic_id, kind: RecipientKind::Patient, id: self.patient_id };
@@ -245,11 +209,15 @@ impl Person {
         Ok(changed)
     }
 
-    fn alerts(&self, inputs: &[Input<'_>], now: DateTime<Utc>) -> Vec<queue::Owed> {
-        let treatments: Vec<_> = inputs.iter().map(|input| input.running(self)).collect();
+    fn alerts(
+        &self,
+        treatments: &[RunningTreatment<'_>],
+        inputs: &[Input<'_>],
+        now: DateTime<Utc>,
+    ) -> Vec<queue::Owed> {
         let versions: BTreeMap<Uuid, Uuid> =
             inputs.iter().map(|input| (input.row.id, input.row.protocol_version_id)).collect();
-        owed(self.patient_id, &treatments, &self.preferences, now)
+        owed(self.patient_id, treatments, &self.preferences, &self.history, now)
             .into_iter()
             .map(|owed| queue::Owed {
                 protocol_version_id: versions.get(&owed.treatment_id).copied(),
@@ -263,7 +231,7 @@ impl Person {
                 seq: Some(owed.seq),
                 due_at: owed.due_at,
                 expires_at: owed.expires_at,
-                state: planned(owed.fate),
+                state: planned(owed.fate, Some(owed.slot_ends_at)),
                 dedupe_key: owed.dedupe_key,
             })
             .collect()
@@ -271,10 +239,11 @@ impl Person {
 }
 
 /// In which state what is owed enters the queue.
-fn planned(fate: Fate) -> PlannedState {
+fn planned(fate: Fate, slot_ends_at: Option<DateTime<Utc>>) -> PlannedState {
     match fate {
-        Fate::Due => PlannedState::Scheduled,
-        Fate::Suppressed => PlannedState::Suppressed,
+        Fate::Due => slot_ends_at.map_or(PlannedState::Scheduled, |ends_at| PlannedState::InSlot { ends_at }),
+        Fate::Merged { into } => PlannedState::Merged { into },
+        Fate::Suppressed(why) => PlannedState::Suppressed { reason: why.as_str() },
     }
 }
 

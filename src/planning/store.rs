@@ -1,10 +1,13 @@
-//! What a plan is made of, read in as few statements as can be: the person under lock, then the running treatments.
+//! What a plan is made of, read in as few statements as can be: the person under lock (`person.rs`), then the running
+//! treatments (`running.rs`).
 
+mod asked;
+mod person;
 mod running;
 
-use chrono::{DateTime, NaiveTime, Utc};
-use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Time, Timestamptz, Uuid as SqlUuid};
-use diesel::{QueryResult, Queryable};
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel::sql_types::{Array, Int8, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -12,114 +15,12 @@ use crate::db::hot::hot_query;
 use crate::db::lock::read_locked;
 use crate::domain::tally::Tally;
 
+pub use asked::Asked;
+pub(super) use asked::{delete_asked, insert_asked, list_asked};
+pub(super) use person::PersonRow;
+use person::{LockPerson, LockTreated, LookAtPerson};
 pub use running::Running;
 pub(super) use running::{list_running, list_treatments};
-
-/// The person, as stored.
-#[derive(Debug, Clone, Queryable)]
-pub(super) struct PersonRow {
-    pub(super) patient_id: Uuid,
-    pub(super) user_id: Option<Uuid>,
-    pub(super) linked_at: Option<DateTime<Utc>>,
-    pub(super) plan_revision: i32,
-    pub(super) zones: Vec<String>,
-    pub(super) valid_from: Vec<DateTime<Utc>>,
-    pub(super) quiet_from: NaiveTime,
-    pub(super) quiet_to: NaiveTime,
-    pub(super) preferred_time: Option<NaiveTime>,
-    pub(super) categories_off: Vec<String>,
-    pub(super) paused: bool,
-    pub(super) default_protocol: String,
-    pub(super) appointments: Vec<Uuid>,
-    pub(super) appointment_kinds: Vec<String>,
-    pub(super) appointment_courses: Vec<Option<Uuid>>,
-    pub(super) appointments_at: Vec<DateTime<Utc>>,
-    pub(super) appointments_set: Vec<bool>,
-    pub(super) announced_no: Vec<i32>,
-    pub(super) announced_at: Vec<DateTime<Utc>>,
-    pub(super) open_courses: Vec<String>,
-}
-
-/// From the patient that a condition picks to a whole row; the plan about to be made is counted.
-macro_rules! person_sql {
-    ($patient:literal) => {
-        person_sql!(
-            from concat!(
-                "UPDATE patients SET plan_revision = plan_revision + 1 WHERE clinic_id = $1 AND id = ",
-                $patient,
-                " RETURNING *"
-            )
-        )
-    };
-    (from $patients:expr) => {
-        concat!(
-            ", locked AS (",
-            $patients,
-            ")
-            SELECT p.id, p.user_id, p.linked_at, p.plan_revision,
-                   (SELECT coalesce(array_agg(z.zone ORDER BY z.valid_from), ARRAY[p.time_zone])
-                      FROM patient_zones AS z WHERE z.clinic_id = p.clinic_id AND z.patient_id = p.id),
-                   (SELECT coalesce(array_agg(z.valid_from ORDER BY z.valid_from), ARRAY[p.created_at])
-                      FROM patient_zones AS z WHERE z.clinic_id = p.clinic_id AND z.patient_id = p.id),
-                   coalesce(n.quiet_from, c.quiet_from), coalesce(n.quiet_to, c.quiet_to), n.preferred_time,
-                   coalesce(n.categories_off, '{}'), coalesce(n.paused, false), c.default_protocol,
-                   coalesce(a.ids, '{}'), coalesce(a.kinds, '{}'), coalesce(a.courses, '{}'), coalesce(a.at, '{}'),
-                   coalesce(a.set, '{}'), coalesce(a.announced_no, '{}'), coalesce(a.announced_at, '{}'),
-                   ARRAY(SELECT s.area FROM courses AS s
-                          WHERE s.clinic_id = p.clinic_id AND s.patient_id = p.id AND s.ended_at IS NULL)
-              FROM locked AS p
-              JOIN clinics AS c ON c.id = p.clinic_id
-              LEFT JOIN notification_preferences AS n ON n.user_id = p.user_id
-              LEFT JOIN LATERAL (
-                  SELECT array_agg(a.id ORDER BY a.id) AS ids, array_agg(a.kind ORDER BY a.id) AS kinds,
-                         array_agg(a.course_id ORDER BY a.id) AS courses, array_agg(a.starts_at ORDER BY a.id) AS at,
-                         array_agg(a.status = 'set' ORDER BY a.id) AS set,
-                         array_agg(a.announced_no ORDER BY a.id) AS announced_no,
-                         array_agg(a.announced_at ORDER BY a.id) AS announced_at
-                    FROM appointments AS a WHERE a.clinic_id = p.clinic_id AND a.patient_id = p.id
-              ) AS a ON true"
-        )
-    };
-}
-
-hot_query! {
-    struct LockPerson {
-        clinic: Uuid as SqlUuid,
-        patient: Uuid as SqlUuid,
-    }
-    returns (
-        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
-        Nullable<Time>, Array<Text>, Bool, Text, Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>,
-        Array<Bool>, Array<Int4>, Array<Timestamptz>, Array<Text>,
-    );
-    person_sql!("$2")
-}
-
-hot_query! {
-    struct LockTreated {
-        clinic: Uuid as SqlUuid,
-        treatment: Uuid as SqlUuid,
-    }
-    returns (
-        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
-        Nullable<Time>, Array<Text>, Bool, Text, Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>,
-        Array<Bool>, Array<Int4>, Array<Timestamptz>, Array<Text>,
-    );
-    person_sql!("(SELECT t.patient_id FROM treatments AS t WHERE t.clinic_id = $1 AND t.id = $2)")
-}
-
-hot_query! {
-    struct LookAtPerson {
-        clinic: Uuid as SqlUuid,
-        patient: Uuid as SqlUuid,
-    }
-    returns (
-        SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
-        Nullable<Time>, Array<Text>, Bool, Text, Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>,
-        Array<Bool>, Array<Int4>, Array<Timestamptz>, Array<Text>,
-    );
-    person_sql!(from "SELECT * FROM patients WHERE clinic_id = $1 AND id = $2")
-}
 
 /// The person as they are; nothing is locked and no plan is counted.
 pub(super) async fn find_person(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::body::Faults;
-use crate::domain::preferences::{Choices, DEFAULT_DAILY_CAP, MAX_DAILY_CAP, ZoneMode, stored_time};
+use crate::domain::preferences::{Choices, DEFAULT_GAP_MINUTES, MAX_DAILY_CAP, MAX_GAP_MINUTES, ZoneMode, stored_time};
 use crate::domain::protocol::DayTime;
-use crate::domain::reminders::{Category, QuietHours};
+use crate::domain::reminders::{Category, DEFAULT_DAILY_CAP, QuietHours};
 
 /// The body of `put_notification_preferences`. What is absent is as for whoever never chose.
 #[derive(Debug, Deserialize)]
@@ -20,6 +20,7 @@ pub struct PreferencesFields {
     #[serde(default)]
     show_details: bool,
     daily_cap: Option<i32>,
+    minimum_gap_minutes: Option<i32>,
     zone_mode: Option<ZoneMode>,
     #[serde(default)]
     paused: bool,
@@ -35,9 +36,13 @@ struct QuietFields {
 impl PreferencesFields {
     /// Checks the values.
     pub fn read(self, faults: &mut Faults) -> Choices {
-        let daily_cap = self.daily_cap.unwrap_or(DEFAULT_DAILY_CAP);
+        let daily_cap = self.daily_cap.unwrap_or(i32::from(DEFAULT_DAILY_CAP));
         if !(1..=MAX_DAILY_CAP).contains(&daily_cap) {
             faults.push("/daily_cap", format!("must be 1 to {MAX_DAILY_CAP}"));
+        }
+        let minimum_gap_minutes = self.minimum_gap_minutes.unwrap_or(DEFAULT_GAP_MINUTES);
+        if !(0..=MAX_GAP_MINUTES).contains(&minimum_gap_minutes) {
+            faults.push("/minimum_gap_minutes", format!("must be 0 to {MAX_GAP_MINUTES}"));
         }
         let quiet = self
             .quiet_hours
@@ -48,6 +53,7 @@ impl PreferencesFields {
             off: self.categories_off,
             show_details: self.show_details,
             daily_cap,
+            minimum_gap_minutes,
             zone_mode: self.zone_mode.unwrap_or(ZoneMode::Device),
             paused: self.paused,
         }
@@ -73,6 +79,7 @@ pub struct PreferencesView {
     categories_off: BTreeSet<Category>,
     show_details: bool,
     daily_cap: i32,
+    minimum_gap_minutes: i32,
     zone_mode: ZoneMode,
     paused: bool,
 }
@@ -93,6 +100,7 @@ impl PreferencesView {
             categories_off: choices.off,
             show_details: choices.show_details,
             daily_cap: choices.daily_cap,
+            minimum_gap_minutes: choices.minimum_gap_minutes,
             zone_mode: choices.zone_mode,
             paused: choices.paused,
         }

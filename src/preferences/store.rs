@@ -9,7 +9,7 @@ use crate::domain::preferences::{Choices, ZoneMode, day_time, stored_time};
 use crate::domain::reminders::QuietHours;
 use crate::schema::{clinics, notification_preferences as prefs};
 
-type Row = (Option<NaiveTime>, Option<NaiveTime>, Option<NaiveTime>, Vec<String>, bool, i32, String, bool, i32);
+type Row = (Option<NaiveTime>, Option<NaiveTime>, Option<NaiveTime>, Vec<String>, bool, i32, i32, String, bool, i32);
 
 /// What a person chose, and how often they have: version 0 and the defaults for whoever never did.
 pub async fn find_choices(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<(Choices, i32)> {
@@ -22,6 +22,7 @@ pub async fn find_choices(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryR
             prefs::categories_off,
             prefs::show_details,
             prefs::daily_cap,
+            prefs::minimum_gap_minutes,
             prefs::zone_mode,
             prefs::paused,
             prefs::version,
@@ -32,13 +33,16 @@ pub async fn find_choices(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryR
     Ok(row.map(choices).unwrap_or_default())
 }
 
-fn choices((from, to, preferred, off, show_details, daily_cap, zone_mode, paused, version): Row) -> (Choices, i32) {
+fn choices(
+    (from, to, preferred, off, show_details, daily_cap, gap, zone_mode, paused, version): Row,
+) -> (Choices, i32) {
     let choices = Choices {
         quiet: from.zip(to).map(|(from, to)| QuietHours { from: day_time(from), to: day_time(to) }),
         preferred_time: preferred.map(day_time),
         off: off.iter().filter_map(|word| word.parse().ok()).collect(),
         show_details,
         daily_cap,
+        minimum_gap_minutes: gap,
         zone_mode: zone_mode.parse().unwrap_or(ZoneMode::Device),
         paused,
     };
@@ -68,6 +72,7 @@ pub async fn update_choices(
         prefs::categories_off.eq(off),
         prefs::show_details.eq(choices.show_details),
         prefs::daily_cap.eq(choices.daily_cap),
+        prefs::minimum_gap_minutes.eq(choices.minimum_gap_minutes),
         prefs::zone_mode.eq(choices.zone_mode.as_str()),
         prefs::paused.eq(choices.paused),
         prefs::version.eq(version),

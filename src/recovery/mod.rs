@@ -95,7 +95,7 @@ impl Recovery {
             answers: planning::answers(&row.answered_at, &row.answers)?,
             decisions: planning::decisions(&row.decided_keys, &row.decided_ended, &row.decided_at),
             conditions: OnceLock::new(),
-            overrides: Overrides { spacing: spacing(&row), ..Overrides::default() },
+            overrides: Overrides { spacing: spacing(&row), modes: row.modes(), ..Overrides::default() },
             row,
         })
     }

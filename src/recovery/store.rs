@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::db::hot::hot_query;
 use crate::domain::compliance::Outcome;
+use crate::domain::timeline::ModeSpan;
 
 /// A treatment with everything its layout depends on, as stored.
 #[derive(Debug, Clone, Queryable)]
@@ -42,6 +43,9 @@ pub struct RecoveryRow {
     pub(super) valid_from: Vec<DateTime<Utc>>,
     pub(super) held_from: Vec<DateTime<Utc>>,
     pub(super) held_to: Vec<Option<DateTime<Utc>>>,
+    modes: Vec<String>,
+    modes_from: Vec<DateTime<Utc>>,
+    modes_to: Vec<DateTime<Utc>>,
     pub(super) interval_min_days: Option<i32>,
     pub(super) interval_max_days: Option<i32>,
     pub(super) answered_at: Vec<DateTime<Utc>>,
@@ -56,6 +60,12 @@ pub struct RecoveryRow {
 }
 
 impl RecoveryRow {
+    /// When which mode was on.
+    pub(super) fn modes(&self) -> Vec<ModeSpan> {
+        let columns = self.modes.iter().zip(&self.modes_from).zip(&self.modes_to);
+        columns.map(|((mode, from), to)| ModeSpan { mode: mode.clone(), from: *from, to: *to }).collect()
+    }
+
     pub(super) fn outcomes(&self) -> anyhow::Result<Vec<Outcome>> {
         let columns = self.outcome_ids.iter().zip(&self.outcome_tasks).zip(&self.outcome_kinds).zip(&self.outcome_at);
         columns
@@ -77,7 +87,9 @@ macro_rules! recovery_sql {
             SELECT t.id, t.patient_id, t.status, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.moved_at, t.ended_at,
                    p.linked_at, t.activity, coalesce(u.locale, c.locale), c.locale,
                    coalesce(z.zones, ARRAY[p.time_zone]), coalesce(z.valid_from, ARRAY[p.created_at]),
-                   coalesce(f.opened, '{}'), coalesce(f.resolved, '{}'), co.interval_min_days, co.interval_max_days,
+                   coalesce(f.opened, '{}'), coalesce(f.resolved, '{}'),
+                   coalesce(m.modes, '{}'), coalesce(m.from_at, '{}'), coalesce(m.to_at, '{}'),
+                   co.interval_min_days, co.interval_max_days,
                    coalesce(ci.at, '{}'), coalesce(ci.answers, '{}'), coalesce(d.keys, '{}'), coalesce(d.ended, '{}'), coalesce(d.at, '{}'),
                    coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}')
               FROM t
@@ -110,6 +122,11 @@ macro_rules! recovery_sql {
                      AND f.level IN ('soon', 'urgent', 'emergency')
               ) AS f ON true
               LEFT JOIN LATERAL (
+                  SELECT array_agg(m.mode ORDER BY m.from_at) AS modes, array_agg(m.from_at ORDER BY m.from_at) AS from_at,
+                         array_agg(m.to_at ORDER BY m.from_at) AS to_at
+                    FROM mode_spans AS m WHERE m.clinic_id = t.clinic_id AND m.patient_id = t.patient_id
+              ) AS m ON true
+              LEFT JOIN LATERAL (
                   SELECT array_agg(l.id ORDER BY l.task_id) AS ids, array_agg(l.task_id ORDER BY l.task_id) AS tasks,
                          array_agg(l.kind ORDER BY l.task_id) AS kinds,
                          array_agg(l.recorded_at ORDER BY l.task_id) AS at
@@ -131,6 +148,7 @@ hot_query! {
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
+        Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
         Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
@@ -146,6 +164,7 @@ hot_query! {
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
+        Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
         Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
@@ -184,6 +203,7 @@ hot_query! {
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
+        Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
         Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );

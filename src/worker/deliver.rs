@@ -13,6 +13,7 @@ use crate::alerts::queue::{AttemptRow, Claim, Settlement};
 use crate::alerts::store::{DeviceRow, ReceiptRow};
 use crate::domain::alert::{Decision, DeviceResult, PushOutcome, TryFrame, decide};
 use crate::domain::backoff::{MAX_JITTER_BP, MAX_TRIES};
+use crate::domain::backstop;
 use crate::failpoint::failpoint;
 use crate::telemetry::{Metrics, PushLabels};
 
@@ -147,6 +148,11 @@ async fn send(
     if device.accepted {
         return without_try(DeviceResult::AlreadyAccepted);
     }
+    let now = parts.clocks.care.now();
+    let push_at = backstop::push_at(claim.due_at, claim.send_until());
+    if device.rings_locally && now < push_at {
+        return without_try(DeviceResult::LeftAlone { wait: push_at - now, reason: "rings_locally".into() });
+    }
     let Some(target) = compose::target(parts, device) else {
         let provider = parts.registry.known().find(&device.provider).map_or("other", |provider| provider.word);
         count(parts, provider, "unauthorized");
@@ -172,7 +178,7 @@ async fn send(
         biased;
         outcome = parts.registry.send(&target, &message) => outcome,
         () = tokio::time::sleep_until(give_up_at) => given_up("timeout"),
-        () = parts.clocks.care.sleep_until(claim.expires_at) => given_up("expired"),
+        () = parts.clocks.care.sleep_until(claim.send_until()) => given_up(if claim.send_until() < claim.expires_at { "slot_over" } else { "expired" }),
     };
     let outcome = match outcome {
         // It speaks of an address that the app has registered anew since.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::{Parts, compose, deliver};
@@ -19,6 +20,7 @@ use crate::telemetry::StateLabel;
 pub(super) struct Intake {
     parts: Arc<Parts>,
     conn: Dedicated,
+    unplanned: mpsc::Sender<(Uuid, Uuid)>,
 }
 
 /// What a claim took.
@@ -34,9 +36,10 @@ pub(super) struct Taken {
 }
 
 impl Intake {
-    pub(super) fn new(parts: Arc<Parts>) -> Self {
+    /// Whoever is to be planned for anew is told to `unplanned`.
+    pub(super) fn new(parts: Arc<Parts>, unplanned: mpsc::Sender<(Uuid, Uuid)>) -> Self {
         let conn = parts.db.dedicated(Scope::System);
-        Self { parts, conn }
+        Self { parts, conn, unplanned }
     }
 
     /// Rescues, and finds out what is due next.
@@ -60,6 +63,12 @@ impl Intake {
             Ok::<_, DbError>(claimed)
         };
         let claimed = self.conn.at_once("claim:uncommitted", claim).await?;
+        for patient in &claimed.unplanned {
+            if self.unplanned.try_send(*patient).is_err() {
+                tracing::debug!("too many are to be planned for; the rest ask again");
+                break;
+            }
+        }
         let entries = claimed.entries();
         let claims = claimed.claims;
         let id = claims.first().map(|claim| claim.claim_id);
@@ -112,7 +121,7 @@ pub(super) async fn devices(
     if claims.is_empty() {
         return Ok(Vec::new());
     }
-    let devices = store::list_devices(conn, claims).await?;
+    let devices = store::list_devices(conn, claims, parts.clocks.care.now()).await?;
     // A version is read once and then in memory; without its words the neutral sentence has to do.
     for id in compose::wanted_versions(claims) {
         match parts.catalogue.version(conn, id).await {

@@ -27,6 +27,8 @@ const MEASURE_EVERY: Duration = Duration::from_secs(30);
 const PAGES: usize = 200;
 /// How long an address that its provider calls dead is kept, in case that the provider was wrong about many at once.
 const KEEP_DEAD: TimeDelta = TimeDelta::days(1);
+/// How long it is known what phones rang for by themselves: no alert is tried for longer than it is worth something.
+const KEEP_RINGS: TimeDelta = TimeDelta::days(14);
 /// How long what a worker knew of push services outlives it.
 const KEEP_HEALTH: TimeDelta = TimeDelta::hours(1);
 /// How long attempts are kept.
@@ -92,6 +94,8 @@ async fn tidy(parts: &Parts) {
     .await;
     job(parts, "logins", async |conn| prune_logins(conn, now).await.map(drop)).await;
     job(parts, "dead addresses", async |conn| devices::prune_dead(conn, now - KEEP_DEAD).await.map(drop)).await;
+    let rung = parts.clocks.care.now() - KEEP_RINGS;
+    job(parts, "local reminders", async |conn| devices::prune_rings(conn, rung).await.map(drop)).await;
     job(parts, "push health", async |conn| push_health::prune(conn, now - KEEP_HEALTH, now).await.map(drop)).await;
     job(parts, "idempotency keys", async |conn| idempotency::prune(conn, now).await.map(drop)).await;
 }

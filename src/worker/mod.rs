@@ -2,13 +2,17 @@
 //! run against one database.
 //!
 //! `presence.rs` is the worker's place among the others, `agenda.rs` knows what is due when, `intake.rs` claims,
-//! `flight.rs` and `deliver.rs` take one alert to its devices (`compose.rs`: what they are sent), `health/` knows which push services to leave alone,
-//! `settle.rs` writes results in batches (`open_claims.rs`: of which claims some are still to come), `receipts.rs` asks later what became of
-//! them, `escalate.rs` takes the steps of escalations, `maintenance.rs` tidies up.
+//! `flight.rs` and `deliver.rs` take one alert to its devices (`compose.rs`: what they are sent), `health/` knows which
+//! push services to leave alone, `settle.rs` writes results in batches (`open_claims.rs`: of which claims some are still
+//! to come), `anew.rs` plans what could not be sent in time and what a clinic changed, `receipts.rs` asks later what became
+//! of what was sent, `escalate.rs` takes the steps of escalations, `maintenance.rs` tidies up. `drain.rs` is all of this in
+//! one round, for tests and the demo.
 
 mod agenda;
+mod anew;
 mod compose;
 mod deliver;
+mod drain;
 mod escalate;
 mod flight;
 mod health;
@@ -27,20 +31,17 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use crate::alerts::queue;
 use crate::auth::keys::Keys;
 use crate::clock::Clocks;
 use crate::config;
-use crate::db::{Db, DbError, Scope};
+use crate::db::Db;
 use crate::failpoint::failpoint;
 use crate::protocols::Catalogue;
 use crate::push::Registry;
 use crate::telemetry::Metrics;
 
 use agenda::{Agenda, Next};
-use deliver::Finished;
 use flight::Airspace;
 use health::Health;
 use intake::Intake;
@@ -96,55 +97,17 @@ impl Worker {
         Self { parts: Arc::new(parts), health }
     }
 
-    /// Works off everything that is due now and returns: the step that tests and the demo take.
-    pub async fn drain(&self) -> anyhow::Result<Round> {
-        let parts = &self.parts;
-        let presence = Presence::register(&parts.db).await?;
-        let (worker, alive) = (presence.number(), presence.alive());
-        let mut total = Round::default();
-        self.health.adopt(parts).await?;
-        let now = parts.clocks.care.now();
-        let look = async |conn: &mut _| Ok::<_, DbError>(queue::look(conn, now).await?);
-        while intake::tell(parts.db.scoped(Scope::System, look).await?).is_littered {}
-        escalate::take_due(parts).await?;
-        loop {
-            anyhow::ensure!(presence.is_alive(), "the worker lost its place");
-            let claim = async |conn: &mut _| {
-                let claimed = intake::claim(parts, conn, worker, parts.clocks.care.now(), BATCH).await?;
-                let devices = intake::devices(parts, conn, &claimed.claims).await?;
-                Ok::<_, DbError>((claimed, devices))
-            };
-            let (claimed, devices) = parts.db.scoped(Scope::System, claim).await?;
-            if claimed.is_empty() {
-                self.health.share_news(parts).await?;
-                return Ok(total);
-            }
-            total.claimed += claimed.len();
-            total.ended += claimed.len() - claimed.claims.len();
-            let give_up_at = Instant::now() + parts.settings.lease;
-            let over: Vec<Uuid> = claimed.claims.first().map(|claim| claim.claim_id).into_iter().collect();
-            let alerts = deliver::pair(claimed.claims, devices);
-            let sends = alerts
-                .iter()
-                .map(|(claim, devices)| deliver::deliver(parts, &self.health, &alive, claim, devices, give_up_at));
-            let finished: Vec<Finished> = futures_util::future::join_all(sends).await;
-            let write = async |conn: &mut _| settle::write(parts, conn, &finished, &over, false).await;
-            let settled = parts.db.scoped(Scope::System, write).await?;
-            settle::count(parts, &finished, &settled);
-            total.settled += settled.len();
-        }
-    }
-
     /// Works until `stop`, then finishes what is in flight and gives back what was not sent.
     pub async fn run(&self, stop: CancellationToken) -> anyhow::Result<()> {
         if let Err(error) = self.health.adopt(&self.parts).await {
             tracing::warn!(%error, "what other workers know of push services could not be read");
         }
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let beside = tokio::spawn(futures_util::future::join3(
+        let beside = tokio::spawn(futures_util::future::join4(
             maintenance::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
             receipts::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
             escalate::run(Arc::clone(&self.parts), stop.clone()),
+            anew::keep_up(Arc::clone(&self.parts), stop.clone()),
         ));
         while !stop.is_cancelled() {
             match Presence::register(&self.parts.db).await {
@@ -174,7 +137,10 @@ impl Worker {
             results,
         });
         let mut sends = JoinSet::new();
-        let (mut intake, mut agenda) = (Intake::new(Arc::clone(parts)), Agenda::default());
+        let (unplanned, patients) = mpsc::channel(anew::WAITING);
+        #[expect(clippy::disallowed_methods, reason = "awaited below")]
+        let planner = tokio::spawn(anew::run(Arc::clone(parts), patients, stop.clone()));
+        let (mut intake, mut agenda) = (Intake::new(Arc::clone(parts), unplanned), Agenda::default());
         let mut look_at = Instant::now();
 
         while !stop.is_cancelled() && presence.is_alive() && !airspace.results.is_closed() {
@@ -251,8 +217,11 @@ impl Worker {
             );
             sends.shutdown().await;
         }
-        drop(airspace);
+        drop((airspace, intake));
         settle::finish(writer, stop).await;
+        if let Err(error) = planner.await {
+            tracing::error!(%error, "planning anew ended early");
+        }
     }
 
     /// Waits until something is due, somebody calls, or it is time to look. Whether somebody called.

@@ -1,6 +1,6 @@
 //! The inbox: what a push refers to, in words, for its recipient and nobody else.
 
-use chrono::{SecondsFormat, TimeDelta};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use mendline::domain::role::Role;
 use serde_json::{Value, json};
 
@@ -168,7 +168,8 @@ async fn what_is_to_come_is_told_beforehand_for_phones_that_no_push_reaches() {
     assert_eq!(first["state"], "scheduled");
     assert!(!first["title"].as_str().unwrap().is_empty());
 
-    scene.app.advance(hours(4)).await;
+    let due: DateTime<Utc> = first["due_at"].as_str().unwrap().parse().unwrap();
+    scene.app.advance(due - scene.app.care.now()).await;
     let left = ahead("").await;
     assert!(!left.iter().any(|alert| alert["id"] == first["id"]), "what was sent is not rung again");
     let before = ahead("?from=2020-01-01T00:00:00Z").await;

@@ -157,6 +157,7 @@ impl Kind {
                 "failpoint",
                 "idempotency",
                 "patients",
+                "planning",
                 "protocols",
                 "push",
                 "push_health",
@@ -197,7 +198,7 @@ impl Source {
 
     fn is_test(&self) -> bool {
         let stem = self.file.trim_end_matches(".rs");
-        stem.ends_with("/tests") || stem.ends_with("_tests") || stem.ends_with("/sample")
+        stem.ends_with("/tests") || stem.ends_with("_tests") || stem.ends_with("/sample") || stem.contains("_tests/")
     }
 
     /// Paths of this crate that the code names, without `crate::`; what is imported as a module is followed.

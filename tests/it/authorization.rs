@@ -17,12 +17,12 @@ enum For {
     Anybody,
     /// Whoever is logged in; what the path names is the patient's own.
     Users,
+    /// Patients, about themselves.
+    Patients,
     Staff,
     Administrators,
     /// Staff, and patients as far as it is about themselves.
     StaffAndOneself,
-    /// Patients, for themselves.
-    Patients,
 }
 use For::{Administrators, Anybody, Patients, Staff, StaffAndOneself, Users};
 
@@ -44,6 +44,8 @@ struct World {
     flag: Uuid,
     /// Something that the patient was told.
     alert: Uuid,
+    /// Something that the patient will be told.
+    planned: Uuid,
     /// The patient's course.
     course: Uuid,
     /// The patient's appointment.
@@ -97,6 +99,7 @@ const MEMBER: Ids = |world| vec![world.clinician.membership_id];
 const DEVICE: Ids = |world| vec![world.device];
 const FLAG: Ids = |world| vec![world.flag];
 const ALERT: Ids = |world| vec![world.alert];
+const PLANNED: Ids = |world| vec![world.planned];
 const TREATMENT: Ids = |world| vec![world.treatment];
 const COURSE: Ids = |world| vec![world.course];
 const APPOINTMENT: Ids = |world| vec![world.appointment];
@@ -122,7 +125,16 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/me/devices", Users),
     row("PUT", "/v1/me/devices/{device_id}", Users).on(DEVICE).foreign(409).sending(|_| device("another-phone")),
     row("POST", "/v1/me/devices/{device_id}/test", Users).on(DEVICE),
+    row("PUT", "/v1/me/devices/{device_id}/local-reminders", Patients)
+        .on(DEVICE)
+        .sending(|_| json!({ "reminders": [], "until": "2026-02-03T10:00:00Z" })),
+    row("POST", "/v1/me/devices/{device_id}/local-reminders/shown", Patients)
+        .on(DEVICE)
+        .sending(|world| json!({ "alert_ids": [world.alert] })),
     row("DELETE", "/v1/me/devices/{device_id}", Users).on(DEVICE),
+    row("GET", "/v1/me/outdoors", Patients),
+    row("PUT", "/v1/me/outdoors", Patients),
+    row("DELETE", "/v1/me/outdoors", Patients),
     row("GET", "/v1/me/notification-preferences", Users),
     row("PUT", "/v1/me/notification-preferences", Users),
     row("GET", "/v1/clinic", Administrators),
@@ -156,6 +168,7 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/alerts", Users),
     row("GET", "/v1/alerts/{id}", Users).on(ALERT),
     row("POST", "/v1/alerts/{id}/opened", Users).on(ALERT),
+    row("POST", "/v1/alerts/{id}/snooze", Patients).on(PLANNED).sending(|_| json!({ "minutes": 5 })),
     row("GET", "/v1/push/providers", Administrators),
     row("GET", "/v1/alerts/statistics", Administrators),
     row("GET", "/v1/alerts/failed", Administrators),
@@ -238,6 +251,7 @@ async fn world(app: &TestApp) -> World {
     let id = |value: &Value| -> Uuid { value.as_str().unwrap().parse().unwrap() };
     let path = format!("/v1/treatments/{}/check-ins", id(&recorded["id"]));
     let reported = app.post(&path, &patient.token, check_in()).await.expect(201);
+    let planned = app.get("/v1/me/reminders", &patient.token).await.expect(200);
     let course = json!({ "patient_id": patient.patient(), "area": "neck" });
     let course = app.post("/v1/courses", &clinic.admin.token, course).await.expect(201);
     let set = app.post("/v1/appointments", &clinic.admin.token, appointment(patient.patient())).await.expect(201);
@@ -253,6 +267,7 @@ async fn world(app: &TestApp) -> World {
         treatment: id(&recorded["id"]),
         flag: id(&reported["triage"]["flags"][0]["id"]),
         alert: id(&tested["alert_id"]),
+        planned: id(&planned["items"][0]["id"]),
         course: id(&course["id"]),
         appointment: id(&set["id"]),
         feed: id(&feed["id"]),
@@ -291,8 +306,8 @@ fn refusals(row: &Row, world: &World) -> Vec<(&'static str, String, u16)> {
     let mut refused = Vec::new();
     match row.whom {
         Anybody | Users | StaffAndOneself => {}
-        Staff => refused.push(("a patient", token(patient), 403)),
         Patients => refused.push(("a clinician", token(clinician), 403)),
+        Staff => refused.push(("a patient", token(patient), 403)),
         Administrators => {
             refused.push(("a clinician", token(clinician), 403));
             refused.push(("a patient", token(patient), 403));

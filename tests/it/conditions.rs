@@ -38,7 +38,7 @@ async fn decide(scene: &Scene, ended: bool) {
 async fn until(scene: &Scene) -> Option<DateTime<Utc>> {
     let key = format!("t:{}:retinoids", scene.treatment);
     let alerts = scene.alerts(&key).await;
-    let alert = alerts.iter().find(|row| row.state == "scheduled").map(|row| row.due_at);
+    let alert = alerts.iter().find(|row| ["scheduled", "merged"].contains(&row.state.as_str())).map(|row| row.due_at);
     let listed = condition(scene, &scene.patient.token).await;
     let item = listed["items"].as_array().unwrap().iter().find(|item| item["key"] == "retinoids").unwrap().clone();
     let until = item.get("until").map(|at| utc(at.as_str().unwrap()));

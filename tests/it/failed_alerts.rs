@@ -30,8 +30,15 @@ impl Desk {
         Self { scene, admin, phone }
     }
 
-    /// Lets the care clock run and refuses everything that is due.
+    /// Lets the care clock run and refuses everything when it is due.
     async fn refuse_all(&self, by: TimeDelta) {
+        let end = self.now() + by;
+        while self.now() < end {
+            self.refuse_within(TimeDelta::minutes(10).min(end - self.now())).await;
+        }
+    }
+
+    async fn refuse_within(&self, by: TimeDelta) {
         let then = self.now() + by;
         let due = format!(
             "alerts WHERE recipient_kind = 'patient' AND state = 'scheduled' AND next_attempt_at <= '{then}'
@@ -311,7 +318,7 @@ async fn figures_say_how_it_went() {
     for _ in 0..16 {
         desk.scene.app.advance(TimeDelta::minutes(15)).await;
     }
-    desk.refuse_all(TimeDelta::hours(16)).await;
+    desk.refuse_all(TimeDelta::hours(17)).await;
     desk.scene
         .app
         .sql(

@@ -47,6 +47,7 @@ mod protocol_variants;
 mod protocols;
 mod providers;
 mod readme;
+mod reminders;
 mod stale_devices;
 mod tenancy;
 mod timeline;

@@ -307,13 +307,13 @@ async fn an_entry_id_of_another_patient_is_taken() {
 async fn the_reminder_of_a_done_task_leaves_the_plan_and_comes_back_with_the_task() {
     let case = Case::at("2026-02-02T12:00:00Z", "Europe/Berlin").await;
     let key = format!("t:{}:sunscreen:1:0", case.treatment);
-    assert_eq!(seed::state(&case.app, &key).await, "scheduled");
+    assert_eq!(seed::state(&case.app, &key).await, "merged");
     case.app.care.set(utc("2026-02-03T06:00:00Z"));
     let sunscreen = case.task(DAY_1, "sunscreen").await;
     case.report(&[entry(&sunscreen, "done", case.now())]).await;
     assert_eq!(seed::state(&case.app, &key).await, "cancelled");
     case.report(&[entry(&sunscreen, "undone", case.now() + TimeDelta::minutes(1))]).await;
-    assert_eq!(seed::state(&case.app, &key).await, "scheduled");
+    assert_eq!(seed::state(&case.app, &key).await, "merged");
     case.report(&[entry(&sunscreen, "skipped", case.now() + TimeDelta::minutes(2))]).await;
     assert_eq!(seed::state(&case.app, &key).await, "cancelled");
 }
@@ -373,7 +373,7 @@ async fn a_treatment_moved_ahead_asks_anew_for_what_was_ticked_off_of_other_days
     let results = case.report(&[ticked_offline]).await;
     assert_eq!(results[0]["problem"]["errors"][0]["pointer"], "/recorded_at", "{results:?}");
     let key = format!("t:{}:sunscreen:1:0", case.treatment);
-    assert_eq!(seed::state(&case.app, &key).await, "scheduled");
+    assert_eq!(seed::state(&case.app, &key).await, "merged", "owed again, told with that morning's milestone");
     case.app.care.set(utc("2026-02-04T08:00:00Z"));
     case.report(&[entry(&moved, "done", case.now())]).await;
     assert_eq!(case.task("2026-02-04", "sunscreen").await["state"], "done");

@@ -24,14 +24,15 @@ async fn patient() -> (TestApp, Staged) {
 fn defaults() -> Value {
     json!({
         "quiet_hours": {"from": "21:00", "to": "08:00"}, "preferred_time": "09:00", "categories_off": [],
-        "show_details": false, "daily_cap": 4, "zone_mode": "device", "paused": false
+        "show_details": false, "daily_cap": 4, "minimum_gap_minutes": 30, "zone_mode": "device", "paused": false
     })
 }
 
 fn chosen() -> Value {
     json!({
         "quiet_hours": {"from": "22:30", "to": "06:15"}, "preferred_time": "07:45",
-        "categories_off": ["milestone", "routine"], "show_details": true, "daily_cap": 2, "zone_mode": "home", "paused": true
+        "categories_off": ["milestone", "routine"], "show_details": true, "daily_cap": 2,
+        "minimum_gap_minutes": 90, "zone_mode": "home", "paused": true
     })
 }
 
@@ -106,12 +107,16 @@ async fn of_two_first_choices_at_once_the_second_sees_the_first() {
 #[tokio::test]
 async fn everything_that_is_wrong_is_said_at_once() {
     let (app, ada) = patient().await;
-    let body = json!({"quiet_hours": {"from": "24:00", "to": "8:00"}, "preferred_time": "noon", "daily_cap": 0});
+    let body = json!({"quiet_hours": {"from": "24:00", "to": "8:00"}, "preferred_time": "noon", "daily_cap": 0,
+        "minimum_gap_minutes": 241});
     let answer = app.put(PATH, &ada.token, body).await.expect(422);
     let mut pointers: Vec<_> =
         answer["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
     pointers.sort_unstable();
-    assert_eq!(pointers, ["/daily_cap", "/preferred_time", "/quiet_hours/from", "/quiet_hours/to"]);
+    assert_eq!(
+        pointers,
+        ["/daily_cap", "/minimum_gap_minutes", "/preferred_time", "/quiet_hours/from", "/quiet_hours/to"]
+    );
     for body in [json!({"categories_off": ["flag"]}), json!({"zone_mode": "moon"}), json!({"loud": true})] {
         assert_eq!(app.put(PATH, &ada.token, body).await.problem(400), "malformed");
     }

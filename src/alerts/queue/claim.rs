@@ -1,6 +1,8 @@
 //! Claiming what is due: one short statement, no transaction, nothing locked while sending.
 
-use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -8,7 +10,7 @@ use uuid::Uuid;
 
 use super::settle::{self, Settlement};
 use crate::db::hot::hot_query;
-use crate::domain::alert::{Decision, MIN_TIME_LEFT};
+use crate::domain::alert::{Decision, MIN_TIME_LEFT, is_expired};
 use crate::domain::backoff::MAX_TRIES;
 
 /// An alert that this worker may send.
@@ -48,8 +50,22 @@ pub struct Claim {
     pub claim_id: Uuid,
     /// It came too late to be worth sending.
     too_late: bool,
+    /// From when its plan holds no longer: it is not to be sent then, and perhaps later.
+    slot_ends_at: Option<DateTime<Utc>>,
     /// Entries of the queue that the claim went by, over all that it took.
     entries: i64,
+}
+
+impl Claim {
+    /// Until when it may be sent, as it is planned.
+    pub fn send_until(&self) -> DateTime<Utc> {
+        self.slot_ends_at.map_or(self.expires_at, |slot| slot.min(self.expires_at))
+    }
+
+    /// Nothing speaks against it but that its plan holds no longer.
+    fn is_unplanned(&self, now: DateTime<Utc>) -> bool {
+        !self.too_late && self.tries <= MAX_TRIES && is_expired(now, self.send_until())
+    }
 }
 
 /// What a claim brought.
@@ -63,6 +79,8 @@ pub struct Claimed {
     pub failed: usize,
     /// Either of these, but a device had accepted it in an earlier try: for the person it was sent.
     pub sent: usize,
+    /// Patients, by clinic, who are to be planned for anew: what they are owed could not be sent while its plan held.
+    pub unplanned: BTreeSet<(Uuid, Uuid)>,
     taken: usize,
     entries: usize,
 }
@@ -105,7 +123,7 @@ hot_query! {
     }
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Text, Bool, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>,
-        Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, SqlUuid, Bool, Int8,
+        Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, SqlUuid, Bool, Nullable<Timestamptz>, Int8,
     );
     ", due AS MATERIALIZED (
         SELECT q.ctid AS entry, a.ctid AS alert, q.clinic_id, q.alert_id
@@ -119,7 +137,7 @@ hot_query! {
             state = 'sending', reason = NULL, claim_no = a.claim_no + 1, tries = a.tries + 1, claimed_by = $3
           WHERE a.ctid = ANY (ARRAY(SELECT alert FROM due))
         RETURNING a.clinic_id, a.id, a.recipient_kind, a.recipient_id, a.category, a.urgent, a.treatment_id, a.device_id,
-            a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries
+            a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries, a.slot_ends_at
     ), unqueued AS (
         DELETE FROM alert_queue WHERE ctid = ANY (ARRAY(
             SELECT entry FROM due
@@ -130,7 +148,10 @@ hot_query! {
           FROM taken HAVING count(*) > 0
         RETURNING id
     )
-    SELECT t.*, n.id, t.expires_at < $5, (SELECT count(*) FROM due) FROM taken AS t CROSS JOIN noted AS n"
+    SELECT t.clinic_id, t.id, t.recipient_kind, t.recipient_id, t.category, t.urgent, t.treatment_id, t.device_id,
+           t.protocol_version_id, t.item_key, t.seq, t.due_at, t.expires_at, t.claim_no, t.tries,
+           n.id, t.expires_at < $5, t.slot_ends_at, (SELECT count(*) FROM due)
+      FROM taken AS t CROSS JOIN noted AS n"
 }
 
 hot_query! {
@@ -144,7 +165,10 @@ hot_query! {
                      WHERE t.clinic_id = c.clinic_id AND t.alert_id = c.id AND t.outcome = 'accepted')"
 }
 
-/// Settles what is not worth another try: as sent, where a device had accepted it in an earlier one. Whoever dies between
+/// How soon what is to be planned anew is claimed again, if whoever was to plan it does not get to it.
+const ASK_AGAIN: TimeDelta = TimeDelta::minutes(1);
+
+/// Settles what is not to be tried now: as sent, where a device had accepted it in an earlier try. Whoever dies between
 /// the claim and this leaves a claim like any other, which is rescued.
 async fn end(
     conn: &mut AsyncPgConnection,
@@ -160,11 +184,16 @@ async fn end(
     let settlements: Vec<Settlement> = ended
         .iter()
         .map(|claim| {
-            let (decision, reason) = match claim.too_late {
+            let (decision, reason) = match claim {
                 _ if accepted.contains(&claim.id) => (Decision::Sent, None),
-                true => (Decision::Expired, Some("too_late".to_owned())),
-                false => (Decision::Failed, Some("tries_used_up".to_owned())),
+                Claim { too_late: true, .. } => (Decision::Expired, Some("too_late")),
+                Claim { tries, .. } if *tries > MAX_TRIES => (Decision::Failed, Some("tries_used_up")),
+                _ => {
+                    claimed.unplanned.insert((claim.clinic_id, claim.recipient_id));
+                    (Decision::RetryAt { at: now + ASK_AGAIN, refund: true }, Some("slot_over"))
+                }
             };
+            let reason = reason.map(str::to_owned);
             let (clinic_id, alert_id, claim_no) = (claim.clinic_id, claim.id, claim.claim_no);
             Settlement { clinic_id, alert_id, claim_no, decision, at: now, reason }
         })
@@ -190,7 +219,14 @@ pub async fn claim_due(
     let rows: Vec<Claim> = ClaimDue { now, limit, worker, lease_seconds, too_late }.load(conn).await?;
     let taken = rows.len();
     let entries = rows.iter().map(|row| usize::try_from(row.entries).unwrap_or(0)).max().unwrap_or(0);
-    let (ended, claims): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.too_late || row.tries > MAX_TRIES);
+    // Who is planned for anew is so with everything that is due and was never tried: what an outage left comes as one.
+    let unplanned: BTreeSet<(Uuid, Uuid)> =
+        rows.iter().filter(|row| row.is_unplanned(now)).map(|row| (row.clinic_id, row.recipient_id)).collect();
+    let waits = |row: &Claim| {
+        row.slot_ends_at.is_some() && row.tries == 1 && unplanned.contains(&(row.clinic_id, row.recipient_id))
+    };
+    let ended = |row: &Claim| row.too_late || row.tries > MAX_TRIES || is_expired(now, row.send_until()) || waits(row);
+    let (ended, claims): (Vec<_>, Vec<_>) = rows.into_iter().partition(ended);
     let mut claimed = Claimed { claims, taken, entries, ..Claimed::default() };
     end(conn, &ended, now, &mut claimed).await?;
     Ok(claimed)

@@ -7,123 +7,13 @@ use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Timestamptz, Uu
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use super::owed::{Columns, Owed, Recipient};
 use crate::db::hot::hot_query;
-use crate::domain::ids;
-
-/// Whom an alert is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recipient {
-    /// The clinic.
-    pub clinic_id: Uuid,
-    /// A patient record or a staff membership.
-    pub kind: RecipientKind,
-    /// Which one.
-    pub id: Uuid,
-}
-
-/// Patient record or staff membership.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecipientKind {
-    /// A patient record.
-    Patient,
-    /// A staff membership, or a patient's own for test pushes.
-    Member,
-}
-
-impl RecipientKind {
-    /// As stored.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Patient => "patient",
-            Self::Member => "member",
-        }
-    }
-}
-
-/// In which state a planned alert enters the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PlannedState {
-    /// To be sent when due.
-    Scheduled,
-    /// Fell into quiet hours and would be stale after them: recorded, never sent.
-    Suppressed,
-}
-
-/// One alert that is owed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owed {
-    /// What is owed, so that planning twice owes it once.
-    pub dedupe_key: String,
-    /// What the person can switch off.
-    pub category: &'static str,
-    /// Ignores quiet hours; sent with high urgency.
-    pub urgent: bool,
-    /// The treatment it is about.
-    pub treatment_id: Option<Uuid>,
-    /// The flag it is about.
-    pub flag_id: Option<Uuid>,
-    /// Only this device.
-    pub device_id: Option<Uuid>,
-    /// Where the text comes from.
-    pub protocol_version_id: Option<Uuid>,
-    /// Which item it announces.
-    pub item_key: Option<String>,
-    /// Zero-based local day.
-    pub day_index: Option<i32>,
-    /// Which of the item's alerts of that day.
-    pub seq: Option<i32>,
-    /// The moment from which it is owed.
-    pub due_at: DateTime<Utc>,
-    /// The moment from which it is worth nothing.
-    pub expires_at: DateTime<Utc>,
-    /// Scheduled, or suppressed from the start.
-    pub state: PlannedState,
-}
-
-/// One column of the batch each.
-#[derive(Default)]
-struct Columns {
-    ids: Vec<Uuid>,
-    keys: Vec<String>,
-    categories: Vec<&'static str>,
-    urgent: Vec<bool>,
-    treatments: Vec<Option<Uuid>>,
-    flags: Vec<Option<Uuid>>,
-    devices: Vec<Option<Uuid>>,
-    versions: Vec<Option<Uuid>>,
-    items: Vec<Option<String>>,
-    days: Vec<Option<i32>>,
-    seqs: Vec<Option<i32>>,
-    due: Vec<DateTime<Utc>>,
-    expires: Vec<DateTime<Utc>>,
-    suppressed: Vec<bool>,
-}
-
-impl Columns {
-    fn of(to: Recipient, owed: &[Owed]) -> Self {
-        let mut columns = Self::default();
-        for alert in owed {
-            columns.ids.push(ids::alert_id(to.clinic_id, to.id, &alert.dedupe_key));
-            columns.keys.push(alert.dedupe_key.clone());
-            columns.categories.push(alert.category);
-            columns.urgent.push(alert.urgent);
-            columns.treatments.push(alert.treatment_id);
-            columns.flags.push(alert.flag_id);
-            columns.devices.push(alert.device_id);
-            columns.versions.push(alert.protocol_version_id);
-            columns.items.push(alert.item_key.clone());
-            columns.days.push(alert.day_index);
-            columns.seqs.push(alert.seq);
-            columns.due.push(alert.due_at);
-            columns.expires.push(alert.expires_at);
-            columns.suppressed.push(alert.state == PlannedState::Suppressed);
-        }
-        columns
-    }
-}
 
 hot_query! {
-    /// `$20` says whether planned alerts that are no longer owed are cancelled (a replan) or left alone (one more alert).
+    /// `$23` says whether planned alerts that are no longer owed are cancelled (a replan) or left alone (one more alert).
+    /// What was given back because a slot was over waited for just this plan: it is tried at once, unless its new slot leaves
+    /// no time either (`MIN_TIME_LEFT`).
     /// What is in flight is locked first and in the order in which settling locks it, so that neither waits for the other.
     struct Upsert {
         clinic: Uuid as SqlUuid,
@@ -144,17 +34,20 @@ hot_query! {
         seqs: Vec<Option<i32>> as Array<Nullable<Int4>>,
         due: Vec<DateTime<Utc>> as Array<Timestamptz>,
         expires: Vec<DateTime<Utc>> as Array<Timestamptz>,
-        suppressed: Vec<bool> as Array<Bool>,
+        slots: Vec<Option<DateTime<Utc>>> as Array<Nullable<Timestamptz>>,
+        states: Vec<&'static str> as Array<Text>,
+        reasons: Vec<Option<&'static str>> as Array<Nullable<Text>>,
+        merged_into: Vec<Option<Uuid>> as Array<Nullable<SqlUuid>>,
         replan: bool as Bool,
         revision: i32 as Int4,
     }
     returns Int8;
     ", owed AS (
-        SELECT * FROM unnest($6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+        SELECT * FROM unnest($6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
             AS o (id, dedupe_key, category, urgent, treatment_id, flag_id, device_id, version_id, item_key, day_index,
-            seq, due_at, expires_at, suppressed)
+            seq, due_at, expires_at, slot_ends_at, state, reason, merged_into)
     ), in_flight AS MATERIALIZED (
-        SELECT id FROM alerts WHERE $20 AND clinic_id = $1 AND recipient_id = $3 AND state = 'sending'
+        SELECT id FROM alerts WHERE $23 AND clinic_id = $1 AND recipient_id = $3 AND state = 'sending'
          ORDER BY id FOR UPDATE
     ), gone AS (
         UPDATE alerts AS a SET
@@ -162,18 +55,21 @@ hot_query! {
             superseded = (a.state = 'sending'),
             finalized_at = CASE a.state WHEN 'sending' THEN NULL ELSE $4 END,
             reason = 'left_the_plan',
-            plan_revision = $21
-         WHERE $20 AND (SELECT count(*) FROM in_flight) >= 0 AND a.clinic_id = $1 AND a.recipient_id = $3
-           AND a.state IN ('scheduled', 'sending', 'suppressed', 'no_device') AND NOT a.superseded
-           AND a.dedupe_key ~ '^[tmd]:' AND a.dedupe_key <> ALL ($7)
+            merged_into = NULL,
+            plan_revision = $24
+         WHERE $23 AND (SELECT count(*) FROM in_flight) >= 0 AND a.clinic_id = $1 AND a.recipient_id = $3
+           AND a.state IN ('scheduled', 'sending', 'suppressed', 'merged', 'no_device') AND NOT a.superseded
+           AND a.dedupe_key ~ '^[tmds]:' AND a.dedupe_key <> ALL ($7)
+           AND NOT EXISTS (SELECT FROM alerts AS l WHERE l.clinic_id = $1 AND l.id = a.merged_into
+                              AND l.state IN ('sent', 'sending'))
         RETURNING 1
     ), planned AS (
         INSERT INTO alerts AS a (clinic_id, id, recipient_kind, recipient_id, dedupe_key, category, urgent, treatment_id,
             flag_id, device_id, protocol_version_id, item_key, day_index, seq, due_at, next_attempt_at, expires_at, state,
-            reason, plan_revision, superseded, claim_no, tries, finalized_at)
+            reason, plan_revision, superseded, claim_no, tries, finalized_at, slot_ends_at, merged_into)
         SELECT $1, id, $2, $3, dedupe_key, category, urgent, treatment_id, flag_id, device_id, version_id, item_key,
-            day_index, seq, due_at, due_at, expires_at, CASE WHEN suppressed THEN 'suppressed' ELSE 'scheduled' END,
-            CASE WHEN suppressed THEN 'quiet_hours' END, $21, false, 0, 0, CASE WHEN suppressed THEN $4 END
+            day_index, seq, due_at, due_at, expires_at, state,
+            reason, $24, false, 0, 0, CASE WHEN state <> 'scheduled' THEN $4 END, slot_ends_at, merged_into
           FROM owed WHERE (SELECT count(*) FROM in_flight) >= 0 ORDER BY id
         ON CONFLICT (clinic_id, recipient_id, dedupe_key) DO UPDATE SET
             category = excluded.category, treatment_id = excluded.treatment_id,
@@ -181,7 +77,12 @@ hot_query! {
             day_index = excluded.day_index, seq = excluded.seq,
             due_at = excluded.due_at, expires_at = excluded.expires_at,
             next_attempt_at = CASE WHEN a.state = 'scheduled' AND a.due_at = excluded.due_at
+                                    AND a.slot_ends_at IS NOT DISTINCT FROM excluded.slot_ends_at
+                                    AND (a.reason IS DISTINCT FROM 'slot_over'
+                                         OR excluded.slot_ends_at < $4 + interval '5 seconds')
                                    THEN a.next_attempt_at ELSE excluded.due_at END,
+            slot_ends_at = excluded.slot_ends_at,
+            merged_into = CASE a.state WHEN 'sending' THEN NULL ELSE excluded.merged_into END,
             tries = CASE WHEN a.state = 'sending' OR a.state = 'scheduled' AND a.due_at = excluded.due_at
                          THEN a.tries ELSE 0 END,
             state = CASE a.state WHEN 'sending' THEN 'sending' ELSE excluded.state END,
@@ -192,11 +93,14 @@ hot_query! {
                           WHEN excluded.expires_at > a.expires_at THEN 'expires_later'
                           ELSE nullif(a.reason, 'left_the_plan') END,
             plan_revision = excluded.plan_revision
-          WHERE $20 AND a.state <> 'sent'
-            AND (a.state, a.superseded, a.due_at, a.expires_at, a.category, a.treatment_id, a.protocol_version_id,
-                 a.item_key, a.day_index, a.seq)
+          WHERE $23 AND a.state <> 'sent'
+            AND (a.state = 'scheduled' AND a.reason = 'slot_over' OR
+                (a.state, a.superseded, a.due_at, a.expires_at, a.category, a.treatment_id, a.protocol_version_id,
+                 a.item_key, a.day_index, a.seq, a.slot_ends_at, a.merged_into,
+                 CASE a.state WHEN 'suppressed' THEN a.reason END)
              IS DISTINCT FROM (excluded.state, false, excluded.due_at, excluded.expires_at, excluded.category,
-                 excluded.treatment_id, excluded.protocol_version_id, excluded.item_key, excluded.day_index, excluded.seq)
+                 excluded.treatment_id, excluded.protocol_version_id, excluded.item_key, excluded.day_index, excluded.seq,
+                 excluded.slot_ends_at, excluded.merged_into, CASE excluded.state WHEN 'suppressed' THEN excluded.reason END))
         RETURNING next_attempt_at
     ), woken AS (
         SELECT pg_notify('mendline_alerts', '') FROM (SELECT 1 FROM planned WHERE next_attempt_at <= $5 LIMIT 1) AS soon
@@ -232,7 +136,10 @@ async fn upsert(
         seqs: columns.seqs,
         due: columns.due,
         expires: columns.expires,
-        suppressed: columns.suppressed,
+        slots: columns.slots,
+        states: columns.states,
+        reasons: columns.reasons,
+        merged_into: columns.merged_into,
         replan: replan.is_some(),
         revision: replan.unwrap_or(0),
     }

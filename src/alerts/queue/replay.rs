@@ -41,7 +41,7 @@ hot_query! {
     ), replayed AS (
         UPDATE alerts AS a SET
             state = 'scheduled', reason = NULL, tries = 0, finalized_at = NULL,
-            next_attempt_at = greatest(a.due_at, l.starts), expires_at = l.expires_at
+            next_attempt_at = greatest(a.due_at, l.starts), expires_at = l.expires_at, slot_ends_at = NULL
           FROM locked AS l
          WHERE a.clinic_id = $1 AND a.id = l.id
         RETURNING a.id, a.next_attempt_at

@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
-use super::{reader, version, view};
+use super::{reader, view};
 use crate::alerts::store;
 use crate::app::State;
 use crate::auth::extract::Caller;
@@ -58,12 +58,7 @@ pub async fn list_reminders(
     let (from, to) = query.read(state.clocks.care.now())?;
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
         let rows = store::list_ahead(conn, reader(&caller), from, to, MOST).await?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in rows {
-            let version = version(&state, conn, &row).await?;
-            found.push((row, version));
-        }
-        Ok::<_, ApiError>(found)
+        super::found(&state, conn, &caller, rows).await
     });
     let (views, languages): (Vec<_>, Vec<_>) =
         found.await?.into_iter().map(|found| view(found, &wanted, false)).unzip();

@@ -1,7 +1,7 @@
 //! Reading what one person was told: as a patient, as a member, or both.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -69,6 +69,8 @@ pub struct InboxRow {
     pub clinic_locale: String,
     /// Language of the reader.
     pub user_locale: String,
+    /// The alert that tells it, if another does.
+    pub merged_into: Option<Uuid>,
 }
 
 impl InboxRow {
@@ -92,7 +94,7 @@ macro_rules! own_sql {
             "SELECT a.id, a.category, a.treatment_id, a.flag_id, a.protocol_version_id, a.item_key, a.seq, a.due_at,
                     a.expires_at, a.sent_at, a.opened_at, a.state, f.level,
                     f.status <> 'open', p.display_name, ap.starts_at, ap.time_zone, c.contact_line,
-                    c.out_of_hours_text, c.emergency_line, c.locale, u.locale
+                    c.out_of_hours_text, c.emergency_line, c.locale, u.locale, a.merged_into
                FROM alerts AS a
                JOIN clinics AS c ON c.id = a.clinic_id
                JOIN users AS u ON u.id = $2
@@ -124,6 +126,7 @@ hot_query! {
         SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
         Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Bool>,
         Nullable<Text>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Text, Text,
+        Nullable<SqlUuid>,
     );
     own_sql!("CASE WHEN $5 IS NOT NULL THEN a.id = $5
                  ELSE a.due_at <= $6 AND a.state NOT IN ('cancelled', 'suppressed', 'merged')
@@ -146,8 +149,40 @@ hot_query! {
         SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
         Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Bool>,
         Nullable<Text>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Text, Text,
+        Nullable<SqlUuid>,
     );
     own_sql!("a.due_at BETWEEN $5 AND $6 AND a.state = 'scheduled' ORDER BY a.due_at, a.id LIMIT $7")
+}
+
+hot_query! {
+    /// What these alerts tell besides themselves: what was over when they were sent they told no more.
+    struct ListToldWith {
+        clinic: Uuid as SqlUuid,
+        user: Uuid as SqlUuid,
+        membership: Uuid as SqlUuid,
+        patient: Option<Uuid> as Nullable<SqlUuid>,
+        alerts: Vec<Uuid> as Array<SqlUuid>,
+    }
+    returns (
+        SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
+        Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Bool>,
+        Nullable<Text>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Text, Text,
+        Nullable<SqlUuid>,
+    );
+    own_sql!("a.state = 'merged' AND a.merged_into = ANY ($5)
+      AND EXISTS (SELECT FROM alerts AS l WHERE l.clinic_id = a.clinic_id AND l.id = a.merged_into
+                     AND a.expires_at > coalesce(l.sent_at, l.due_at))
+      ORDER BY a.due_at, a.id")
+}
+
+/// What these alerts of the reader's tell besides themselves, in order of time.
+pub async fn list_told_with(
+    conn: &mut AsyncPgConnection,
+    reader: Reader,
+    alerts: Vec<Uuid>,
+) -> QueryResult<Vec<InboxRow>> {
+    let Reader { clinic_id: clinic, user_id: user, membership_id: membership, patient_id: patient } = reader;
+    ListToldWith { clinic, user, membership, patient, alerts }.load(conn).await
 }
 
 /// What the reader is still to be told between two moments, the next first, at most `limit`.

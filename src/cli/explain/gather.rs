@@ -178,7 +178,7 @@ fn planned(story: &Story) -> Planned {
         due_at: story.alert.due_at,
         left_out: match story.end {
             End::LeftOut(why) => Some(why),
-            End::Owed | End::Suppressed | End::GaveWay { .. } => None,
+            End::Owed | End::Merged { .. } | End::Suppressed(_) | End::GaveWay { .. } => None,
         },
     }
 }
@@ -188,7 +188,7 @@ fn not_owed(story: Story) -> NotOwed {
         planned: planned(&story),
         gave_way_to: match story.end {
             End::GaveWay { item_key, .. } => Some(item_key),
-            End::Owed | End::Suppressed | End::LeftOut(_) => None,
+            End::Owed | End::Merged { .. } | End::Suppressed(_) | End::LeftOut(_) => None,
         },
         item: story.alert.item_key,
         category: story.alert.category.as_str(),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::day::{Day, NotOwed, Planned, Told, Try};
-use crate::domain::reminders::{LeftOut, MovedBy};
+use crate::domain::reminders::{LeftOut, MovedBy, Unsaid};
 
 /// The whole day.
 pub(super) fn tell(day: &Day) -> String {
@@ -155,7 +155,8 @@ fn end(alert: &Told, clock: Clock) -> String {
             format!("to be tried at {} until {}{because}", clock.on(alert.next_attempt_at), clock.on(alert.expires_at))
         }
         "sending" => "on its way".to_owned(),
-        "suppressed" => format!("suppressed{because}: it would have been stale after quiet hours"),
+        "suppressed" => format!("suppressed{because}: {}", unsaid_words(reason)),
+        "merged" => "told with another alert of the same time".to_owned(),
         "no_device" => format!("nothing to send to at {ended}"),
         "cancelled" => format!("called off at {ended}{because}"),
         "expired" => {
@@ -174,6 +175,15 @@ fn not_owed(left: &NotOwed, clock: Clock) -> String {
     format!("{}  {}  {}, day {}: {why}", clock.at(left.planned.wanted_at), left.category, left.item, left.day_index)
 }
 
+/// Why something is recorded and not sent.
+fn unsaid_words(reason: Option<&str>) -> &'static str {
+    match reason.and_then(|reason| reason.parse().ok()) {
+        None | Some(Unsaid::QuietHours) => "it would have been stale after quiet hours",
+        Some(Unsaid::MinimumGap) => "it would have been stale before it might follow another",
+        Some(Unsaid::DailyCap) => "the day was full of what matters more",
+    }
+}
+
 fn moved_words(by: MovedBy) -> &'static str {
     match by {
         MovedBy::QuietHours => "quiet hours",
@@ -181,6 +191,10 @@ fn moved_words(by: MovedBy) -> &'static str {
         MovedBy::Flag => "an open flag kept it back until then",
         MovedBy::Window => "what it is about had not begun",
         MovedBy::PlannedAtNight => "the plan was made at night, when it was due already",
+        MovedBy::Together => "it is told with what is due soon after it",
+        MovedBy::Gap => "it would have followed another too closely",
+        MovedBy::DailyCap => "the day before was full",
+        MovedBy::Snooze => "the patient asked to hear it later",
     }
 }
 
@@ -198,5 +212,7 @@ fn left_out_words(why: LeftOut) -> &'static str {
         LeftOut::FlagOpen => "a flag is open and keeps it back",
         LeftOut::BeforeRegistration => "it was due before the treatment was registered",
         LeftOut::Expired => "its time was over when the plan was made",
+        LeftOut::Told => "it was told before the treatment was moved",
+        LeftOut::DayTaken => "another milestone was told on that day",
     }
 }

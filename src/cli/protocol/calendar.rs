@@ -11,8 +11,8 @@ use uuid::Uuid;
 use crate::domain::course::WhatFollows;
 use crate::domain::local_time::{ZoneHistory, day_index};
 use crate::domain::protocol::{Item, Kind, ProtocolVersion, Texts};
-use crate::domain::reminders::{Fate, Preferences, RunningTreatment, owed};
-use crate::domain::timeline::{Conditions, Overrides, Plan, Timeline, timeline};
+use crate::domain::reminders::{Fate, History, Preferences, RunningTreatment, Unsaid, owed};
+use crate::domain::timeline::{Conditions, Overrides, Plan, timeline};
 
 /// The timeline of a treatment that ended at `performed_at`, for a patient in `zone` who reports nothing.
 pub(super) fn render(version: &ProtocolVersion, texts: &Texts, performed_at: DateTime<Utc>, zone: Tz) -> String {
@@ -28,12 +28,20 @@ pub(super) fn render(version: &ProtocolVersion, texts: &Texts, performed_at: Dat
         overrides: &overrides,
         conditions: &conditions,
     };
-    let laid = timeline(&plan);
-    let page = Page { version, texts, zones: &zones, anchor_on, performed_at, laid: &laid };
+    let nothing = (BTreeSet::new(), BTreeSet::new());
+    let running = RunningTreatment {
+        plan,
+        laid: timeline(&plan),
+        registered_at: performed_at,
+        settled: &nothing.0,
+        checked_in_on: &nothing.1,
+        follows: WhatFollows::default(),
+    };
+    let page = Page { version, texts, zones: &zones, anchor_on, performed_at, running };
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = page.head(&mut out);
-    let _ = page.days(&mut out, &page.events(&plan));
+    let _ = page.days(&mut out, &page.events());
     out
 }
 
@@ -43,7 +51,7 @@ struct Page<'a> {
     zones: &'a ZoneHistory,
     anchor_on: NaiveDate,
     performed_at: DateTime<Utc>,
-    laid: &'a Timeline<'a>,
+    running: RunningTreatment<'a>,
 }
 
 /// What happens at one moment, in the order in which it is told.
@@ -66,13 +74,13 @@ impl Page<'_> {
         writeln!(out, "Treatment ended {local} ({}); nothing reported, usual preferences", self.zones.last())
     }
 
-    fn events(&self, plan: &Plan<'_>) -> Vec<Event> {
+    fn events(&self) -> Vec<Event> {
         let mut events = Vec::new();
-        for phase in &self.laid.phases {
+        for phase in &self.running.laid.phases {
             let title = self.texts.phases.get(&phase.phase.key).map_or(phase.phase.key.as_str(), |text| &text.title);
             events.push(Event { at: phase.open_at, order: 0, line: format!("== {title}") });
         }
-        for laid in &self.laid.items {
+        for laid in &self.running.laid.items {
             let title = self.title(laid.item);
             match laid.item.kind {
                 Kind::Milestone | Kind::FollowUp | Kind::Session => {
@@ -97,19 +105,18 @@ impl Page<'_> {
                 | Kind::ClinicPrevention => {}
             }
         }
-        let nothing = (BTreeSet::new(), BTreeSet::new());
-        let running = RunningTreatment {
-            plan: *plan,
-            registered_at: self.performed_at,
-            settled: &nothing.0,
-            checked_in_on: &nothing.1,
-            follows: WhatFollows::default(),
-        };
-        for alert in owed(Uuid::nil(), &[running], &Preferences::default(), self.performed_at) {
+        let running = std::slice::from_ref(&self.running);
+        for alert in owed(Uuid::nil(), running, &Preferences::default(), &History::default(), self.performed_at) {
             let Some(item) = self.version.item(&alert.item_key) else { continue };
             let name = item.reminder_of(alert.seq).and_then(|reminder| reminder.text.as_deref());
             let Some(text) = self.version.alert_text(self.texts, &item.key, name) else { continue };
-            let unsent = if alert.fate == Fate::Suppressed { " (not sent: quiet hours outlast it)" } else { "" };
+            let unsent = match alert.fate {
+                Fate::Due => "",
+                Fate::Merged { .. } => " (told with a later one)",
+                Fate::Suppressed(Unsaid::QuietHours) => " (not sent: quiet hours outlast it)",
+                Fate::Suppressed(Unsaid::MinimumGap) => " (not sent: too close to another)",
+                Fate::Suppressed(Unsaid::DailyCap) => " (not sent: the day is full)",
+            };
             let line = format!("-> {}: {}{unsent}", text.title, text.body);
             events.push(Event { at: alert.due_at, order: 3, line });
         }

@@ -9,16 +9,13 @@ use uuid::Uuid;
 use super::version::ProtocolVersion;
 use crate::domain::course::WhatFollows;
 use crate::domain::local_time::{ZoneHistory, day_index};
-use crate::domain::reminders::{Fate, Preferences, RunningTreatment, owed};
-use crate::domain::timeline::{Conditions, Overrides, Plan};
-
-/// Alerts that are due this close to each other count once: they reach the person as one interruption.
-const TOGETHER: TimeDelta = TimeDelta::minutes(30);
+use crate::domain::reminders::{Fate, History, Preferences, RunningTreatment, owed};
+use crate::domain::timeline::{Conditions, Overrides, Plan, timeline};
 
 /// The busiest day of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busiest {
-    /// Interruptions on that day: alerts close together count as one.
+    /// Interruptions on that day: what is told together counts as one.
     pub alerts: usize,
     /// Its day index.
     pub day_index: i32,
@@ -54,21 +51,20 @@ fn day_of(version: &ProtocolVersion, performed_at: DateTime<Utc>) -> Option<(i32
     };
     let running = RunningTreatment {
         plan,
+        laid: timeline(&plan),
         registered_at: performed_at,
         settled: &BTreeSet::new(),
         checked_in_on: &BTreeSet::new(),
         follows: WhatFollows::default(),
     };
-    let mut days: BTreeMap<NaiveDate, (usize, DateTime<Utc>)> = BTreeMap::new();
-    for alert in owed(Uuid::nil(), &[running], &Preferences::default(), performed_at) {
-        if alert.fate != Fate::Due {
-            continue;
-        }
-        let (count, last) = days.entry(zones.date(alert.due_at)).or_insert((0, DateTime::<Utc>::MIN_UTC));
-        if alert.due_at.signed_duration_since(*last) > TOGETHER {
-            (*count, *last) = (*count + 1, alert.due_at);
+    // What the plan is without the cap that it is to be held against.
+    let uncapped = Preferences { daily_cap: usize::MAX, ..Preferences::default() };
+    let mut days: BTreeMap<NaiveDate, usize> = BTreeMap::new();
+    for alert in owed(Uuid::nil(), &[running], &uncapped, &History::default(), performed_at) {
+        if alert.fate == Fate::Due && !alert.asked_for {
+            *days.entry(zones.date(alert.due_at)).or_default() += 1;
         }
     }
-    let fullest = days.into_iter().max_by_key(|(date, (count, _))| (*count, std::cmp::Reverse(*date)));
-    fullest.map(|(date, (count, _))| (day_index(anchor_on, date), count))
+    let fullest = days.into_iter().max_by_key(|(date, count)| (*count, std::cmp::Reverse(*date)));
+    fullest.map(|(date, count)| (day_index(anchor_on, date), count))
 }

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::planner::{Candidate, Contender, Draft, Planner, time_of_day};
+use super::planner::{Candidate, Contender, Draft, Planner};
 use super::story::{LeftOut, MovedBy, Witness};
-use super::{Category, Fate, Owed};
+use super::{Category, Fate, Owed, Unsaid};
 use crate::domain::alert::is_expired;
 
 impl<W: Witness> Planner<'_, '_, W> {
@@ -35,6 +35,10 @@ impl<W: Witness> Planner<'_, '_, W> {
             Category::Milestone => format!("m:{date}"),
             _ => format!("t:{}:{}:{}:{}", plan.treatment, draft.item.key, draft.day_index, draft.seq),
         };
+        let left_out = left_out.or_else(|| self.told_before(draft, &dedupe_key));
+        if left_out.is_some() && !W::CURIOUS {
+            return;
+        }
         let owed = Owed {
             dedupe_key,
             treatment_id: plan.treatment,
@@ -44,12 +48,28 @@ impl<W: Witness> Planner<'_, '_, W> {
             category: draft.category,
             due_at,
             expires_at: draft.expires_at,
+            slot_ends_at: draft.expires_at,
+            asked_for: draft.item.is_asked_for(),
             fate,
         };
         self.witness.placed(&owed, left_out);
         if left_out.is_none() {
-            self.candidates.push(Candidate { owed, milestone });
+            self.candidates.push(Candidate { owed, priority: draft.item.priority, milestone });
         }
+    }
+
+    /// A milestone is told once for each treatment, however often that is moved, and one a day.
+    fn told_before(&self, draft: &Draft<'_>, dedupe_key: &str) -> Option<LeftOut> {
+        if draft.category != Category::Milestone {
+            return None;
+        }
+        let treatment = self.treatment.plan.treatment;
+        let is_this = |told: &&super::Told| told.is_of(treatment, &draft.item.key);
+        let told = &self.history.told;
+        if let Some(before) = told.iter().filter(|told| told.dedupe_key.starts_with("m:")).find(is_this) {
+            return (before.dedupe_key != dedupe_key).then_some(LeftOut::Told);
+        }
+        told.iter().any(|told| told.dedupe_key == dedupe_key).then_some(LeftOut::DayTaken)
     }
 
     /// When a draft is due, spread and with quiet hours kept.
@@ -70,7 +90,7 @@ impl<W: Witness> Planner<'_, '_, W> {
                 self.witness.moved(MovedBy::Spread, woken, due);
                 (due, Fate::Due)
             }
-            None => (at, Fate::Suppressed),
+            None => (at, Fate::Suppressed(Unsaid::QuietHours)),
         }
     }
 
@@ -81,19 +101,19 @@ impl<W: Witness> Planner<'_, '_, W> {
         (due_at, fate): (DateTime<Utc>, Fate),
         expires_at: DateTime<Utc>,
     ) -> (DateTime<Utc>, Fate) {
-        if fate == Fate::Suppressed || due_at > self.now || !self.quiet_at(self.now) {
+        if fate != Fate::Due || due_at > self.now || !self.quiet_at(self.now) {
             return (due_at, fate);
         }
         let woken = self.end_of_quiet(self.now);
         if is_expired(woken, expires_at) {
-            return (due_at, Fate::Suppressed);
+            return (due_at, Fate::Suppressed(Unsaid::QuietHours));
         }
         self.witness.moved(MovedBy::PlannedAtNight, due_at, woken);
         (woken, Fate::Due)
     }
 
     fn quiet_at(&self, at: DateTime<Utc>) -> bool {
-        self.preferences.quiet.is_some_and(|quiet| quiet.contains(time_of_day(self.zones(), at)))
+        self.preferences.quiet.is_some_and(|quiet| quiet.hold(self.zones(), at))
     }
 
     fn end_of_quiet(&self, at: DateTime<Utc>) -> DateTime<Utc> {

@@ -4,15 +4,17 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Timelike, Utc};
 
 use super::story::{LeftOut, MovedBy, Witness};
-use super::{Category, LIFTED_LASTS, Owed, PROMPT_LASTS, Preferences, RunningTreatment};
+use super::{Category, History, LIFTED_LASTS, Owed, PROMPT_LASTS, Preferences, RunningTreatment};
 use crate::domain::appointment::AppointmentKind;
 use crate::domain::local_time::{ZoneHistory, day};
 use crate::domain::protocol::{Actor, DayTime, Item, Kind, Reminder, ReminderAt, Window};
-use crate::domain::timeline::{Conditions, LaidOut, Task, Timeline};
+use crate::domain::timeline::{Conditions, LaidOut, Task};
 
 /// An alert before it is known which milestone wins the day.
 pub(super) struct Candidate {
     pub owed: Owed,
+    /// Its item's.
+    pub priority: u8,
     pub milestone: Option<Contender>,
 }
 
@@ -27,6 +29,7 @@ pub(super) type Rank = (bool, u8, DateTime<Utc>);
 pub(super) struct Planner<'a, 'b, W> {
     pub treatment: &'b RunningTreatment<'a>,
     pub preferences: &'b Preferences,
+    pub history: &'b History,
     pub flags: &'b Conditions,
     pub spread: TimeDelta,
     pub now: DateTime<Utc>,
@@ -72,8 +75,8 @@ impl<W: Witness> Planner<'_, '_, W> {
         }
     }
 
-    pub fn items(&mut self, laid: &Timeline<'_>) {
-        for laid in &laid.items {
+    pub fn items(&mut self) {
+        for laid in &self.treatment.laid.items {
             if matches!(laid.item.kind, Kind::Routine | Kind::CheckIn) {
                 continue;
             }
@@ -155,7 +158,8 @@ impl<W: Witness> Planner<'_, '_, W> {
         self.treatment.follows.is_arranged(kind, at).then_some(LeftOut::Arranged)
     }
 
-    pub fn tasks(&mut self, laid: &Timeline<'_>) {
+    pub fn tasks(&mut self) {
+        let laid = &self.treatment.laid;
         for task in laid.tasks.iter().chain(&laid.check_ins) {
             let item = task.item;
             let Some(category) = Self::category(item) else { continue };

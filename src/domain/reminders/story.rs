@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Fate, Owed};
+use super::{Fate, Owed, Unsaid};
 use crate::domain::protocol::ReminderAt;
 use crate::domain::words::word_enum;
 
@@ -22,6 +22,14 @@ word_enum! {
         Window = "window",
         /// The plan was made at night, when it was due already.
         PlannedAtNight = "planned_at_night",
+        /// It is told with others that are due soon after it.
+        Together = "together",
+        /// It would have followed another too closely.
+        Gap = "minimum_gap",
+        /// The day before was full.
+        DailyCap = "daily_cap",
+        /// The person asked to hear it later.
+        Snooze = "snooze",
     }
 }
 
@@ -52,6 +60,10 @@ word_enum! {
         BeforeRegistration = "before_registration",
         /// Its time was over when the plan was made.
         Expired = "expired",
+        /// A milestone that this treatment's plan told on another day, before it was moved.
+        Told = "told",
+        /// Another milestone was told on that day.
+        DayTaken = "day_taken",
     }
 }
 
@@ -71,8 +83,13 @@ pub struct Move {
 pub enum End {
     /// It is owed.
     Owed,
-    /// Quiet hours outlast it.
-    Suppressed,
+    /// It is told with this other one.
+    Merged {
+        /// The key of the one that is sent.
+        into: String,
+    },
+    /// It is recorded and not sent.
+    Suppressed(Unsaid),
     /// There is one milestone a day, and this other one has it.
     GaveWay {
         /// The treatment that it is of.
@@ -82,6 +99,16 @@ pub enum End {
     },
     /// It is not owed.
     LeftOut(LeftOut),
+}
+
+impl End {
+    fn of(fate: &Fate) -> Self {
+        match fate {
+            Fate::Due => Self::Owed,
+            Fate::Merged { into } => Self::Merged { into: into.clone() },
+            Fate::Suppressed(why) => Self::Suppressed(*why),
+        }
+    }
 }
 
 /// One alert on its way through the plan.
@@ -112,6 +139,10 @@ pub(super) trait Witness {
     fn placed(&mut self, alert: &Owed, left_out: Option<LeftOut>);
     /// Another milestone has the day.
     fn gave_way(&mut self, alert: &Owed, to: &Owed);
+    /// The moment that was found moved once more.
+    fn shifted(&mut self, alert: &Owed, by: MovedBy, to: DateTime<Utc>);
+    /// This is what becomes of it.
+    fn decided(&mut self, alert: &Owed);
 }
 
 /// Nobody asks: nothing is kept.
@@ -124,6 +155,8 @@ impl Witness for Nobody {
     fn moved(&mut self, _: MovedBy, _: DateTime<Utc>, _: DateTime<Utc>) {}
     fn placed(&mut self, _: &Owed, _: Option<LeftOut>) {}
     fn gave_way(&mut self, _: &Owed, _: &Owed) {}
+    fn shifted(&mut self, _: &Owed, _: MovedBy, _: DateTime<Utc>) {}
+    fn decided(&mut self, _: &Owed) {}
 }
 
 /// Writes everything down.
@@ -132,6 +165,18 @@ pub(super) struct Scribe {
     pub(super) stories: Vec<Story>,
     begun: Option<(ReminderAt, DateTime<Utc>)>,
     moves: Vec<Move>,
+}
+
+impl Scribe {
+    /// The story of an alert, which may have changed since it was placed. Two milestones may stand under one key.
+    fn story_of(&mut self, alert: &Owed) -> Option<&mut Story> {
+        self.stories.iter_mut().find(|story| {
+            let told = &story.alert;
+            matches!(story.end, End::Owed | End::Merged { .. } | End::Suppressed(_))
+                && (&told.dedupe_key, told.treatment_id, &told.item_key)
+                    == (&alert.dedupe_key, alert.treatment_id, &alert.item_key)
+        })
+    }
 }
 
 impl Witness for Scribe {
@@ -150,11 +195,7 @@ impl Witness for Scribe {
 
     fn placed(&mut self, alert: &Owed, left_out: Option<LeftOut>) {
         let Some((at, wanted_at)) = self.begun.take() else { return };
-        let end = match (left_out, alert.fate) {
-            (Some(why), _) => End::LeftOut(why),
-            (None, Fate::Due) => End::Owed,
-            (None, Fate::Suppressed) => End::Suppressed,
-        };
+        let end = left_out.map_or_else(|| End::of(&alert.fate), End::LeftOut);
         let moves = std::mem::take(&mut self.moves);
         self.stories.push(Story { alert: alert.clone(), at, wanted_at, moves, end });
     }
@@ -162,6 +203,19 @@ impl Witness for Scribe {
     fn gave_way(&mut self, alert: &Owed, to: &Owed) {
         if let Some(story) = self.stories.iter_mut().find(|story| story.alert == *alert) {
             story.end = End::GaveWay { treatment_id: to.treatment_id, item_key: to.item_key.clone() };
+        }
+    }
+
+    fn shifted(&mut self, alert: &Owed, by: MovedBy, to: DateTime<Utc>) {
+        let Some(story) = self.story_of(alert).filter(|story| story.alert.due_at != to) else { return };
+        story.moves.push(Move { by, from: story.alert.due_at, to });
+        story.alert.due_at = to;
+    }
+
+    fn decided(&mut self, alert: &Owed) {
+        if let Some(story) = self.story_of(alert) {
+            story.end = End::of(&alert.fate);
+            story.alert = alert.clone();
         }
     }
 }

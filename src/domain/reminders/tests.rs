@@ -5,32 +5,31 @@ use crate::domain::alert::is_expired;
 use crate::domain::appointment::{Appointment, AppointmentKind};
 use crate::domain::course::Spacing;
 use crate::domain::local_time::ZoneHistory;
-use crate::domain::protocol::{ProtocolVersion, builtin, sample};
-use crate::domain::timeline::Hold;
-use crate::domain::timeline::{Excuse, Overrides};
+use crate::domain::protocol::{DayTime, ProtocolVersion, builtin, sample};
+use crate::domain::timeline::{Excuse, Hold, Overrides, timeline};
 use chrono_tz::{Africa, America, Asia, Australia, Europe, Pacific, Tz};
 use proptest::prelude::*;
 use std::sync::Arc;
 
-fn utc(text: &str) -> DateTime<Utc> {
+pub(super) fn utc(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-const PATIENT: Uuid = Uuid::from_u128(0);
+pub(super) const PATIENT: Uuid = Uuid::from_u128(0);
 
 /// One treatment with everything that is borrowed while planning.
 #[derive(Clone)]
-struct Case {
-    treatment: Uuid,
-    version: Arc<ProtocolVersion>,
-    performed_at: DateTime<Utc>,
-    registered_at: DateTime<Utc>,
-    zones: ZoneHistory,
-    overrides: Overrides,
-    conditions: Conditions,
-    settled: BTreeSet<Uuid>,
-    checked_in_on: BTreeSet<NaiveDate>,
-    follows: WhatFollows<'static>,
+pub(super) struct Case {
+    pub(super) treatment: Uuid,
+    pub(super) version: Arc<ProtocolVersion>,
+    pub(super) performed_at: DateTime<Utc>,
+    pub(super) registered_at: DateTime<Utc>,
+    pub(super) zones: ZoneHistory,
+    pub(super) overrides: Overrides,
+    pub(super) conditions: Conditions,
+    pub(super) settled: BTreeSet<Uuid>,
+    pub(super) checked_in_on: BTreeSet<NaiveDate>,
+    pub(super) follows: WhatFollows<'static>,
 }
 
 impl std::fmt::Debug for Case {
@@ -40,7 +39,7 @@ impl std::fmt::Debug for Case {
 }
 
 impl Case {
-    fn new(zone: Tz, performed_at: &str) -> Self {
+    pub(super) fn new(zone: Tz, performed_at: &str) -> Self {
         let performed_at = utc(performed_at);
         Self {
             treatment: Uuid::from_u128(9),
@@ -56,17 +55,19 @@ impl Case {
         }
     }
 
-    fn running(&self) -> RunningTreatment<'_> {
+    pub(super) fn running(&self) -> RunningTreatment<'_> {
+        let plan = Plan {
+            treatment: self.treatment,
+            version: &self.version,
+            performed_at: self.performed_at,
+            anchor_on: self.zones.date(self.performed_at),
+            zones: &self.zones,
+            overrides: &self.overrides,
+            conditions: &self.conditions,
+        };
         RunningTreatment {
-            plan: Plan {
-                treatment: self.treatment,
-                version: &self.version,
-                performed_at: self.performed_at,
-                anchor_on: self.zones.date(self.performed_at),
-                zones: &self.zones,
-                overrides: &self.overrides,
-                conditions: &self.conditions,
-            },
+            plan,
+            laid: timeline(&plan),
             registered_at: self.registered_at,
             settled: &self.settled,
             checked_in_on: &self.checked_in_on,
@@ -74,27 +75,52 @@ impl Case {
         }
     }
 
-    fn owed_with(&self, preferences: &Preferences, now: DateTime<Utc>) -> Vec<Owed> {
-        owed(PATIENT, &[self.running()], preferences, now)
+    pub(super) fn owed_with(&self, preferences: &Preferences, now: DateTime<Utc>) -> Vec<Owed> {
+        owed(PATIENT, &[self.running()], preferences, &History::default(), now)
     }
 
-    fn owed(&self) -> Vec<Owed> {
+    pub(super) fn owed(&self) -> Vec<Owed> {
         self.owed_with(&Preferences::default(), self.registered_at)
     }
 }
 
-fn of<'a>(owed: &'a [Owed], key: &str) -> Vec<&'a Owed> {
+pub(super) fn of<'a>(owed: &'a [Owed], key: &str) -> Vec<&'a Owed> {
     owed.iter().filter(|owed| owed.item_key == key).collect()
 }
 
 #[track_caller]
-fn only<'a>(owed: &'a [Owed], key: &str) -> &'a Owed {
+pub(super) fn only<'a>(owed: &'a [Owed], key: &str) -> &'a Owed {
     let found = of(owed, key);
     assert_eq!(found.len(), 1, "{key}: {found:#?}");
     found[0]
 }
 
-fn berlin() -> Case {
+/// What was told by `now` if everything was sent when it was due.
+pub(super) fn all_told(owed: &[Owed], now: DateTime<Utc>) -> Vec<Told> {
+    let due: BTreeMap<&str, DateTime<Utc>> = owed
+        .iter()
+        .filter(|owed| owed.fate == Fate::Due && owed.due_at <= now)
+        .map(|owed| (owed.dedupe_key.as_str(), owed.due_at))
+        .collect();
+    let told = owed.iter().filter_map(|owed| {
+        let merged_into = match &owed.fate {
+            Fate::Due => None,
+            Fate::Merged { into } => Some(into.clone()),
+            Fate::Suppressed(_) => return None,
+        };
+        let by = merged_into.as_ref().unwrap_or(&owed.dedupe_key);
+        Some(Told {
+            dedupe_key: owed.dedupe_key.clone(),
+            treatment_id: Some(owed.treatment_id),
+            item_key: Some(owed.item_key.clone()),
+            at: Some(*due.get(by.as_str())?),
+            merged_into,
+        })
+    });
+    told.collect()
+}
+
+pub(super) fn berlin() -> Case {
     Case::new(Europe::Berlin, "2026-06-01T10:00:00Z") // noon
 }
 
@@ -123,7 +149,7 @@ fn local_times_are_spread_and_elapsed_moments_are_not() {
     let patient = Uuid::from_u128(0xdead_beef);
     let late = spread(patient);
     assert!(late > TimeDelta::zero());
-    let owed = owed(patient, &[case.running()], &Preferences::default(), case.registered_at);
+    let owed = owed(patient, &[case.running()], &Preferences::default(), &History::default(), case.registered_at);
     assert_eq!(only(&owed, "flaking_may_start").due_at, utc("2026-06-02T07:00:00Z") + late);
     assert_eq!(only(&owed, "make_up").due_at, utc("2026-06-04T10:00:00Z"));
     assert_eq!(only(&owed, "first_evening").due_at, utc("2026-06-01T11:00:00Z"));
@@ -142,9 +168,12 @@ fn quiet_hours_defer_to_their_end_and_suppress_what_does_not_last() {
     let case = Case::new(Europe::Berlin, "2026-06-01T18:30:00Z"); // 20:30
     let owed = case.owed();
     let wash = only(&owed, "first_wash"); // 00:30
-    assert_eq!((wash.due_at, wash.fate), (utc("2026-06-02T06:00:00Z"), Fate::Due));
+    assert_eq!((wash.due_at, wash.fate.clone()), (utc("2026-06-02T06:00:00Z"), Fate::Due));
     let evening = only(&owed, "first_evening"); // 21:30, worth nothing the next morning
-    assert_eq!((evening.due_at, evening.fate), (utc("2026-06-01T19:30:00Z"), Fate::Suppressed));
+    assert_eq!(
+        (evening.due_at, evening.fate.clone()),
+        (utc("2026-06-01T19:30:00Z"), Fate::Suppressed(Unsaid::QuietHours))
+    );
 }
 
 #[test]
@@ -152,7 +181,7 @@ fn what_is_planned_at_night_and_was_due_by_day_waits_for_the_morning() {
     let case = Case::new(Europe::Berlin, "2026-06-01T10:00:00Z");
     let owed = case.owed_with(&Preferences::default(), utc("2026-06-01T20:30:00Z")); // 22:30
     let wash = only(&owed, "first_wash"); // was due at 16:00
-    assert_eq!((wash.due_at, wash.fate), (utc("2026-06-02T06:00:00Z"), Fate::Due));
+    assert_eq!((wash.due_at, wash.fate.clone()), (utc("2026-06-02T06:00:00Z"), Fate::Due));
 }
 
 #[test]
@@ -172,7 +201,7 @@ fn one_milestone_a_day_per_person_goes_to_the_higher_priority_then_the_newer_tre
     let mut second = Case::new(Europe::Berlin, "2026-05-12T10:00:00Z"); // its day 21 is 2 June
     second.treatment = Uuid::from_u128(10);
     let both = [first.running(), second.running()];
-    let owed = owed(PATIENT, &both, &Preferences::default(), first.registered_at);
+    let owed = owed(PATIENT, &both, &Preferences::default(), &History::default(), first.registered_at);
     let on_day: Vec<_> = owed.iter().filter(|owed| owed.dedupe_key == "m:2026-06-02").collect();
     assert_eq!(on_day.len(), 1);
     assert_eq!(on_day[0].item_key, "flaking_may_start");
@@ -262,7 +291,13 @@ fn a_flag_on_one_treatment_holds_the_prompts_of_the_others() {
     let mut flagged = Case::new(Europe::Berlin, "2026-05-20T10:00:00Z");
     flagged.treatment = Uuid::from_u128(10);
     flagged.conditions.holds = vec![Hold { from: utc("2026-05-25T00:00:00Z"), to: None }];
-    let owed = owed(PATIENT, &[case.running(), flagged.running()], &Preferences::default(), case.registered_at);
+    let owed = owed(
+        PATIENT,
+        &[case.running(), flagged.running()],
+        &Preferences::default(),
+        &History::default(),
+        case.registered_at,
+    );
     assert!(of(&owed, "next_session").is_empty());
 }
 
@@ -326,7 +361,7 @@ fn the_careful_protocol_owes_a_sane_number_of_alerts() {
 const ZONES: [Tz; 6] =
     [Europe::Berlin, America::New_York, Australia::Lord_Howe, Pacific::Apia, Africa::Casablanca, Asia::Kathmandu];
 
-fn any_case() -> impl Strategy<Value = Case> {
+pub(super) fn any_case() -> impl Strategy<Value = Case> {
     let moves = proptest::collection::vec((0usize..ZONES.len(), 0i64..60 * 24 * 45), 0..3);
     let hold = proptest::option::of((0i64..60 * 24 * 45, proptest::option::of(0i64..60 * 24 * 20)));
     (1_300_000_000i64..1_900_000_000, 0usize..ZONES.len(), moves, hold).prop_map(|(start, zone, mut moves, hold)| {
@@ -357,7 +392,7 @@ proptest! {
     fn every_alert_is_owed_once_in_time_and_outside_quiet_hours(case in any_case(), seed in any::<u128>()) {
         let preferences = Preferences::default();
         let patient = Uuid::from_u128(seed);
-        let owed = owed(patient, &[case.running()], &preferences, case.registered_at);
+        let owed = owed(patient, &[case.running()], &preferences, &History::default(), case.registered_at);
         let keys: BTreeSet<&str> = owed.iter().map(|owed| owed.dedupe_key.as_str()).collect();
         prop_assert_eq!(keys.len(), owed.len());
         for alert in &owed {
@@ -368,27 +403,24 @@ proptest! {
                 prop_assert!(!quiet.contains(planner::time_of_day(&case.zones, alert.due_at)), "{:?}", alert);
             }
         }
-        prop_assert_eq!(&owed, &super::owed(patient, &[case.running()], &preferences, case.registered_at));
+        prop_assert_eq!(&owed, &super::owed(patient, &[case.running()], &preferences, &History::default(), case.registered_at));
     }
 
     #[test]
-    fn planning_later_owes_the_same_less_what_has_expired_and_wakes_nobody(case in any_case(), later in 0i64..60 * 24 * 60) {
+    fn planning_again_when_all_that_was_due_was_sent_moves_nothing(case in any_case(), later in 0i64..60 * 24 * 60) {
         let now = case.registered_at + TimeDelta::minutes(later);
-        let preferences = Preferences { off: BTreeSet::from([Category::Milestone]), ..Preferences::default() };
+        let preferences = Preferences::default();
         let first = case.owed_with(&preferences, case.registered_at);
-        let quiet = preferences.quiet.unwrap();
-        let asleep = quiet.contains(planner::time_of_day(&case.zones, now));
-        let morning = quiet.after(&case.zones, now);
-        let mut kept: Vec<Owed> = first.into_iter().filter(|owed| !is_expired(now, owed.expires_at)).collect();
-        for late in kept.iter_mut().filter(|owed| asleep && owed.fate == Fate::Due && owed.due_at <= now) {
-            if is_expired(morning, late.expires_at) {
-                late.fate = Fate::Suppressed;
-            } else {
-                late.due_at = morning;
-            }
-        }
-        kept.sort_by(|a, b| (a.due_at, &a.dedupe_key).cmp(&(b.due_at, &b.dedupe_key)));
-        prop_assert_eq!(case.owed_with(&preferences, now), kept);
+        let history = History { told: all_told(&first, now), ..History::default() };
+        let again = owed(PATIENT, &[case.running()], &preferences, &history, now);
+        let ahead = |owed: &[Owed]| -> Vec<(String, DateTime<Utc>, Fate)> {
+            let ahead = owed.iter().filter(|owed| owed.due_at > now && !matches!(owed.fate, Fate::Suppressed(_)));
+            ahead.map(|owed| (owed.dedupe_key.clone(), owed.due_at, owed.fate.clone())).collect()
+        };
+        prop_assert_eq!(ahead(&first), ahead(&again));
+        let told: BTreeSet<&str> = history.told.iter().map(|told| told.dedupe_key.as_str()).collect();
+        let new = |owed: &&Owed| owed.fate == Fate::Due && owed.due_at <= now && !told.contains(owed.dedupe_key.as_str());
+        prop_assert_eq!(again.iter().find(new), None, "nothing is due that was not");
     }
 
     #[test]
@@ -397,7 +429,7 @@ proptest! {
         other.treatment = Uuid::from_u128(10);
         other.performed_at += TimeDelta::minutes(apart);
         other.registered_at = other.performed_at;
-        let owed = owed(PATIENT, &[case.running(), other.running()], &Preferences::default(), case.registered_at);
+        let owed = owed(PATIENT, &[case.running(), other.running()], &Preferences::default(), &History::default(), case.registered_at);
         let days: Vec<NaiveDate> = owed
             .iter()
             .filter(|owed| owed.category == Category::Milestone && owed.fate == Fate::Due)
@@ -413,7 +445,8 @@ fn stories_of(preferences: &Preferences, now: DateTime<Utc>) -> (Vec<Story>, Vec
     let mut second = Case::new(Europe::Berlin, "2026-06-01T18:30:00Z");
     second.treatment = Uuid::from_u128(10);
     let both = [first.running(), second.running()];
-    (stories(PATIENT, &both, preferences, now), owed(PATIENT, &both, preferences, now))
+    let none = History::default();
+    (stories(PATIENT, &both, preferences, &none, now), owed(PATIENT, &both, preferences, &none, now))
 }
 
 #[test]
@@ -424,7 +457,8 @@ fn the_story_is_the_plans_own_and_its_steps_lead_to_the_moment() {
     for preferences in [Preferences::default(), late, off] {
         for now in ["2026-06-01T10:00:00Z", "2026-06-01T20:30:00Z", "2026-06-04T12:00:00Z"] {
             let (stories, owed) = stories_of(&preferences, utc(now));
-            let planned = stories.iter().filter(|story| matches!(story.end, End::Owed | End::Suppressed));
+            let planned =
+                stories.iter().filter(|story| matches!(story.end, End::Owed | End::Merged { .. } | End::Suppressed(_)));
             assert_eq!(planned.map(|story| story.alert.clone()).collect::<Vec<_>>(), owed, "{now}");
             for story in &stories {
                 let mut at = story.wanted_at;
@@ -450,8 +484,9 @@ fn what_is_not_owed_says_why() {
     assert_eq!(ends("flaking_may_start", 9), [gave_way]);
 
     let mut case = berlin();
-    let of =
-        |case: &Case, preferences: &Preferences| stories(PATIENT, &[case.running()], preferences, case.registered_at);
+    let of = |case: &Case, preferences: &Preferences| {
+        stories(PATIENT, &[case.running()], preferences, &History::default(), case.registered_at)
+    };
     let why = |stories: &[Story], key: &str| {
         stories.iter().find(|story| story.alert.item_key == key).map(|story| story.end.clone())
     };

@@ -1,0 +1,66 @@
+//! SQL over `snoozes`, and of an alert what decides whether it can be put off.
+
+use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::Int4;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::schema::{alerts, snoozes};
+
+/// An alert that somebody wants to hear later.
+#[derive(Debug, Clone, Queryable)]
+pub struct Snoozable {
+    /// The treatment it is about; none for an appointment.
+    pub treatment_id: Option<Uuid>,
+    /// Under which key it is owed.
+    pub dedupe_key: String,
+    /// Where it stands.
+    pub state: String,
+    /// From when it is worth nothing.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A patient's own alert.
+pub async fn find_snoozable(
+    conn: &mut AsyncPgConnection,
+    (clinic_id, patient_id): (Uuid, Uuid),
+    alert: Uuid,
+) -> QueryResult<Snoozable> {
+    alerts::table
+        .find((clinic_id, alert))
+        .filter(alerts::recipient_kind.eq("patient").and(alerts::recipient_id.eq(patient_id)))
+        .select((alerts::treatment_id, alerts::dedupe_key, alerts::state, alerts::expires_at))
+        .first(conn)
+        .await
+}
+
+/// How often an alert was put off.
+pub async fn find_times(
+    conn: &mut AsyncPgConnection,
+    (clinic_id, patient_id): (Uuid, Uuid),
+    dedupe_key: &str,
+) -> QueryResult<i32> {
+    let times = snoozes::table.find((clinic_id, patient_id, dedupe_key)).select(snoozes::times);
+    Ok(times.first(conn).await.optional()?.unwrap_or(0))
+}
+
+/// Puts an alert off once more.
+pub async fn upsert_snooze(
+    conn: &mut AsyncPgConnection,
+    (clinic_id, patient_id): (Uuid, Uuid),
+    dedupe_key: &str,
+    until: DateTime<Utc>,
+) -> QueryResult<i32> {
+    let key =
+        (snoozes::clinic_id.eq(clinic_id), snoozes::patient_id.eq(patient_id), snoozes::dedupe_key.eq(dedupe_key));
+    diesel::insert_into(snoozes::table)
+        .values((key, snoozes::times.eq(1), snoozes::until_at.eq(until)))
+        .on_conflict((snoozes::clinic_id, snoozes::patient_id, snoozes::dedupe_key))
+        .do_update()
+        .set((snoozes::times.eq(sql::<Int4>("snoozes.times + 1")), snoozes::until_at.eq(until)))
+        .returning(snoozes::times)
+        .get_result(conn)
+        .await
+}
