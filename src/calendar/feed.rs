@@ -15,7 +15,7 @@ use crate::clock::Clocks;
 use crate::domain::agenda::{Entry, When, entries};
 use crate::domain::ids::calendar_entry_id;
 use crate::domain::neutral_text::language;
-use crate::domain::protocol::{ProtocolVersion, Texts};
+use crate::domain::protocol::{Kind, ProtocolVersion, Texts};
 use crate::domain::timeline::{Conditions, timeline};
 use crate::planning::{self, Person, PlanningError, RunningTreatments};
 use crate::protocols::Catalogue;
@@ -122,7 +122,8 @@ fn plan_events(
     for laid in plans {
         let plan = laid.plan();
         let texts = plan.version.texts_for(&[voice.locale], false);
-        for entry in entries(&plan, &timeline(&plan), &laid.follows, &flags) {
+        let left = |entry: &Entry<'_>| !laid.is_at_rest() || entry.kind == Kind::Session && laid.follows.course_id.is_some();
+        for entry in entries(&plan, &timeline(&plan), &laid.follows, &flags).into_iter().filter(left) {
             let span = match entry.when {
                 When::On(date) => Span::Day(date),
                 When::At(at) => Span::Moment(at),

@@ -89,6 +89,9 @@ pub struct RunningTreatment<'a> {
     pub checked_in_on: &'a BTreeSet<NaiveDate>,
     /// What has been arranged for the time after it.
     pub follows: WhatFollows<'a>,
+    /// It was completed: nothing of it is owed but the prompts for its course's next session, and its flags hold back what
+    /// they hold back.
+    pub completed: bool,
 }
 
 word_enum! {

@@ -117,6 +117,7 @@ impl<'a> Input<'a> {
             settled: &self.settled,
             checked_in_on: &self.checked_in_on,
             follows: self.row.follows(&person.appointments),
+            completed: self.row.at_rest,
         }
     }
 

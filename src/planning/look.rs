@@ -43,6 +43,11 @@ impl Laid<'_> {
     pub fn plan(&self) -> Plan<'_> {
         self.input.plan(self.person)
     }
+
+    /// Whether it was completed: nothing is left of it but the next session of its course.
+    pub fn is_at_rest(&self) -> bool {
+        self.input.row.at_rest
+    }
 }
 
 impl RunningTreatments {

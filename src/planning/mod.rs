@@ -194,7 +194,7 @@ impl Person {
     ) -> Result<usize, PlanningError> {
         let inputs = running.inputs(self)?;
         let treatments: Vec<_> = inputs.iter().map(|input| input.running(self)).collect();
-        for (input, treatment) in inputs.iter().zip(&treatments) {
+        for (input, treatment) in inputs.iter().zip(&treatments).filter(|(input, _)| !input.row.at_rest) {
             let tally = input.tally(&treatment.laid.tasks, self, now);
             if tally != input.stored_tally(now) {
                 store::update_tally(conn, self.clinic_id, input.row.id, tally).await?;

@@ -11,7 +11,7 @@ use crate::domain::protocol::ProtocolVersion;
 use crate::domain::tally::Tally;
 use crate::protocols::Catalogue;
 
-/// A person's running treatments, read and not yet planned.
+/// A person's running treatments, and those completed ones that still matter to the plan; read and not yet planned.
 #[derive(Debug)]
 pub struct RunningTreatments(Vec<(Running, Arc<ProtocolVersion>)>);
 
@@ -38,9 +38,9 @@ impl RunningTreatments {
         self.0.iter()
     }
 
-    /// One of them, with its version.
+    /// One of them that was not completed, with its version.
     pub fn find(&self, id: Uuid) -> Option<&(Running, Arc<ProtocolVersion>)> {
-        self.0.iter().find(|(row, _)| row.id == id)
+        self.0.iter().find(|(row, _)| row.id == id && !row.at_rest)
     }
 
     /// Adds what was written about tasks of one of them since it was read, and what its row now says of it.

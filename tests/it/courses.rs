@@ -229,6 +229,43 @@ async fn a_course_that_was_ended_prompts_for_nothing_and_cannot_be_edited() {
 }
 
 #[tokio::test]
+async fn a_completed_session_still_asks_for_the_next_and_its_flags_hold_that_back() {
+    let case = Case::new().await;
+    let alone = case.treat(case.app.care.now() - days(1), json!({ "area": "neck" })).await;
+    case.course(json!({})).await;
+    let treatment = case.treat(case.app.care.now(), json!({})).await;
+    let path = |treatment: &Value| format!("/v1/treatments/{}", treatment["id"].as_str().unwrap());
+    let complete = async |treatment: &Value| {
+        let path = format!("{}/complete", path(treatment));
+        case.app.post(&path, &case.clinician.token, json!({})).await.expect(200);
+    };
+    complete(&alone).await;
+    let asked = case.prompts().await;
+    assert_eq!(asked.len(), 2, "one of no course asks for none");
+    let owed = async || seed::alerts(&case.app).await.into_iter().filter(|row| row.state == "scheduled").count();
+    assert!(owed().await > 20);
+    complete(&treatment).await;
+    assert_eq!((case.prompts().await, owed().await), (asked.clone(), 2), "the day of the next, and nothing else");
+
+    let report = json!({ "recorded_at": case.app.care.now(), "symptoms": { "pus": "coloured" } });
+    let check_ins = format!("{}/check-ins", path(&treatment));
+    let report = case.app.post(&check_ins, &case.patient.token, report).await.expect(201);
+    assert_eq!(case.prompts().await, [], "nobody is asked back while the clinic looks at it");
+    let flag = format!("/v1/flags/{}", report["triage"]["flags"][0]["id"].as_str().unwrap());
+    for act in ["acknowledge", "resolve"] {
+        case.app.post(&format!("{flag}/{act}"), &case.clinician.token, json!({})).await.expect(200);
+    }
+    assert_eq!(case.prompts().await, asked);
+    // The next session is registered and completed, and the flag of the first one is open again.
+    case.app.advance(days(28)).await;
+    let next = case.treat(case.app.care.now(), json!({})).await;
+    complete(&next).await;
+    assert_eq!(case.prompts().await.len(), 2);
+    case.app.post(&format!("{flag}/reopen"), &case.clinician.token, json!({})).await.expect(200);
+    assert_eq!(case.prompts().await, [], "a flag on any treatment does");
+}
+
+#[tokio::test]
 async fn one_course_of_an_area_is_open_and_a_repeated_request_makes_none() {
     let case = Case::new().await;
     let id = Uuid::new_v4();

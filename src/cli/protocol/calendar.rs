@@ -36,6 +36,7 @@ pub(super) fn render(version: &ProtocolVersion, texts: &Texts, performed_at: Dat
         settled: &nothing.0,
         checked_in_on: &nothing.1,
         follows: WhatFollows::default(),
+        completed: false,
     };
     let page = Page { version, texts, zones: &zones, anchor_on, performed_at, running };
     let mut out = String::new();

@@ -40,6 +40,8 @@ word_enum! {
         Paused = "paused",
         /// The person does not want such alerts.
         SwitchedOff = "switched_off",
+        /// The treatment was completed.
+        Completed = "completed",
         /// The next treatment of the course is registered.
         CourseContinued = "course_continued",
         /// It was the last session of the course, or the clinic has ended that.

@@ -72,6 +72,7 @@ impl Case {
             settled: &self.settled,
             checked_in_on: &self.checked_in_on,
             follows: self.follows,
+            completed: false,
         }
     }
 

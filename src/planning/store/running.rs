@@ -64,14 +64,32 @@ pub struct Running {
     pub(in crate::planning) early_until: Vec<DateTime<Utc>>,
     /// and their weights.
     pub(in crate::planning) early_w: Vec<i64>,
+    /// It was completed and matters all the same: to the prompts of its course, or by its flags.
+    pub(in crate::planning) at_rest: bool,
 }
+
+/// Completed treatments that matter to the plan: the last session of a course that is open, and whatever was flagged.
+macro_rules! matters_at_rest {
+    () => {
+        "status = 'completed' AND (
+            EXISTS (SELECT 1 FROM flags AS f WHERE f.clinic_id = treatments.clinic_id AND f.treatment_id = treatments.id
+                       AND f.level IN ('soon', 'urgent', 'emergency'))
+            OR EXISTS (SELECT 1 FROM courses AS c WHERE c.clinic_id = treatments.clinic_id AND c.id = treatments.course_id
+                          AND c.ended_at IS NULL)
+               AND NOT EXISTS (SELECT 1 FROM treatments AS later
+                                WHERE later.clinic_id = treatments.clinic_id AND later.patient_id = treatments.patient_id
+                                  AND later.course_id = treatments.course_id AND later.status <> 'cancelled'
+                                  AND later.performed_at > treatments.performed_at))"
+    };
+}
+
 
 /// From the treatments that a statement picks to whole rows in order of time.
 macro_rules! running_sql {
-    ($treatments:literal) => {
+    ($at_rest:literal, $($treatments:expr),+) => {
         concat!(
             ", t AS (",
-            $treatments,
+            $($treatments),+,
             ")
         SELECT t.id, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.moved_at,
                coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}'),
@@ -89,7 +107,7 @@ macro_rules! running_sql {
                           AND (t.course_id IS NULL OR later.course_id = t.course_id)),
                t.course_id, c.interval_min_days, c.interval_max_days,
                coalesce(c.ended_at IS NOT NULL OR t.session_number >= c.planned_sessions, false),
-               t.done_w, t.on_time_w, t.early_until, t.early_w
+               t.done_w, t.on_time_w, t.early_until, t.early_w, ", $at_rest, "
           FROM t
           LEFT JOIN LATERAL (
               SELECT array_agg(l.id) AS ids, array_agg(l.task_id) AS tasks, array_agg(l.kind) AS kinds,
@@ -126,11 +144,13 @@ hot_query! {
         SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
         Array<Timestamptz>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Nullable<SqlUuid>, Nullable<Int4>, Nullable<Int4>, Bool,
-        Int8, Int8, Array<Timestamptz>, Array<Int8>,
+        Int8, Int8, Array<Timestamptz>, Array<Int8>, Bool,
     );
     running_sql!(
+        "t.status = 'completed'",
         "UPDATE treatments SET plan_revision = plan_revision + 1
-          WHERE clinic_id = $1 AND patient_id = $2 AND status IN ('unconfirmed', 'active') RETURNING *"
+          WHERE clinic_id = $1 AND patient_id = $2
+            AND (status IN ('unconfirmed', 'active') OR ", matters_at_rest!(), ") RETURNING *"
     )
 }
 
@@ -144,12 +164,17 @@ hot_query! {
         SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
         Array<Timestamptz>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Nullable<SqlUuid>, Nullable<Int4>, Nullable<Int4>, Bool,
-        Int8, Int8, Array<Timestamptz>, Array<Int8>,
+        Int8, Int8, Array<Timestamptz>, Array<Int8>, Bool,
     );
-    running_sql!("SELECT * FROM treatments WHERE clinic_id = $1 AND patient_id = $2 AND status = ANY ($3)")
+    running_sql!(
+        "t.status = 'completed' AND NOT 'completed' = ANY ($3)",
+        "SELECT * FROM treatments
+          WHERE clinic_id = $1 AND patient_id = $2 AND (status = ANY ($3) OR ", matters_at_rest!(), ")"
+    )
 }
 
-/// The patient's treatments of these statuses in order of time; nothing is locked and no plan is counted.
+/// The patient's treatments of these statuses in order of time, and those at rest that matter to the plan; nothing is locked
+/// and no plan is counted. Whoever names completed ones sees them as they were before.
 pub(in crate::planning) async fn list_treatments(
     conn: &mut AsyncPgConnection,
     clinic: Uuid,
@@ -159,7 +184,7 @@ pub(in crate::planning) async fn list_treatments(
     LookAtTreatments { clinic, patient, statuses }.load(conn).await
 }
 
-/// The patient's running treatments in order of time; counts the replan on each.
+/// The patient's running treatments in order of time, and those at rest that matter; counts the replan on each.
 pub(in crate::planning) async fn list_running(
     conn: &mut AsyncPgConnection,
     clinic: Uuid,

@@ -248,6 +248,7 @@ impl Person {
                 settled: &treatment.settled,
                 checked_in_on: &treatment.checked_in_on,
                 follows: WhatFollows { continued: Some(treatment.performed_at) != latest, ..WhatFollows::default() },
+                completed: false,
             }
         });
         running.collect()
