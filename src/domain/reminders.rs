@@ -85,7 +85,7 @@ impl QuietHours {
     }
 
     /// The next end of quiet hours, whether `at` lies within them or not.
-    fn next_end(self, zones: &ZoneHistory, at: DateTime<Utc>) -> DateTime<Utc> {
+    pub fn next_end(self, zones: &ZoneHistory, at: DateTime<Utc>) -> DateTime<Utc> {
         let date = zones.date(at);
         let tomorrow = planner::time_of_day(zones, at) >= self.to;
         let mut end = zones.instant_on(day(date, i32::from(tomorrow)), self.to);

@@ -20,7 +20,7 @@ use crate::domain::protocol::ProtocolVersion;
 use crate::domain::reminders::RunningTreatment;
 use crate::domain::symptoms::Symptoms;
 use crate::domain::tally::{Tally, counting_from};
-use crate::domain::timeline::{Conditions, Hold, Overrides, Plan, timeline};
+use crate::domain::timeline::{Conditions, Excuse, Hold, Overrides, Plan, timeline};
 
 impl Running {
     /// Entries about its tasks: per task at least the latest.
@@ -43,10 +43,10 @@ impl Running {
     }
 
     /// What is particular to it.
-    pub fn overrides(&self) -> Overrides {
+    pub fn overrides(&self) -> anyhow::Result<Overrides> {
         let spacing = self.interval_min_days.zip(self.interval_max_days);
         let spacing = spacing.map(|(min_days, max_days)| Spacing { min_days, max_days });
-        Overrides { spacing, ..Overrides::default() }
+        Ok(Overrides { spacing, excused: excuses(&self.excused)?, ..Overrides::default() })
     }
 
     pub(super) fn follows<'p>(&self, appointments: &'p [Appointment]) -> WhatFollows<'p> {
@@ -71,6 +71,11 @@ pub(crate) fn decisions(keys: &[String], ended: &[bool], at: &[DateTime<Utc>]) -
     columns.map(|((key, ended), at)| Decision { key: key.clone(), ended: *ended, at: *at }).collect()
 }
 
+/// What a clinic excused, from one column.
+pub(crate) fn excuses(rows: &Value) -> anyhow::Result<Vec<Excuse>> {
+    Vec::<Excuse>::deserialize(rows).context("a stored excuse")
+}
+
 /// One running treatment, ready to be laid out.
 #[derive(Debug)]
 pub(super) struct Input<'a> {
@@ -93,7 +98,7 @@ impl<'a> Input<'a> {
             settled: said.settled().collect(),
             said,
             checked_in_on: row.checked_in_at.iter().map(|at| zones.date(*at)).collect(),
-            overrides: row.overrides(),
+            overrides: row.overrides()?,
         })
     }
 

@@ -31,7 +31,7 @@ use crate::failpoint::failpoint;
 use crate::protocols::{Catalogue, CatalogueError};
 
 use input::Input;
-pub(crate) use input::{answers, decisions};
+pub(crate) use input::{answers, decisions, excuses};
 pub use look::{Laid, look, look_at_treatments};
 pub use store::Running;
 

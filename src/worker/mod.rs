@@ -4,7 +4,7 @@
 //! `presence.rs` is the worker's place among the others, `agenda.rs` knows what is due when, `intake.rs` claims,
 //! `flight.rs` and `deliver.rs` take one alert to its devices (`compose.rs`: what they are sent), `health/` knows which push services to leave alone,
 //! `settle.rs` writes results in batches (`open_claims.rs`: of which claims some are still to come), `receipts.rs` asks later what became of
-//! them, `escalate.rs` takes the steps of escalations, `maintenance.rs` tidies up.
+//! them, `escalate.rs` takes the steps of escalations, `nudge.rs` looks for patients who keep to little, `maintenance.rs` tidies up.
 
 mod agenda;
 mod compose;
@@ -14,6 +14,7 @@ mod flight;
 mod health;
 mod intake;
 mod maintenance;
+mod nudge;
 mod open_claims;
 mod presence;
 mod receipts;
@@ -107,6 +108,7 @@ impl Worker {
         let look = async |conn: &mut _| Ok::<_, DbError>(queue::look(conn, now).await?);
         while intake::tell(parts.db.scoped(Scope::System, look).await?).is_littered {}
         escalate::take_due(parts).await?;
+        nudge::take_due(parts).await?;
         loop {
             anyhow::ensure!(presence.is_alive(), "the worker lost its place");
             let claim = async |conn: &mut _| {
@@ -141,10 +143,11 @@ impl Worker {
             tracing::warn!(%error, "what other workers know of push services could not be read");
         }
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let beside = tokio::spawn(futures_util::future::join3(
+        let beside = tokio::spawn(futures_util::future::join4(
             maintenance::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
             receipts::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
             escalate::run(Arc::clone(&self.parts), stop.clone()),
+            nudge::run(Arc::clone(&self.parts), stop.clone()),
         ));
         while !stop.is_cancelled() {
             match Presence::register(&self.parts.db).await {
