@@ -13,15 +13,18 @@ use crate::nudges;
 
 /// How often to look for clinics that are new, or whose quiet hours were changed.
 const LOOK_EVERY: Duration = Duration::from_secs(300);
+/// A worker that starts has more pressing things to do first.
+const LATER: Duration = Duration::from_secs(5);
 
 /// Makes rounds at their moments until `stop`.
 pub(super) async fn run(parts: Arc<Parts>, stop: CancellationToken) {
+    pause(LATER, &stop).await;
     while !stop.is_cancelled() {
         match take_due(&parts).await {
             Ok(next) => wait(&parts, next, &stop).await,
             Err(error) => {
                 tracing::warn!(%error, "a round through a clinic's patients failed; it is tried again");
-                pause(LOOK_EVERY.min(DATABASE_BACKOFF * 20), &stop).await;
+                pause(LATER, &stop).await;
             }
         }
     }
