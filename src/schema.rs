@@ -271,6 +271,14 @@ diesel::table! {
         escalate_administrators_minutes -> Int4,
         /// Whom patients turn to while the clinic is closed, in its own words.
         out_of_hours_text -> Nullable<Text>,
+        /// Whether staff are told of patients who keep to little.
+        nudge_enabled -> Bool,
+        /// Below this share done at all (basis points) they are told.
+        nudge_below_bp -> Int4,
+        /// Over how many of the patient's last days, today included.
+        nudge_days -> Int4,
+        /// So many tasks must have closed on them: fewer say nothing.
+        nudge_min_tasks -> Int4,
     }
 }
 
@@ -393,6 +401,32 @@ diesel::table! {
         wake_at -> Nullable<Timestamptz>,
         /// Since when it is known that nobody can be reached (care clock).
         unreached_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// Tasks that the clinic excuses: they leave compliance, and nobody is reminded of them. Removed when withdrawn; the audit trail keeps both.
+    excuses (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Chosen by the caller or the server.
+        id -> Uuid,
+        /// The treatment.
+        treatment_id -> Uuid,
+        /// Only this item; absent: all.
+        item_key -> Nullable<Text>,
+        /// Only this position within the day; absent: all.
+        seq -> Nullable<Int4>,
+        /// First local date.
+        from_on -> Date,
+        /// Last local date, included.
+        to_on -> Date,
+        /// Why, in the clinic's words; for staff.
+        reason -> Text,
+        /// Who excused it.
+        excused_by -> Uuid,
+        /// When (care clock).
+        excused_at -> Timestamptz,
     }
 }
 
@@ -587,6 +621,48 @@ diesel::table! {
         updated_at -> Timestamptz,
         /// At least this long between two reminders.
         minimum_gap_minutes -> Int4,
+    }
+}
+
+diesel::table! {
+    /// When a worker next goes through a clinic's patients, and how far it has come.
+    nudge_rounds (clinic_id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// The end of the clinic's quiet hours, once a day (care clock).
+        due_at -> Timestamptz,
+        /// The last patient looked at; absent between rounds.
+        after_patient -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    /// Patients who kept to little of what was asked, as staff were told. At most one per patient is live.
+    nudges (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Chosen by the server.
+        id -> Uuid,
+        /// Who.
+        patient_id -> Uuid,
+        /// The treatment they were recovering from.
+        treatment_id -> Uuid,
+        /// When staff were told (care clock).
+        raised_at -> Timestamptz,
+        /// Share done at all then, in basis points.
+        completion_bp -> Int4,
+        /// The clinic's threshold then.
+        below_bp -> Int4,
+        /// Over how many days, then.
+        days -> Int4,
+        /// How many tasks had closed on them.
+        closed_tasks -> Int8,
+        /// Until then it was live (care clock).
+        ended_at -> Nullable<Timestamptz>,
+        /// acknowledged, recovered (the share has risen), or over (the treatment ended, or the clinic switched it off).
+        ended_as -> Nullable<Text>,
+        /// Who acknowledged it.
+        ended_by -> Nullable<Uuid>,
     }
 }
 
@@ -955,6 +1031,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     courses,
     devices,
     escalations,
+    excuses,
     flag_events,
     flags,
     idempotency_keys,
@@ -963,6 +1040,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     memberships,
     mode_spans,
     notification_preferences,
+    nudge_rounds,
+    nudges,
     outcomes,
     patient_zones,
     patients,

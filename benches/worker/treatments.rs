@@ -73,7 +73,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 /// A clinician of the clinic: the access token, as the server would issue it.
-async fn clinician(url: &SecretString, state: &State, clinic: Uuid) -> anyhow::Result<String> {
+pub async fn clinician(url: &SecretString, state: &State, clinic: Uuid) -> anyhow::Result<String> {
     let [user, membership, session] = std::array::from_fn(|_| Uuid::new_v4());
     let sql = format!(
         "INSERT INTO users (id, email, password_hash, display_name, time_zone, locale, tokens_valid_after, version, created_at)

@@ -10,9 +10,14 @@ pub fn neutral_kind(category: &str) -> NeutralKind {
     match category {
         "routine" | "session" | "follow_up" => NeutralKind::Reminder,
         "check_in" => NeutralKind::Question,
-        "flag" => NeutralKind::Review,
+        category if is_about_a_patient(category) => NeutralKind::Review,
         _ => NeutralKind::Message,
     }
+}
+
+/// What staff are told about somebody else, whose name is not for lock screens.
+pub fn is_about_a_patient(category: &str) -> bool {
+    matches!(category, "flag" | "nudge")
 }
 
 /// An alert in words.
@@ -46,6 +51,15 @@ pub fn of_flag(patient_name: &str, level: Level) -> Rendered {
         Level::Routine | Level::None => format!("{patient_name} reported something to mention at the next contact."),
     };
     Rendered { title: "A check-in asks for your review".to_owned(), body }
+}
+
+/// What staff read about a patient who keeps to little, once they are logged in: no judgement, and the figure as it was.
+pub fn of_nudge(patient_name: &str, completion_bp: i32, days: i32) -> Rendered {
+    let percent = completion_bp / 100;
+    Rendered {
+        title: "A patient may need a word from you".to_owned(),
+        body: format!("{patient_name} has done {percent} % of what was due in the last {days} days."),
+    }
 }
 
 /// What a patient reads whose report could reach nobody.

@@ -194,7 +194,7 @@ async fn version(
 /// The alert in words, and the language they are in. What staff are told is about somebody else, whose name is not for
 /// lock screens.
 fn view(Found { row, version, with }: Found, wanted: &Wanted, on_lock_screen: bool) -> (AlertView, String) {
-    let (Rendered { title, body }, language) = if on_lock_screen && row.category == "flag" {
+    let (Rendered { title, body }, language) = if on_lock_screen && message::is_about_a_patient(&row.category) {
         let language = neutral_text::language(&row.user_locale);
         (message::neutral(&row.category, language), language.to_owned())
     } else {
@@ -228,6 +228,9 @@ fn render(row: &InboxRow, version: Option<&ProtocolVersion>, wanted: &Wanted) ->
         "flag" => {
             let level = row.flag_level.as_deref().and_then(|level| level.parse().ok()).unwrap_or(Level::None);
             ours(message::of_flag(row.patient_name.as_deref().unwrap_or("A patient"), level))
+        }
+        "nudge" if let Some((completion_bp, days)) = row.nudge_completion_bp.zip(row.nudge_days) => {
+            ours(message::of_nudge(row.patient_name.as_deref().unwrap_or("A patient"), completion_bp, days))
         }
         "service" if row.flag_seen == Some(true) => ours(message::seen()),
         "service" => ours(message::nobody_reached(&row.lines())),
@@ -270,6 +273,7 @@ fn link(row: &InboxRow) -> String {
         ("flag", Some(flag)) => format!("flags/{flag}"),
         ("milestone" | "restriction", _) => "guidance".to_owned(),
         ("routine", _) => "tasks".to_owned(),
+        ("nudge", _) => "compliance".to_owned(),
         ("check_in" | "service", _) => "check-ins".to_owned(),
         _ => "timeline".to_owned(),
     };

@@ -15,9 +15,11 @@ use crate::conditions::routes as conditions;
 use crate::courses::routes as courses;
 use crate::devices::routes as devices;
 use crate::error::ApiError;
+use crate::excuses::routes as excuses;
 use crate::flags::routes as flags;
 use crate::invitations::routes as invitations;
 use crate::members::routes as members;
+use crate::nudges::routes as nudges;
 use crate::outcomes::routes as outcomes;
 use crate::outdoors::routes as outdoors;
 use crate::patients::routes as patients;
@@ -167,6 +169,8 @@ table! {
     "/v1/flags/{id}/contacted" => { post flags::contact_about_flag }
     "/v1/flags/{id}/resolve" => { post flags::resolve_flag }
     "/v1/flags/{id}/reopen" => { post flags::reopen_flag }
+    "/v1/nudges" => { get nudges::list_nudges }
+    "/v1/nudges/{id}/acknowledge" => { post nudges::acknowledge_nudge }
     "/v1/alerts" => { get alerts::list_alerts }
     "/v1/alerts/statistics" => { get alerts::find_alert_statistics }
     "/v1/alerts/failed" => { get alerts::list_failed_alerts }
@@ -190,6 +194,8 @@ table! {
     "/v1/treatments/{id}/outcomes" => { post outcomes::create_outcomes }
     "/v1/treatments/{id}/conditions" => { get conditions::list_conditions }
     "/v1/treatments/{id}/conditions/{key}" => { post conditions::decide_condition }
+    "/v1/treatments/{id}/excuses" => { get excuses::list_excuses, post excuses::create_excuse }
+    "/v1/treatments/{id}/excuses/{excuse_id}" => { delete excuses::withdraw_excuse }
     "/v1/courses" => { get courses::list_courses, post courses::create_course }
     "/v1/courses/{id}" => {
         get courses::find_course, patch courses::update_course, delete courses::cancel_course,
@@ -206,6 +212,12 @@ table! {
     "/v1/calendar/{token}.ics" => { get calendar::read_calendar }
     "/v1/treatments/{id}/compliance" => { get compliance::find_treatment_compliance }
     "/v1/patients/{id}/compliance" => { get compliance::find_patient_compliance }
+    "/v1/courses/{id}/compliance" => { get compliance::find_course_compliance }
+    "/v1/clinic/compliance" => { get compliance::find_clinic_compliance }
+    "/v1/treatments/{id}/compliance.csv" => { get compliance::download_treatment_compliance }
+    "/v1/patients/{id}/compliance.csv" => { get compliance::download_patient_compliance }
+    "/v1/courses/{id}/compliance.csv" => { get compliance::download_course_compliance }
+    "/v1/clinic/compliance.csv" => { get compliance::download_clinic_compliance }
 
     development_servers:
     "/v1/dev/clock" => { post development::advance_clock }

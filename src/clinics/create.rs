@@ -25,6 +25,12 @@ const LOW_COMPLIANCE_BP: i32 = 6000;
 const ESCALATE_CLINICIANS_MINUTES: i32 = 15;
 /// How long it waits before the administrators are told.
 const ESCALATE_ADMINISTRATORS_MINUTES: i32 = 60;
+/// Staff are told of patients who do less than this share of what is asked.
+const NUDGE_BELOW_BP: i32 = 5000;
+/// Over how many days that is counted.
+const NUDGE_DAYS: i32 = 7;
+/// About as many tasks as the default protocol asks for in three days.
+const NUDGE_MIN_TASKS: i32 = 15;
 
 /// A clinic to be set up.
 #[derive(Debug, Clone)]
@@ -70,6 +76,10 @@ pub async fn create(db: &Db, clocks: &Clocks, keys: &Keys, new: NewClinic) -> Re
         out_of_hours_text: None,
         escalate_clinicians_minutes: ESCALATE_CLINICIANS_MINUTES,
         escalate_administrators_minutes: ESCALATE_ADMINISTRATORS_MINUTES,
+        nudge_enabled: true,
+        nudge_below_bp: NUDGE_BELOW_BP,
+        nudge_days: NUDGE_DAYS,
+        nudge_min_tasks: NUDGE_MIN_TASKS,
         demo: new.demo,
         version: 1,
         created_at: clocks.wall.now(),

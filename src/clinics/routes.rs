@@ -41,6 +41,10 @@ struct ClinicView {
     out_of_hours_text: Option<String>,
     escalate_clinicians_minutes: i32,
     escalate_administrators_minutes: i32,
+    nudge_enabled: bool,
+    nudge_below_bp: i32,
+    nudge_days: i32,
+    nudge_min_tasks: i32,
     version: i32,
 }
 
@@ -61,6 +65,10 @@ impl From<Clinic> for ClinicView {
             out_of_hours_text: clinic.out_of_hours_text,
             escalate_clinicians_minutes: clinic.escalate_clinicians_minutes,
             escalate_administrators_minutes: clinic.escalate_administrators_minutes,
+            nudge_enabled: clinic.nudge_enabled,
+            nudge_below_bp: clinic.nudge_below_bp,
+            nudge_days: clinic.nudge_days,
+            nudge_min_tasks: clinic.nudge_min_tasks,
             version: clinic.version,
         }
     }
@@ -94,6 +102,10 @@ pub struct ClinicBody {
     out_of_hours_text: Option<String>,
     escalate_clinicians_minutes: Option<i32>,
     escalate_administrators_minutes: Option<i32>,
+    nudge_enabled: Option<bool>,
+    nudge_below_bp: Option<i32>,
+    nudge_days: Option<i32>,
+    nudge_min_tasks: Option<i32>,
 }
 
 impl ClinicBody {
@@ -140,6 +152,18 @@ impl ClinicBody {
             if let Some(text) = text {
                 *line = faults.optional_text(pointer, Some(&text), 1..=most);
             }
+        }
+        after.nudge_enabled = self.nudge_enabled.unwrap_or(after.nudge_enabled);
+        for (pointer, number, range, figure) in [
+            ("/nudge_below_bp", self.nudge_below_bp, 1..=10_000, &mut after.nudge_below_bp),
+            ("/nudge_days", self.nudge_days, 2..=28, &mut after.nudge_days),
+            ("/nudge_min_tasks", self.nudge_min_tasks, 1..=500, &mut after.nudge_min_tasks),
+        ] {
+            let Some(number) = number else { continue };
+            if !range.contains(&number) {
+                faults.push(pointer, format!("must be between {} and {}", range.start(), range.end()));
+            }
+            *figure = number;
         }
         let (clinicians, administrators) = (self.escalate_clinicians_minutes, self.escalate_administrators_minutes);
         escalation(clinicians, administrators, &mut after, faults);

@@ -39,6 +39,14 @@ pub struct Clinic {
     pub escalate_clinicians_minutes: i32,
     /// How long it waits before the administrators are told.
     pub escalate_administrators_minutes: i32,
+    /// Whether staff are told of patients who keep to little.
+    pub nudge_enabled: bool,
+    /// Below this share done at all (basis points).
+    pub nudge_below_bp: i32,
+    /// Over how many of the patient's last days.
+    pub nudge_days: i32,
+    /// So many tasks must have closed on them.
+    pub nudge_min_tasks: i32,
     /// Made by the demo.
     pub demo: bool,
     /// Counts edits; the strong ETag.
@@ -80,6 +88,10 @@ pub async fn update_clinic(conn: &mut AsyncPgConnection, clinic_id: Uuid, clinic
             clinics::out_of_hours_text.eq(&clinic.out_of_hours_text),
             clinics::escalate_clinicians_minutes.eq(clinic.escalate_clinicians_minutes),
             clinics::escalate_administrators_minutes.eq(clinic.escalate_administrators_minutes),
+            clinics::nudge_enabled.eq(clinic.nudge_enabled),
+            clinics::nudge_below_bp.eq(clinic.nudge_below_bp),
+            clinics::nudge_days.eq(clinic.nudge_days),
+            clinics::nudge_min_tasks.eq(clinic.nudge_min_tasks),
             clinics::version.eq(clinic.version),
         ))
         .execute(conn)

@@ -1,20 +1,34 @@
-//! Who keeps to it, over HTTP: of one treatment, and of the treatment a patient is recovering from.
+//! Who keeps to it, over HTTP: of one treatment, of the treatment a patient is recovering from, of a course and of the
+//! whole clinic.
+
+mod download;
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use super::view::ReportView;
+use super::clinic::{self, Clinic};
+use super::clinic_view::{ClinicComplianceView, ItemView};
+use super::course::{self, Course};
+use super::treatment::Ground;
+use super::view::{CourseReportView, ReportView, SessionCompliance};
 use crate::app::State;
-use crate::auth::extract::Caller;
+use crate::auth::extract::{Caller, Staff};
 use crate::db::Scope;
-use crate::domain::protocol::ProtocolVersion;
+use crate::domain::compliance::{by_item, by_week, depth, sum};
 use crate::error::ApiError;
-use crate::language::FALLBACK;
+use crate::language::{FALLBACK, Wanted};
 use crate::planning::PlanningError;
 use crate::preconditions::{IfNoneMatch, computed_answer};
-use crate::recovery::{Recovery, find_current, find_known_since, find_recovery};
+use crate::protocols::words;
+use crate::recovery::compliance_view::ComplianceView;
+use crate::recovery::{find_current, find_known_since, find_recovery};
+
+pub use download::{
+    download_clinic_compliance, download_course_compliance, download_patient_compliance, download_treatment_compliance,
+};
 
 /// `GET /v1/treatments/{id}/compliance`
 pub async fn find_treatment_compliance(
@@ -23,13 +37,9 @@ pub async fn find_treatment_compliance(
     path: Path<Uuid>,
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
-    let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-        let recovery = find_recovery(conn, &caller, *path).await?;
-        let version = state.protocols.version(conn, recovery.row.protocol_version_id).await?;
-        Ok::<_, PlanningError>((recovery, version))
-    });
-    let (recovery, version) = found.await?;
-    answer(&known, &recovery, &version, state.clocks.care.now())
+    let now = state.clocks.care.now();
+    let ground = of_treatment(&state, &caller, *path, now).await?;
+    with_report(&ground, now, |report| computed_answer(&known, FALLBACK, &report))
 }
 
 /// `GET /v1/patients/{id}/compliance`
@@ -39,28 +49,130 @@ pub async fn find_patient_compliance(
     path: Path<Uuid>,
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
-    if !caller.role.is_staff() && caller.patient_id != Some(*path) {
-        return Err(ApiError::NotFound);
-    }
-    let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-        let Some(recovery) = find_current(conn, &caller, *path).await? else {
-            return Ok(Err(find_known_since(conn, &caller, *path).await?));
-        };
-        let version = state.protocols.version(conn, recovery.row.protocol_version_id).await?;
-        Ok::<_, PlanningError>(Ok((recovery, version)))
-    });
-    match found.await? {
-        Ok((recovery, version)) => answer(&known, &recovery, &version, state.clocks.care.now()),
+    let now = state.clocks.care.now();
+    match of_patient(&state, &caller, *path, now).await? {
+        Ok(ground) => with_report(&ground, now, |report| computed_answer(&known, FALLBACK, &report)),
         Err(since) => computed_answer(&known, FALLBACK, &ReportView::nothing(since)),
     }
 }
 
-fn answer(
-    known: &IfNoneMatch,
-    recovery: &Recovery,
-    version: &ProtocolVersion,
-    at: DateTime<Utc>,
+/// `GET /v1/courses/{id}/compliance`
+pub async fn find_course_compliance(
+    state: Data<State>,
+    caller: Caller,
+    path: Path<Uuid>,
+    known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
+    let now = state.clocks.care.now();
+    let course = of_course(&state, &caller, *path, now).await?;
+    with_course(&course, now, |report| computed_answer(&known, FALLBACK, &report))
+}
+
+/// `GET /v1/clinic/compliance`
+pub async fn find_clinic_compliance(
+    state: Data<State>,
+    Staff(caller): Staff,
+    wanted: Wanted,
+    known: IfNoneMatch,
+) -> Result<HttpResponse, ApiError> {
+    let clinic = of_clinic(&state, &caller).await?;
+    let locales: Vec<&str> = clinic.locales.iter().map(String::as_str).collect();
+    let mut language = FALLBACK;
+    let items = clinic.by_item.iter().map(|item| {
+        let texts = words(&item.version, &wanted, &locales);
+        language = &texts.locale;
+        let title = item.version.item_text(texts, &item.item_key).map_or("", |text| text.title.as_str());
+        ItemView::new(item.version.key(), &item.item_key, title, item.compliance)
+    });
+    let view = ClinicComplianceView::new(&clinic, items.collect());
+    computed_answer(&known, language, &view)
+}
+
+async fn of_treatment(state: &State, caller: &Caller, id: Uuid, at: DateTime<Utc>) -> Result<Ground, ApiError> {
+    let find = async |conn: &mut AsyncPgConnection| {
+        let recovery = find_recovery(conn, caller, id).await?;
+        Ground::of(conn, &state.protocols, caller.clinic_id, recovery, at).await
+    };
+    Ok(state.db.scoped(Scope::Clinic(caller.clinic_id), find).await?)
+}
+
+/// What a patient recovers from, or since when somebody is known who was never treated.
+async fn of_patient(
+    state: &State,
+    caller: &Caller,
+    id: Uuid,
+    at: DateTime<Utc>,
+) -> Result<Result<Ground, DateTime<Utc>>, ApiError> {
+    if !caller.role.is_staff() && caller.patient_id != Some(id) {
+        return Err(ApiError::NotFound);
+    }
+    let find = async |conn: &mut AsyncPgConnection| {
+        let Some(recovery) = find_current(conn, caller, id).await? else {
+            return Ok::<_, PlanningError>(Err(find_known_since(conn, caller, id).await?));
+        };
+        Ground::of(conn, &state.protocols, caller.clinic_id, recovery, at).await.map(Ok)
+    };
+    Ok(state.db.scoped(Scope::Clinic(caller.clinic_id), find).await?)
+}
+
+async fn of_course(state: &State, caller: &Caller, id: Uuid, at: DateTime<Utc>) -> Result<Course, ApiError> {
+    let find = async |conn: &mut AsyncPgConnection| course::find_course(conn, &state.protocols, caller, id, at).await;
+    Ok(state.db.scoped(Scope::Clinic(caller.clinic_id), find).await?)
+}
+
+async fn of_clinic(state: &State, caller: &Caller) -> Result<Clinic, ApiError> {
+    let now = state.clocks.care.now();
+    let count = async |conn: &mut AsyncPgConnection| clinic::count(conn, &state.protocols, caller, now).await;
+    Ok(state.db.scoped(Scope::Clinic(caller.clinic_id), count).await?)
+}
+
+/// The report on a treatment, for whoever puts it into a form.
+fn with_report<T>(ground: &Ground, at: DateTime<Utc>, show: impl FnOnce(ReportView<'_>) -> T) -> T {
+    let Ground { recovery, version, visit, given } = ground;
     let laid = recovery.timeline(version);
-    computed_answer(known, FALLBACK, &ReportView::new(recovery, recovery.report(&laid.tasks, at)))
+    let judged = recovery.judged(&laid.tasks, at);
+    let today = recovery.zones.date(recovery.judged_at(at));
+    let mut weeks = by_week(&judged, recovery.row.anchor_on);
+    if !recovery.reported() {
+        weeks.iter_mut().for_each(|week| week.compliance.silence());
+    }
+    let depth = depth(&judged, today, recovery.reported(), *visit, given);
+    show(ReportView::new(recovery, recovery.report(&laid.tasks, at), weeks, depth))
+}
+
+/// The report on a course: sessions of which nothing was heard are shown, and enter nothing else.
+fn with_course<T>(course: &Course, at: DateTime<Utc>, show: impl FnOnce(CourseReportView<'_>) -> T) -> T {
+    let laid: Vec<_> = course.sessions.iter().map(|sat| (sat, sat.recovery.timeline(&sat.version))).collect();
+    let mut heard = Vec::new();
+    let mut by_session = Vec::with_capacity(laid.len());
+    for (sat, timeline) in &laid {
+        let (recovery, judged) = (&sat.recovery, sat.recovery.judged(&timeline.tasks, at));
+        let mut compliance = sum(&judged);
+        if recovery.reported() {
+            heard.extend(judged);
+        } else {
+            compliance.silence();
+        }
+        by_session.push(SessionCompliance {
+            treatment_id: sat.session.id,
+            session_number: sat.session.session_number,
+            performed_at: sat.session.performed_at,
+            compliance: ComplianceView::new(recovery.reported(), compliance, recovery.since()),
+        });
+    }
+    let reported = course.sessions.iter().any(|sat| sat.recovery.reported());
+    let since = course.sessions.first().map_or(course.created_at, |sat| sat.recovery.since());
+    let today = course.sessions.last().map_or_else(|| at.date_naive(), |sat| sat.recovery.zones.date(at));
+    let last_7_days = heard.iter().filter(|judged| {
+        let age = (today - judged.task.local_date).num_days();
+        (0..7).contains(&age)
+    });
+    show(CourseReportView {
+        course_id: course.id,
+        to_date: ComplianceView::new(reported, sum(&heard), since),
+        last_7_days: sum(last_7_days),
+        by_session,
+        by_item: by_item(&heard),
+        depth: depth(&heard, today, reported, course.visit, &course.given),
+    })
 }

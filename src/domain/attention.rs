@@ -11,6 +11,8 @@ word_enum! {
         OpenFlag = "open_flag",
         /// Tasks have closed and nothing was ever heard.
         NoReports = "no_reports",
+        /// Staff were told that little is done, and nobody has seen it.
+        Nudged = "nudged",
         /// Less is done than the clinic asks for.
         LowCompliance = "low_compliance",
         /// The invitation was not accepted.
@@ -27,6 +29,8 @@ pub struct Signs {
     pub urgent_flag: bool,
     /// Any flag is not resolved.
     pub open_flag: bool,
+    /// Staff were told that little is done, and nobody has seen it.
+    pub nudged: bool,
     /// The invitation was accepted.
     pub registered: bool,
     /// A phone can be reached.
@@ -52,6 +56,7 @@ impl Signs {
             (Attention::UrgentFlag, self.urgent_flag),
             (Attention::OpenFlag, self.open_flag && !self.urgent_flag),
             (Attention::NoReports, self.running && silent),
+            (Attention::Nudged, self.nudged),
             (Attention::LowCompliance, self.running && self.reported && low),
             (Attention::NotRegistered, !self.registered),
             (Attention::PushOff, self.registered && !self.reachable),

@@ -12,9 +12,16 @@ use uuid::Uuid;
 use super::timeline::{Excluded, Task};
 use super::words::word_enum;
 
+mod depth;
+mod reason;
 mod report;
 
-pub use report::{AsOf, Compliance, Counts, DayCompliance, ItemCompliance, Report, report, share_bp, streak};
+pub use depth::{
+    Change, Depth, GroupCompliance, Judged, Missed, SinceVisit, Visit, VisitKind, WeekCompliance, by_item, by_week,
+    depth, judge, sum,
+};
+pub use reason::{ReasonCount, SkipReason, reasons};
+pub use report::{AsOf, Compliance, Counts, DayCompliance, ItemCompliance, Report, Streaks, report, share_bp, streaks};
 
 /// A whole share in basis points.
 pub const WHOLE_BP: i64 = 10_000;

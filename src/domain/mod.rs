@@ -10,7 +10,7 @@
 //! 5. [`reminders`]: which alerts a person is owed, planned over all running treatments; [`appointment`]: of which dates a
 //!    person is told; [`course`]: when the next session is due.
 //! 6. [`compliance`]: what people said about their tasks, folded and counted; [`closing`] does the same for a worklist in
-//!    a microsecond a treatment.
+//!    a microsecond a treatment; [`nudge`]: when the clinic is told of somebody who keeps to little.
 //! 7. [`symptoms`] and [`triage`]: what a check-in says and what follows from it; [`flag`]: what a clinic may then do;
 //!    [`escalation`]: who is told when nobody does; [`check_in_windows`]: when check-ins are expected;
 //!    [`progress`]: how what they report lies to its usual course;
@@ -40,6 +40,7 @@ pub mod guidance;
 pub mod ids;
 pub mod local_time;
 pub mod neutral_text;
+pub mod nudge;
 pub mod pace;
 pub mod preferences;
 pub mod progress;

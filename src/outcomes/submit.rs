@@ -70,7 +70,7 @@ pub async fn submit(
             };
             return Ok(ground.write(conn, caller, entries).await?.0);
         };
-        let (overrides, conditions) = (row.overrides(&person.modes), row.conditions(version)?);
+        let (overrides, conditions) = (row.overrides(&person.modes)?, row.conditions(version)?);
         let plan = Plan {
             treatment: treatment_id,
             version,

@@ -19,7 +19,7 @@ use crate::domain::protocol::ProtocolVersion;
 use crate::domain::reminders::RunningTreatment;
 use crate::domain::symptoms::Symptoms;
 use crate::domain::tally::{Tally, counting_from};
-use crate::domain::timeline::{Conditions, Hold, ModeSpan, Overrides, Plan, Task, timeline};
+use crate::domain::timeline::{Conditions, Excuse, Hold, ModeSpan, Overrides, Plan, Task, timeline};
 
 impl Running {
     /// Entries about its tasks: per task at least the latest.
@@ -41,11 +41,12 @@ impl Running {
         Ok(Conditions { ended, holds })
     }
 
-    /// What is particular to it: its course's interval, and the modes that the person had switched on.
-    pub fn overrides(&self, modes: &[ModeSpan]) -> Overrides {
+    /// What is particular to it: what was excused, its course's interval, and the modes that the person had switched on.
+    pub fn overrides(&self, modes: &[ModeSpan]) -> anyhow::Result<Overrides> {
         let spacing = self.interval_min_days.zip(self.interval_max_days);
         let spacing = spacing.map(|(min_days, max_days)| Spacing { min_days, max_days });
-        Overrides { spacing, modes: modes.to_vec(), ..Overrides::default() }
+        let excused = excuses(&self.excused)?;
+        Ok(Overrides { spacing, excused, modes: modes.to_vec(), ..Overrides::default() })
     }
 
     pub(super) fn follows<'p>(&self, appointments: &'p [Appointment]) -> WhatFollows<'p> {
@@ -70,6 +71,11 @@ pub(crate) fn decisions(keys: &[String], ended: &[bool], at: &[DateTime<Utc>]) -
     columns.map(|((key, ended), at)| Decision { key: key.clone(), ended: *ended, at: *at }).collect()
 }
 
+/// What a clinic excused, from one column.
+pub(crate) fn excuses(rows: &Value) -> anyhow::Result<Vec<Excuse>> {
+    Vec::<Excuse>::deserialize(rows).context("a stored excuse")
+}
+
 /// One running treatment, ready to be laid out.
 #[derive(Debug)]
 pub(super) struct Input<'a> {
@@ -92,7 +98,7 @@ impl<'a> Input<'a> {
             settled: said.settled().collect(),
             said,
             checked_in_on: row.checked_in_at.iter().map(|at| person.zones.date(*at)).collect(),
-            overrides: row.overrides(&person.modes),
+            overrides: row.overrides(&person.modes)?,
         })
     }
 

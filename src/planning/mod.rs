@@ -32,7 +32,7 @@ use crate::protocols::{Catalogue, CatalogueError};
 
 pub use anew::{Asked, ask_for_clinic, list_asked, plan_anew};
 use input::Input;
-pub(crate) use input::{answers, decisions};
+pub(crate) use input::{answers, decisions, excuses};
 pub use look::{Laid, look, look_at_treatments};
 pub use running::RunningTreatments;
 pub use store::Running;

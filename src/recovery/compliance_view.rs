@@ -20,4 +20,9 @@ impl ComplianceView {
     pub fn new(reported: bool, compliance: Compliance, since: DateTime<Utc>) -> Self {
         Self { no_reports: !reported, compliance, since }
     }
+
+    /// What was counted.
+    pub const fn compliance(&self) -> &Compliance {
+        &self.compliance
+    }
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::auth::extract::Caller;
 
-use crate::domain::compliance::{AsOf, Outcome, Report, Said, WHOLE_BP, report};
+use crate::domain::compliance::{AsOf, Compliance, Judged, Outcome, Report, Said, WHOLE_BP, judge, report};
 use crate::domain::condition::{self, Decision, Word};
 use crate::domain::course::Spacing;
 use crate::domain::local_time::ZoneHistory;
@@ -73,6 +73,16 @@ pub async fn list_recoveries(
     rows.into_iter().map(Recovery::new).collect()
 }
 
+/// The same for the server itself, which reads in the clinic's language.
+pub async fn list_for_clinic(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    treatments: Vec<Uuid>,
+) -> Result<Vec<Recovery>, PlanningError> {
+    let rows = store::list_rows(conn, clinic_id, treatments, Uuid::nil()).await?;
+    rows.into_iter().map(Recovery::new).collect()
+}
+
 /// Since when the clinic's patient is known: for those who were never treated.
 pub async fn find_known_since(
     conn: &mut AsyncPgConnection,
@@ -95,7 +105,12 @@ impl Recovery {
             answers: planning::answers(&row.answered_at, &row.answers)?,
             decisions: planning::decisions(&row.decided_keys, &row.decided_ended, &row.decided_at),
             conditions: OnceLock::new(),
-            overrides: Overrides { spacing: spacing(&row), modes: row.modes(), ..Overrides::default() },
+            overrides: Overrides {
+                spacing: spacing(&row),
+                modes: row.modes(),
+                excused: planning::excuses(&row.excused)?,
+                ..Overrides::default()
+            },
             row,
         })
     }
@@ -154,20 +169,26 @@ impl Recovery {
         self.row.activity > 0
     }
 
+    fn as_of(&self, at: DateTime<Utc>) -> AsOf {
+        let at = self.judged_at(at);
+        AsOf { starts_at: self.starts_at(at), at, today: self.zones.date(at), streak_bp: WHOLE_BP }
+    }
+
     /// Compliance at a moment. Who was never heard of has no shares: silence is no refusal.
     pub fn report<'a>(&'a self, tasks: &[Task<'a>], at: DateTime<Utc>) -> Report<'a> {
-        let at = self.judged_at(at);
-        let as_of = AsOf { starts_at: self.starts_at(at), at, today: self.zones.date(at), streak_bp: WHOLE_BP };
-        let mut report = report(tasks, &self.said, &as_of);
+        let mut report = report(tasks, &self.said, &self.as_of(at));
         report.since = self.since();
         if !self.reported() {
             let days = report.by_day.iter_mut().map(|day| &mut day.compliance);
             let items = report.by_item.iter_mut().map(|item| &mut item.compliance);
-            for silent in days.chain(items).chain([&mut report.to_date, &mut report.last_7_days]) {
-                (silent.on_time_bp, silent.completion_bp) = (None, None);
-            }
+            days.chain(items).chain([&mut report.to_date, &mut report.last_7_days]).for_each(Compliance::silence);
         }
         report
+    }
+
+    /// Those of these tasks that have closed by a moment, and what became of them.
+    pub fn judged<'t, 'a>(&'a self, tasks: &'t [Task<'a>], at: DateTime<Utc>) -> Vec<Judged<'t, 'a>> {
+        judge(tasks, &self.said, &self.as_of(at))
     }
 
     /// The languages to fall back on: the reader's, then the clinic's.

@@ -53,6 +53,7 @@ pub struct RecoveryRow {
     pub(super) decided_keys: Vec<String>,
     pub(super) decided_ended: Vec<bool>,
     pub(super) decided_at: Vec<DateTime<Utc>>,
+    pub(super) excused: Value,
     outcome_ids: Vec<Uuid>,
     outcome_tasks: Vec<Uuid>,
     outcome_kinds: Vec<String>,
@@ -91,7 +92,7 @@ macro_rules! recovery_sql {
                    coalesce(m.modes, '{}'), coalesce(m.from_at, '{}'), coalesce(m.to_at, '{}'),
                    co.interval_min_days, co.interval_max_days,
                    coalesce(ci.at, '{}'), coalesce(ci.answers, '{}'), coalesce(d.keys, '{}'), coalesce(d.ended, '{}'), coalesce(d.at, '{}'),
-                   coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}')
+                   coalesce(e.excused, '[]'), coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}')
               FROM t
               JOIN patients AS p ON p.clinic_id = t.clinic_id AND p.id = t.patient_id
               JOIN clinics AS c ON c.id = t.clinic_id
@@ -109,6 +110,11 @@ macro_rules! recovery_sql {
                     FROM condition_decisions AS d WHERE d.clinic_id = t.clinic_id AND d.treatment_id = t.id
                      AND d.decided_at >= coalesce(t.moved_at, '-infinity')
               ) AS d ON true
+              LEFT JOIN LATERAL (
+                  SELECT jsonb_agg(jsonb_build_object('item_key', e.item_key, 'seq', e.seq, 'from', e.from_on, 'to', e.to_on)
+                                   ORDER BY e.from_on, e.id) AS excused
+                    FROM excuses AS e WHERE e.clinic_id = t.clinic_id AND e.treatment_id = t.id
+              ) AS e ON true
               LEFT JOIN LATERAL (
                   SELECT array_agg(z.zone ORDER BY z.valid_from) AS zones,
                          array_agg(z.valid_from ORDER BY z.valid_from) AS valid_from
@@ -149,7 +155,7 @@ hot_query! {
         SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
         Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
-        Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
+        Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>, Jsonb,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
     recovery_sql!("t.clinic_id = $1 AND t.id = $2")
@@ -165,7 +171,7 @@ hot_query! {
         SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
         Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
-        Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
+        Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>, Jsonb,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
     recovery_sql!(
@@ -204,7 +210,7 @@ hot_query! {
         SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
         Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
-        Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
+        Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>, Jsonb,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
     recovery_sql!("t.clinic_id = $1 AND t.id = ANY($2)")

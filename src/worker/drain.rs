@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::deliver::{self, Finished};
 use super::presence::Presence;
-use super::{BATCH, Round, Worker, anew, escalate, intake, settle};
+use super::{BATCH, Round, Worker, anew, escalate, intake, nudge, settle};
 use crate::alerts::queue;
 use crate::db::{DbError, Scope};
 
@@ -22,6 +22,7 @@ impl Worker {
         let look = async |conn: &mut _| Ok::<_, DbError>(queue::look(conn, now).await?);
         while intake::tell(parts.db.scoped(Scope::System, look).await?).is_littered {}
         escalate::take_due(parts).await?;
+        nudge::take_due(parts).await?;
         anew::take_asked(parts, &CancellationToken::new()).await?;
         loop {
             anyhow::ensure!(presence.is_alive(), "the worker lost its place");

@@ -5,8 +5,8 @@
 //! `flight.rs` and `deliver.rs` take one alert to its devices (`compose.rs`: what they are sent), `health/` knows which
 //! push services to leave alone, `settle.rs` writes results in batches (`open_claims.rs`: of which claims some are still
 //! to come), `anew.rs` plans what could not be sent in time and what a clinic changed, `receipts.rs` asks later what became
-//! of what was sent, `escalate.rs` takes the steps of escalations, `maintenance.rs` tidies up. `drain.rs` is all of this in
-//! one round, for tests and the demo.
+//! of what was sent, `escalate.rs` takes the steps of escalations, `nudge.rs` looks for patients who keep to little,
+//! `maintenance.rs` tidies up. `drain.rs` is all of this in one round, for tests and the demo.
 
 mod agenda;
 mod anew;
@@ -18,6 +18,7 @@ mod flight;
 mod health;
 mod intake;
 mod maintenance;
+mod nudge;
 mod open_claims;
 mod presence;
 mod receipts;
@@ -103,11 +104,12 @@ impl Worker {
             tracing::warn!(%error, "what other workers know of push services could not be read");
         }
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let beside = tokio::spawn(futures_util::future::join4(
+        let beside = tokio::spawn(futures_util::future::join5(
             maintenance::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
             receipts::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
             escalate::run(Arc::clone(&self.parts), stop.clone()),
             anew::keep_up(Arc::clone(&self.parts), stop.clone()),
+            nudge::run(Arc::clone(&self.parts), stop.clone()),
         ));
         while !stop.is_cancelled() {
             match Presence::register(&self.parts.db).await {

@@ -156,6 +156,7 @@ impl Kind {
                 "escalation",
                 "failpoint",
                 "idempotency",
+                "nudges",
                 "patients",
                 "planning",
                 "protocols",

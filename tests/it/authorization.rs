@@ -52,6 +52,10 @@ struct World {
     appointment: Uuid,
     /// The patient's calendar feed.
     feed: Uuid,
+    /// What the clinic excused of the treatment.
+    excuse: Uuid,
+    /// What staff were told of the patient.
+    nudge: Uuid,
 }
 
 type Ids = fn(&World) -> Vec<Uuid>;
@@ -165,6 +169,8 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/flags/{id}/contacted", Staff).on(FLAG),
     row("POST", "/v1/flags/{id}/resolve", Staff).on(FLAG),
     row("POST", "/v1/flags/{id}/reopen", Staff).on(FLAG),
+    row("GET", "/v1/nudges", Staff),
+    row("POST", "/v1/nudges/{id}/acknowledge", Staff).on(|world| vec![world.nudge]),
     row("GET", "/v1/alerts", Users),
     row("GET", "/v1/alerts/{id}", Users).on(ALERT),
     row("POST", "/v1/alerts/{id}/opened", Users).on(ALERT),
@@ -188,11 +194,22 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/treatments/{id}/outcomes", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "outcomes": [] })),
     row("GET", "/v1/treatments/{id}/compliance", StaffAndOneself).on(TREATMENT),
     row("GET", "/v1/patients/{id}/compliance", StaffAndOneself).on(PATIENT),
+    row("GET", "/v1/courses/{id}/compliance", StaffAndOneself).on(COURSE),
+    row("GET", "/v1/clinic/compliance", Staff),
+    row("GET", "/v1/treatments/{id}/compliance.csv", StaffAndOneself).on(TREATMENT),
+    row("GET", "/v1/patients/{id}/compliance.csv", StaffAndOneself).on(PATIENT),
+    row("GET", "/v1/courses/{id}/compliance.csv", StaffAndOneself).on(COURSE),
+    row("GET", "/v1/clinic/compliance.csv", Staff),
     row("GET", "/v1/treatments/{id}/conditions", StaffAndOneself).on(TREATMENT),
     row("POST", "/v1/treatments/{id}/conditions/{key}", Staff)
         .on(TREATMENT)
         .named(&["flaking_ended"])
         .sending(|_| json!({ "ended": true, "reason": "Seen." })),
+    row("GET", "/v1/treatments/{id}/excuses", Staff).on(TREATMENT),
+    row("POST", "/v1/treatments/{id}/excuses", Staff)
+        .on(TREATMENT)
+        .sending(|_| json!({ "from": "2026-02-04", "reason": "Travelling." })),
+    row("DELETE", "/v1/treatments/{id}/excuses/{excuse_id}", Staff).on(|world| vec![world.treatment, world.excuse]),
     row("GET", "/v1/courses", Users),
     row("POST", "/v1/courses", Staff).sending(|world| json!({ "patient_id": world.patient.patient() })),
     row("GET", "/v1/courses/{id}", StaffAndOneself).on(COURSE),
@@ -256,6 +273,18 @@ async fn world(app: &TestApp) -> World {
     let course = app.post("/v1/courses", &clinic.admin.token, course).await.expect(201);
     let set = app.post("/v1/appointments", &clinic.admin.token, appointment(patient.patient())).await.expect(201);
     let feed = app.post("/v1/me/calendar-feeds", &patient.token, json!({})).await.expect(201);
+    let nudge = Uuid::new_v4();
+    app.sql(&format!(
+        "INSERT INTO nudges (clinic_id, id, patient_id, treatment_id, raised_at, completion_bp, below_bp, days, closed_tasks)
+         VALUES ('{}', '{nudge}', '{}', '{}', now(), 1000, 5000, 7, 20)",
+        clinic.id,
+        patient.patient(),
+        id(&recorded["id"]),
+    ))
+    .await;
+    let excused = json!({ "from": "2026-02-05", "reason": "Travelling." });
+    let path = format!("/v1/treatments/{}/excuses", id(&recorded["id"]));
+    let excused = app.post(&path, &clinic.admin.token, excused).await.expect(201);
     let tested = app.post(&format!("/v1/me/devices/{phone}/test"), &patient.token, json!({})).await.expect(202);
     World {
         clinician: app.clinician_of(&clinic).await,
@@ -271,6 +300,8 @@ async fn world(app: &TestApp) -> World {
         course: id(&course["id"]),
         appointment: id(&set["id"]),
         feed: id(&feed["id"]),
+        excuse: id(&excused["id"]),
+        nudge,
         patient,
         clinic,
         rival,

@@ -21,8 +21,8 @@ use crate::paging::{At, InTime, Page};
 use crate::query::{Query, instant};
 
 /// What alerts can be about.
-const CATEGORIES: [&str; 9] =
-    ["milestone", "restriction", "routine", "check_in", "follow_up", "session", "flag", "service", "test"];
+const CATEGORIES: [&str; 10] =
+    ["milestone", "restriction", "routine", "check_in", "follow_up", "session", "flag", "nudge", "service", "test"];
 
 impl From<ReplayError> for ApiError {
     fn from(error: ReplayError) -> Self {

@@ -53,8 +53,12 @@ pub struct InboxRow {
     pub flag_level: Option<String>,
     /// Whether somebody has seen the flag.
     pub flag_seen: Option<bool>,
-    /// The name of the patient that the flag is about.
+    /// The name of the patient that the flag or the nudge is about.
     pub patient_name: Option<String>,
+    /// The share that a nudge is about, in basis points.
+    pub nudge_completion_bp: Option<i32>,
+    /// Over how many days.
+    pub nudge_days: Option<i32>,
     /// When the appointment begins that it is about.
     pub appointment_at: Option<DateTime<Utc>>,
     /// IANA zone in which its time is told.
@@ -93,13 +97,15 @@ macro_rules! own_sql {
         concat!(
             "SELECT a.id, a.category, a.treatment_id, a.flag_id, a.protocol_version_id, a.item_key, a.seq, a.due_at,
                     a.expires_at, a.sent_at, a.opened_at, a.state, f.level,
-                    f.status <> 'open', p.display_name, ap.starts_at, ap.time_zone, c.contact_line,
+                    f.status <> 'open', p.display_name, n.completion_bp, n.days, ap.starts_at, ap.time_zone, c.contact_line,
                     c.out_of_hours_text, c.emergency_line, c.locale, u.locale, a.merged_into
                FROM alerts AS a
                JOIN clinics AS c ON c.id = a.clinic_id
                JOIN users AS u ON u.id = $2
                LEFT JOIN flags AS f ON f.clinic_id = a.clinic_id AND f.id = a.flag_id
-               LEFT JOIN patients AS p ON p.clinic_id = f.clinic_id AND p.id = f.patient_id
+               LEFT JOIN nudges AS n ON n.clinic_id = a.clinic_id
+                AND n.id = CASE WHEN a.item_key LIKE 'nudge:%' THEN substr(a.item_key, 7)::uuid END
+               LEFT JOIN patients AS p ON p.clinic_id = a.clinic_id AND p.id = coalesce(f.patient_id, n.patient_id)
                LEFT JOIN appointments AS ap ON ap.clinic_id = a.clinic_id
                 AND ap.id = CASE WHEN a.item_key LIKE 'appointment:%' THEN substr(a.item_key, 13, 36)::uuid END
               WHERE a.clinic_id = $1 AND a.recipient_id IN ($3, $4)
@@ -125,8 +131,8 @@ hot_query! {
     returns (
         SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
         Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Bool>,
-        Nullable<Text>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Text, Text,
-        Nullable<SqlUuid>,
+        Nullable<Text>, Nullable<Int4>, Nullable<Int4>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>,
+        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>,
     );
     own_sql!("CASE WHEN $5 IS NOT NULL THEN a.id = $5
                  ELSE a.due_at <= $6 AND a.state NOT IN ('cancelled', 'suppressed', 'merged')
@@ -148,8 +154,8 @@ hot_query! {
     returns (
         SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
         Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Bool>,
-        Nullable<Text>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Text, Text,
-        Nullable<SqlUuid>,
+        Nullable<Text>, Nullable<Int4>, Nullable<Int4>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>,
+        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>,
     );
     own_sql!("a.due_at BETWEEN $5 AND $6 AND a.state = 'scheduled' ORDER BY a.due_at, a.id LIMIT $7")
 }
@@ -166,8 +172,8 @@ hot_query! {
     returns (
         SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
         Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Bool>,
-        Nullable<Text>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Text, Text,
-        Nullable<SqlUuid>,
+        Nullable<Text>, Nullable<Int4>, Nullable<Int4>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>,
+        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>,
     );
     own_sql!("a.state = 'merged' AND a.merged_into = ANY ($5)
       AND EXISTS (SELECT FROM alerts AS l WHERE l.clinic_id = a.clinic_id AND l.id = a.merged_into

@@ -50,7 +50,7 @@ pub fn share_bp(part: i64, whole: i64) -> Option<i64> {
 }
 
 impl Compliance {
-    fn add(&mut self, task: &Task<'_>, standing: Standing) {
+    pub(super) fn add(&mut self, task: &Task<'_>, standing: Standing) {
         if !standing.closed {
             return;
         }
@@ -78,10 +78,43 @@ impl Compliance {
         }
     }
 
-    fn shares(mut self) -> Self {
+    /// With the shares that its sums make.
+    pub(super) fn shares(mut self) -> Self {
         self.on_time_bp = share_bp(self.on_time_w, self.closed_w);
         self.completion_bp = share_bp(self.done_w, self.closed_w);
         self
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        let (a, b) = (self.counts, other.counts);
+        let counts = Counts {
+            done_on_time: a.done_on_time + b.done_on_time,
+            done_late: a.done_late + b.done_late,
+            skipped: a.skipped + b.skipped,
+            unreported: a.unreported + b.unreported,
+            excluded: a.excluded + b.excluded,
+            closed: a.closed + b.closed,
+        };
+        let sums = Self {
+            counts,
+            done_w: self.done_w + other.done_w,
+            on_time_w: self.on_time_w + other.on_time_w,
+            closed_w: self.closed_w + other.closed_w,
+            ..Self::default()
+        };
+        sums.shares()
+    }
+
+    /// Without shares, where nothing was ever heard: silence is no refusal.
+    pub fn silence(&mut self) {
+        (self.on_time_bp, self.completion_bp) = (None, None);
+    }
+
+    /// Tasks that closed without being done.
+    pub const fn missed(&self) -> i64 {
+        self.counts.skipped + self.counts.unreported
     }
 }
 
@@ -116,8 +149,8 @@ pub struct Report<'a> {
     pub by_day: Vec<DayCompliance>,
     /// By item, in the protocol's order, as far as anything of it has closed.
     pub by_item: Vec<ItemCompliance<'a>>,
-    /// Days in a row; see [`streak`].
-    pub streak_days: u32,
+    /// Days in a row; see [`streaks`].
+    pub streak: Streaks,
     /// Since when tasks count.
     pub since: DateTime<Utc>,
 }
@@ -170,14 +203,23 @@ pub fn report<'a>(tasks: &[Task<'a>], said: &Said, as_of: &AsOf) -> Report<'a> {
             .into_iter()
             .map(|item| ItemCompliance { compliance: item.compliance.shares(), ..item })
             .collect(),
-        streak_days: streak(tasks, said, as_of),
+        streak: streaks(tasks, said, as_of),
         since: as_of.starts_at,
     }
 }
 
-/// Consecutive local dates, counted back from today, whose counting tasks are all done, or done to the clinic's share. A
-/// date without such tasks is neutral, and so is one that has tasks left: today neither adds nor breaks until it is over.
-pub fn streak(tasks: &[Task<'_>], said: &Said, as_of: &AsOf) -> u32 {
+/// Days in a row on which everything was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Streaks {
+    /// The days that lead up to now.
+    pub current: u32,
+    /// The most there ever were.
+    pub longest: u32,
+}
+
+/// Consecutive local dates whose counting tasks are all done, or done to the clinic's share. A date without such tasks is
+/// neutral, and so is one that has tasks left: today neither adds nor breaks until it is over.
+pub fn streaks(tasks: &[Task<'_>], said: &Said, as_of: &AsOf) -> Streaks {
     #[derive(Default)]
     struct Day {
         done: i64,
@@ -197,12 +239,9 @@ pub fn streak(tasks: &[Task<'_>], said: &Said, as_of: &AsOf) -> u32 {
             day.done += task.weight();
         }
     }
-    let mut streak = 0;
-    for day in days.values().rev().filter(|day| !day.left) {
-        if share_bp(day.done, day.whole).is_none_or(|share| share < as_of.streak_bp) {
-            break;
-        }
-        streak += 1;
-    }
-    streak
+    days.values().filter(|day| !day.left).fold(Streaks::default(), |streaks, day| {
+        let kept = share_bp(day.done, day.whole).is_some_and(|share| share >= as_of.streak_bp);
+        let current = if kept { streaks.current + 1 } else { 0 };
+        Streaks { current, longest: streaks.longest.max(current) }
+    })
 }

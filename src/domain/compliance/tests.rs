@@ -64,7 +64,7 @@ impl Case {
         let as_of = AsOf { starts_at, at, today: self.zones.date(at), streak_bp: WHOLE_BP };
         let laid = self.laid();
         let report = report(&laid.tasks, &Said::fold(&self.outcomes), &as_of);
-        (report.to_date, report.last_7_days, report.streak_days)
+        (report.to_date, report.last_7_days, report.streak.current)
     }
 
     fn report(&self, at: &str) -> (Compliance, Compliance, u32) {
@@ -131,7 +131,7 @@ fn counting_starts_late_for_whoever_came_late_and_excused_days_leave() {
     // Days 0 and 1 had closed; day 2 and 3 of the confirmation, both cleansings of day 3 and the morning of day 4 count.
     assert_eq!((to_date.counts.excluded, to_date.counts.closed), (2, 5));
     let date = NaiveDate::from_ymd_opt(2026, 6, 4).unwrap();
-    case.overrides.excused = vec![Excuse { item_key: Some("cleanse".to_owned()), from: date, to: date }];
+    case.overrides.excused = vec![Excuse { item_key: Some("cleanse".to_owned()), seq: None, from: date, to: date }];
     let (to_date, ..) = case.report_since(utc("2026-06-03T12:00:00Z"), "2026-06-05T12:00:00Z");
     assert_eq!((to_date.counts.excluded, to_date.counts.closed), (4, 3));
     assert_eq!(case.state(("cleanse", 3, 0), "2026-06-05T12:00:00Z").excluded, Some(Excluded::Excused));
@@ -163,9 +163,9 @@ fn a_clinic_may_ask_for_less_than_everything_in_a_streak() {
     let mut as_of = AsOf { starts_at: utc("2026-06-04T02:00:00Z"), at, today: case.zones.date(at), streak_bp: 7_500 };
     let laid = case.laid();
     let said = Said::fold(&case.outcomes);
-    assert_eq!(streak(&laid.tasks, &said, &as_of), 1, "three of four parts of the weight");
+    assert_eq!(streaks(&laid.tasks, &said, &as_of).current, 1, "three of four parts of the weight");
     as_of.streak_bp = 7_501;
-    assert_eq!(streak(&laid.tasks, &said, &as_of), 0);
+    assert_eq!(streaks(&laid.tasks, &said, &as_of).current, 0);
 }
 
 #[test]
@@ -239,5 +239,120 @@ proptest! {
         prop_assert_eq!(report.by_day.iter().map(|day| day.compliance.closed_w).sum::<i64>(), whole.closed_w);
         prop_assert_eq!(report.by_item.iter().map(|item| item.compliance.done_w).sum::<i64>(), whole.done_w);
         prop_assert_eq!(whole.on_time_bp.is_none(), whole.closed_w == 0);
+    }
+}
+
+fn reason_of(given: &[(&str, i32, i32, &str)]) -> HashMap<Uuid, SkipReason> {
+    let task = |key: &str, day: i32, seq: i32| ids::task_id(Uuid::from_u128(9), key, day, seq);
+    given.iter().map(|(key, day, seq, said)| (task(key, *day, *seq), SkipReason::of(Some(said)))).collect()
+}
+
+#[test]
+fn own_words_and_silence_are_reasons_too() {
+    assert_eq!(SkipReason::of(Some("no_time")), SkipReason::NoTime);
+    assert_eq!(SkipReason::of(Some("It stung.")), SkipReason::Other);
+    assert_eq!(SkipReason::of(None), SkipReason::NotSaid);
+}
+
+#[test]
+fn what_is_missed_most_and_why_it_is_skipped() {
+    let mut case = Case::new();
+    for day in 0..4 {
+        case.say(OutcomeKind::Done, (KEPT, day, 0), &format!("2026-06-0{}T18:00:00Z", day + 1));
+    }
+    case.say(OutcomeKind::Skipped, ("cleanse", 3, 0), "2026-06-04T06:00:00Z");
+    case.say(OutcomeKind::Skipped, ("cleanse", 3, 1), "2026-06-04T18:00:00Z");
+    case.say(OutcomeKind::Skipped, ("cleanse", 4, 0), "2026-06-05T06:00:00Z");
+    let at = utc("2026-06-05T12:00:00Z");
+    let as_of = AsOf { starts_at: Case::performed_at(), at, today: case.zones.date(at), streak_bp: WHOLE_BP };
+    let (laid, said) = (case.laid(), Said::fold(&case.outcomes));
+    let judged = judge(&laid.tasks, &said, &as_of);
+    let given = reason_of(&[("cleanse", 3, 0, "irritated"), ("cleanse", 4, 0, "irritated")]);
+    let deep = depth(&judged, as_of.today, true, None, &given);
+    let missed = deep.most_missed.unwrap();
+    assert_eq!((missed.item_key, missed.missed, missed.closed, missed.missed_bp), ("cleanse", 3, 3, 10_000));
+    let counts: Vec<_> = deep.skip_reasons.iter().map(|count| (count.reason, count.tasks)).collect();
+    assert_eq!(counts, [(SkipReason::Irritated, 2), (SkipReason::NotSaid, 1)]);
+    assert!(deep.by_group.iter().any(|group| group.group == "washing"), "{:?}", deep.by_group);
+    let silent = depth(&judged, as_of.today, false, None, &given);
+    assert_eq!(silent.most_missed, None);
+    assert!(silent.by_group.iter().all(|group| group.compliance.completion_bp.is_none()));
+}
+
+#[test]
+fn a_change_needs_a_share_on_both_sides() {
+    let mut case = Case::new();
+    case.say(OutcomeKind::Done, (KEPT, 0, 0), "2026-06-01T18:00:00Z");
+    let at = utc("2026-06-04T09:30:00Z");
+    let as_of = AsOf { starts_at: Case::performed_at(), at, today: case.zones.date(at), streak_bp: WHOLE_BP };
+    let (laid, said) = (case.laid(), Said::fold(&case.outcomes));
+    let judged = judge(&laid.tasks, &said, &as_of);
+    let visited = |at: &str| {
+        let visit = Visit { kind: VisitKind::Appointment, at: utc(at) };
+        depth(&judged, as_of.today, true, Some(visit), &HashMap::new()).since_last_visit.unwrap()
+    };
+    // Before the visit all was done, after it nothing.
+    let since = visited("2026-06-02T10:00:00Z");
+    assert_eq!((since.before.completion_bp, since.after.completion_bp), (Some(10_000), Some(0)));
+    assert_eq!(since.change.completion_change_bp, Some(-10_000));
+    let session = visited("2026-06-01T10:00:00Z");
+    assert_eq!((session.before.completion_bp, session.change), (None, Change::default()));
+    assert_eq!(depth(&judged, as_of.today, true, None, &HashMap::new()).trend, Change::default(), "no week before");
+}
+
+#[test]
+fn the_longest_streak_outlives_the_current_one() {
+    let mut case = Case::new();
+    for day in 0..3 {
+        case.say(OutcomeKind::Done, (KEPT, day, 0), &format!("2026-06-0{}T18:00:00Z", day + 1));
+    }
+    let at = utc("2026-06-05T12:00:00Z");
+    let as_of = AsOf { starts_at: Case::performed_at(), at, today: case.zones.date(at), streak_bp: WHOLE_BP };
+    let laid = case.laid();
+    let found = streaks(&laid.tasks, &Said::fold(&case.outcomes), &as_of);
+    assert_eq!((found.current, found.longest), (0, 3));
+}
+
+proptest! {
+    #[test]
+    fn every_breakdown_adds_up_to_the_whole(
+        picks in proptest::collection::vec((0usize..40, 0usize..3, 0i64..60 * 24 * 14), 0..40), hours in 0i64..24 * 16,
+        visited in 0i64..24 * 16,
+    ) {
+        let mut case = Case::new();
+        let ids: Vec<Uuid> = case.laid().tasks.iter().map(|task| task.id).collect();
+        for (n, (task, kind, minutes)) in picks.into_iter().enumerate() {
+            case.outcomes.push(Outcome {
+                id: Uuid::from_u128(n as u128),
+                task_id: ids[task % ids.len()],
+                kind: OutcomeKind::ALL[kind],
+                recorded_at: Case::performed_at() + TimeDelta::minutes(minutes),
+            });
+        }
+        let at = Case::performed_at() + TimeDelta::hours(hours);
+        let as_of = AsOf { starts_at: Case::performed_at(), at, today: case.zones.date(at), streak_bp: WHOLE_BP };
+        let (laid, said) = (case.laid(), Said::fold(&case.outcomes));
+        let report = report(&laid.tasks, &said, &as_of);
+        let judged = judge(&laid.tasks, &said, &as_of);
+        let visit = Visit { kind: VisitKind::Session, at: Case::performed_at() + TimeDelta::hours(visited) };
+        let deep = depth(&judged, as_of.today, true, Some(visit), &HashMap::new());
+        let add = |parts: &mut dyn Iterator<Item = Compliance>| {
+            parts.fold(Compliance::default(), |whole, part| whole.plus(&part))
+        };
+        let whole = report.to_date;
+        prop_assert_eq!(sum(&judged), whole);
+        prop_assert_eq!(add(&mut deep.by_group.iter().map(|group| group.compliance)), whole);
+        prop_assert_eq!(add(&mut by_item(&judged).iter().map(|item| item.compliance)), whole);
+        let anchor_on = NaiveDate::from_ymd_opt(2026, 6, 1).unwrap();
+        let weeks = by_week(&judged, anchor_on);
+        prop_assert_eq!(add(&mut weeks.iter().map(|week| week.compliance)), whole);
+        prop_assert!(weeks.windows(2).all(|pair| pair[0].to < pair[1].from));
+        let since = deep.since_last_visit.unwrap();
+        prop_assert_eq!(since.before.plus(&since.after), whole);
+        prop_assert_eq!(deep.skip_reasons.iter().map(|count| count.tasks).sum::<i64>(), whole.counts.skipped);
+        let missed = deep.most_missed.map_or(0, |most| most.missed);
+        prop_assert!(report.by_item.iter().all(|item| item.compliance.missed() <= missed));
+        let found = report.streak;
+        prop_assert!(found.current <= found.longest && found.longest as usize <= report.by_day.len());
     }
 }

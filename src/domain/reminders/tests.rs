@@ -220,7 +220,7 @@ fn reminders_of_tasks_come_only_while_they_are_undone() {
     case.settled.insert(crate::domain::ids::task_id(case.treatment, "cleanse", 3, 0));
     assert_eq!(of(&case.owed(), "cleanse").len(), 3);
     let date = NaiveDate::from_ymd_opt(2026, 6, 5).unwrap();
-    case.overrides.excused = vec![Excuse { item_key: None, from: date, to: date }];
+    case.overrides.excused = vec![Excuse { item_key: None, seq: None, from: date, to: date }];
     assert_eq!(of(&case.owed(), "cleanse").len(), 2);
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::domain::course::Spacing;
@@ -51,10 +52,12 @@ pub struct ModeSpan {
 }
 
 /// Tasks that the clinic excuses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Excuse {
     /// Only this item; none: all.
     pub item_key: Option<String>,
+    /// Only this position within the day; none: all.
+    pub seq: Option<i32>,
     /// First local date.
     pub from: NaiveDate,
     /// Last local date (inclusive).
@@ -77,6 +80,15 @@ pub struct Hold {
     pub from: DateTime<Utc>,
     /// Resolved; none: still open.
     pub to: Option<DateTime<Utc>>,
+}
+
+impl Excuse {
+    /// Whether it covers a task.
+    pub(super) fn covers(&self, item_key: &str, local_date: NaiveDate, seq: i32) -> bool {
+        (self.from..=self.to).contains(&local_date)
+            && self.item_key.as_ref().is_none_or(|only| only == item_key)
+            && self.seq.is_none_or(|only| only == seq)
+    }
 }
 
 impl Conditions {

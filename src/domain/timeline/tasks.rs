@@ -96,9 +96,7 @@ fn push<'a>(
     if close_at <= plan.performed_at {
         return;
     }
-    let excused = plan.overrides.excused.iter().any(|excuse| {
-        (excuse.from..=excuse.to).contains(&local_date) && excuse.item_key.as_ref().is_none_or(|key| *key == item.key)
-    });
+    let excused = plan.overrides.excused.iter().any(|excuse| excuse.covers(&item.key, local_date, seq));
     let excluded = if skipped { Some(Excluded::SkippedTravel) } else { excused.then_some(Excluded::Excused) };
     tasks.push(Task {
         id: ids::task_id(plan.treatment, &item.key, day_index, seq),

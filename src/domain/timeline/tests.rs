@@ -190,7 +190,7 @@ fn a_mode_brings_its_tasks_only_while_it_is_on() {
 fn excused_days_are_excluded() {
     let mut case = Case::new(Europe::Berlin, "2026-06-01T10:00:00Z");
     let date = NaiveDate::from_ymd_opt(2026, 6, 5).unwrap();
-    case.overrides.excused = vec![Excuse { item_key: Some("cleanse".to_owned()), from: date, to: date }];
+    case.overrides.excused = vec![Excuse { item_key: Some("cleanse".to_owned()), seq: None, from: date, to: date }];
     assert_eq!(case.task("cleanse", 4, 1).2, Some(Excluded::Excused));
     assert_eq!(case.task("kept_it", 4, 0).2, None);
     assert_eq!(case.task("cleanse", 5, 1).2, None);

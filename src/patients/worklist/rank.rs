@@ -123,7 +123,7 @@ fn compliance(row: &RankRow, versions: &HashMap<Uuid, Published>, at: DateTime<U
         return Ok(Compliance::default());
     }
     let zones = planning::zones(&row.zones, &row.valid_from)?;
-    let (overrides, conditions) = (Overrides::default(), Conditions::default());
+    let (overrides, conditions) = (overrides(treatment)?, Conditions::default());
     let plan = plan(treatment, published, &zones, &overrides, &conditions);
     let starts_at = counting_from(treatment.performed_at, treatment.counts_from, row.linked_at);
     let at = treatment.ended_at.map_or(at, |ended_at| ended_at.min(at));
@@ -134,6 +134,11 @@ fn compliance(row: &RankRow, versions: &HashMap<Uuid, Published>, at: DateTime<U
         (compliance.on_time_bp, compliance.completion_bp) = (None, None);
     }
     Ok(compliance)
+}
+
+fn overrides(treatment: &TreatmentRow) -> anyhow::Result<Overrides> {
+    let excused = treatment.excused.as_ref().map(planning::excuses).transpose()?.unwrap_or_default();
+    Ok(Overrides { excused, ..Overrides::default() })
 }
 
 fn plan<'a>(
@@ -158,6 +163,7 @@ fn signs(row: &RankRow, compliance: &Compliance) -> Signs {
     Signs {
         urgent_flag: row.urgent_flag,
         open_flag: row.open_flags > 0,
+        nudged: row.nudged,
         registered: row.linked_at.is_some(),
         reachable: row.unreachable.is_none(),
         running: row.treatment.as_ref().is_some_and(|treatment| treatment.ended_at.is_none()),

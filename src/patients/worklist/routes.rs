@@ -21,7 +21,6 @@ use crate::domain::attention::Attention;
 use crate::error::{ApiError, FieldError};
 use crate::language::{FALLBACK, Wanted, content_language};
 use crate::paging::{List, Page};
-use crate::patients::store::Patient;
 use crate::protocols::{Published, words};
 use crate::query::Query;
 use crate::recovery::{Recovery, list_recoveries};
@@ -77,7 +76,7 @@ impl WorklistQuery {
 /// What a page is made of.
 struct Found {
     list: List<Ranked>,
-    patients: HashMap<Uuid, (Patient, Option<DateTime<Utc>>)>,
+    patients: HashMap<Uuid, store::PageRow>,
     recoveries: HashMap<Uuid, Recovery>,
     versions: HashMap<Uuid, Published>,
 }
@@ -121,10 +120,11 @@ pub async fn list_patients(
     let mut language = None;
     let mut lines = Vec::with_capacity(list.items.len());
     for ranked in list.items {
-        let Some((patient, last_check_in_at)) = patients.remove(&ranked.patient_id) else { continue };
+        let Some((patient, last_check_in_at, nudge_id)) = patients.remove(&ranked.patient_id) else { continue };
         let line = Line {
             patient,
             last_check_in_at,
+            nudge_id,
             attention: ranked.attention,
             open_flags: ranked.open_flags,
             unreachable: ranked.unreachable,

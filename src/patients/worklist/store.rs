@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Date, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Date, Int4, Int8, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
 use crate::patients::store::Patient;
-use crate::schema::patients;
+use crate::schema::{check_ins, nudges, patients};
 
 /// A patient, as far as the rank needs.
 #[derive(Debug, Clone, Queryable)]
@@ -23,6 +24,7 @@ pub(super) struct RankRow {
     pub(super) unreachable: Option<String>,
     pub(super) open_flags: i64,
     pub(super) urgent_flag: bool,
+    pub(super) nudged: bool,
     pub(super) low_compliance_bp: i32,
     pub(super) treatment: Option<TreatmentRow>,
 }
@@ -41,6 +43,8 @@ pub(super) struct TreatmentRow {
     pub(super) on_time_w: i64,
     pub(super) early_until: Vec<DateTime<Utc>>,
     pub(super) early_w: Vec<i64>,
+    /// What the clinic excused, where it excused anything.
+    pub(super) excused: Option<Value>,
 }
 
 type TreatmentColumns = (
@@ -55,6 +59,7 @@ type TreatmentColumns = (
     Int8,
     Array<Timestamptz>,
     Array<Int8>,
+    Nullable<Jsonb>,
 );
 
 hot_query! {
@@ -63,7 +68,7 @@ hot_query! {
     }
     returns (
         SqlUuid, Text, Nullable<Text>, Nullable<Timestamptz>, Array<Text>, Array<Timestamptz>, Nullable<Text>, Int8,
-        Bool, Int4, Nullable<TreatmentColumns>,
+        Bool, Bool, Int4, Nullable<TreatmentColumns>,
     );
     ", current AS (
         SELECT DISTINCT ON (t.patient_id) t.* FROM treatments AS t
@@ -73,6 +78,10 @@ hot_query! {
         SELECT z.patient_id, array_agg(z.zone ORDER BY z.valid_from) AS zones,
                array_agg(z.valid_from ORDER BY z.valid_from) AS valid_from
           FROM patient_zones AS z WHERE z.clinic_id = $1 GROUP BY z.patient_id
+    ), excused AS (
+        SELECT e.treatment_id, jsonb_agg(jsonb_build_object('item_key', e.item_key, 'seq', e.seq, 'from', e.from_on,
+                                                            'to', e.to_on)) AS days
+          FROM excuses AS e WHERE e.clinic_id = $1 GROUP BY e.treatment_id
     ), flagged AS (
         SELECT f.patient_id, count(*) AS open, bool_or(f.level IN ('urgent', 'emergency')) AS urgent
           FROM flags AS f WHERE f.clinic_id = $1 AND f.status <> 'resolved' GROUP BY f.patient_id
@@ -91,14 +100,16 @@ hot_query! {
                 WHEN d.refused THEN 'address_refused'
                 WHEN d.stale THEN 'device_stale'
                 ELSE 'permission_denied' END,
-           coalesce(f.open, 0), coalesce(f.urgent, false), c.low_compliance_bp,
+           coalesce(f.open, 0), coalesce(f.urgent, false), g.id IS NOT NULL, c.low_compliance_bp,
            t.id, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.ended_at, t.activity, t.done_w,
-           t.on_time_w, t.early_until, t.early_w
+           t.on_time_w, t.early_until, t.early_w, e.days
       FROM patients AS p
       JOIN clinics AS c ON c.id = p.clinic_id
       LEFT JOIN current AS t ON t.patient_id = p.id
+      LEFT JOIN excused AS e ON e.treatment_id = t.id
       LEFT JOIN zoned AS z ON z.patient_id = p.id
       LEFT JOIN flagged AS f ON f.patient_id = p.id
+      LEFT JOIN nudges AS g ON g.clinic_id = p.clinic_id AND g.patient_id = p.id AND g.ended_at IS NULL
       LEFT JOIN phones AS d ON d.user_id = p.user_id
       LEFT JOIN notification_preferences AS n ON n.user_id = p.user_id
      WHERE p.clinic_id = $1"
@@ -109,19 +120,23 @@ pub(super) async fn list_ranked(conn: &mut AsyncPgConnection, clinic: Uuid) -> Q
     ListRanked { clinic }.load(conn).await
 }
 
-/// Some patients of the clinic, each with the last check-in.
-pub(super) async fn list_page(
-    conn: &mut AsyncPgConnection,
-    clinic: Uuid,
-    ids: &[Uuid],
-) -> QueryResult<Vec<(Patient, Option<DateTime<Utc>>)>> {
-    let last_check_in = diesel::dsl::sql::<Nullable<Timestamptz>>(
-        "(SELECT max(ci.recorded_at) FROM check_ins AS ci
-           WHERE ci.clinic_id = patients.clinic_id AND ci.patient_id = patients.id)",
-    );
+/// A patient of a page.
+pub(super) type PageRow = (Patient, Option<DateTime<Utc>>, Option<Uuid>);
+
+/// Some patients of the clinic, each with the last check-in and the live nudge.
+pub(super) async fn list_page(conn: &mut AsyncPgConnection, clinic: Uuid, ids: &[Uuid]) -> QueryResult<Vec<PageRow>> {
+    let last_check_in = check_ins::table
+        .filter(check_ins::clinic_id.eq(patients::clinic_id).and(check_ins::patient_id.eq(patients::id)))
+        .select(diesel::dsl::max(check_ins::recorded_at))
+        .single_value();
+    let nudge = nudges::table
+        .filter(nudges::clinic_id.eq(patients::clinic_id).and(nudges::patient_id.eq(patients::id)))
+        .filter(nudges::ended_at.is_null())
+        .select(nudges::id)
+        .single_value();
     patients::table
         .filter(patients::clinic_id.eq(clinic).and(patients::id.eq_any(ids)))
-        .select((Patient::as_select(), last_check_in))
+        .select((Patient::as_select(), last_check_in, nudge))
         .load(conn)
         .await
 }

@@ -27,6 +27,8 @@ pub struct LineView {
     next_milestone: Option<MilestoneView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_check_in_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nudge_id: Option<Uuid>,
     push: PushView,
 }
 
@@ -71,6 +73,8 @@ pub struct Line {
     pub patient: Patient,
     /// The last check-in.
     pub last_check_in_at: Option<DateTime<Utc>>,
+    /// What staff were told of the patient, if nobody has seen it.
+    pub nudge_id: Option<Uuid>,
     /// Why to look.
     pub attention: Vec<Attention>,
     /// Flags that are not resolved.
@@ -126,6 +130,7 @@ impl LineView {
             phase: None,
             next_milestone: None,
             last_check_in_at: line.last_check_in_at,
+            nudge_id: line.nudge_id,
             push: PushView { reachable: line.unreachable.is_none(), reason: line.unreachable },
         }
     }

@@ -42,6 +42,8 @@ pub struct Running {
     pub(in crate::planning) decided_ended: Vec<bool>,
     /// and when that was decided.
     pub(in crate::planning) decided_at: Vec<DateTime<Utc>>,
+    /// What the clinic excused.
+    pub(in crate::planning) excused: Value,
     /// When flags of level soon or above were opened.
     pub held_from: Vec<DateTime<Utc>>,
     /// When they were resolved.
@@ -95,6 +97,9 @@ macro_rules! running_sql {
                coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}'),
                coalesce(ci.at, '{}'), coalesce(ci.answers, '{}'),
                coalesce(d.keys, '{}'), coalesce(d.ended, '{}'), coalesce(d.at, '{}'),
+               coalesce((SELECT jsonb_agg(jsonb_build_object('item_key', e.item_key, 'seq', e.seq, 'from', e.from_on,
+                                                             'to', e.to_on) ORDER BY e.from_on, e.id)
+                           FROM excuses AS e WHERE e.clinic_id = t.clinic_id AND e.treatment_id = t.id), '[]'),
                coalesce((SELECT array_agg(f.opened_at ORDER BY f.opened_at, f.id) FROM flags AS f
                           WHERE f.clinic_id = t.clinic_id AND f.treatment_id = t.id
                             AND f.level IN ('soon', 'urgent', 'emergency')), '{}'),
@@ -143,7 +148,7 @@ hot_query! {
     returns (
         SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
         Array<Timestamptz>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
-        Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Nullable<SqlUuid>, Nullable<Int4>, Nullable<Int4>, Bool,
+        Jsonb, Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Nullable<SqlUuid>, Nullable<Int4>, Nullable<Int4>, Bool,
         Int8, Int8, Array<Timestamptz>, Array<Int8>, Bool,
     );
     running_sql!(
@@ -163,7 +168,7 @@ hot_query! {
     returns (
         SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
         Array<Timestamptz>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
-        Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Nullable<SqlUuid>, Nullable<Int4>, Nullable<Int4>, Bool,
+        Jsonb, Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Nullable<SqlUuid>, Nullable<Int4>, Nullable<Int4>, Bool,
         Int8, Int8, Array<Timestamptz>, Array<Int8>, Bool,
     );
     running_sql!(
