@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Parts, pause};
+use super::Parts;
 use crate::db::{DbError, Scope};
 use crate::planning::{self, Asked, PlanningError, Tools};
 
@@ -36,11 +36,10 @@ pub(super) async fn run(parts: Arc<Parts>, mut inbox: mpsc::Receiver<(Uuid, Uuid
 
 /// Makes the plans that were asked for until `stop`.
 pub(super) async fn keep_up(parts: Arc<Parts>, stop: CancellationToken) {
-    while !stop.is_cancelled() {
+    while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
         if let Err(error) = take_asked(&parts, &stop).await {
             tracing::warn!(%error, "plans that were asked for could not be read; they are looked for again");
         }
-        pause(LOOK_EVERY, &stop).await;
     }
 }
 
