@@ -475,6 +475,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Protocols that a clinic is writing; gone once published.
+    protocol_drafts (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// The id that the version gets once it is published.
+        id -> Uuid,
+        /// What protocol.toml calls itself, where it says so.
+        key -> Nullable<Text>,
+        /// Which version it calls itself, where it says so.
+        number -> Nullable<Int4>,
+        /// protocol.toml as written, faults included.
+        structure -> Text,
+        /// Language tags of the texts.
+        locales -> Array<Text>,
+        /// The texts file of each of them as written.
+        texts -> Array<Text>,
+        /// Counts edits; the strong ETag.
+        version -> Int4,
+        /// Who began it.
+        created_by -> Uuid,
+        /// When (wall clock).
+        created_at -> Timestamptz,
+        /// Who edited it last.
+        updated_by -> Uuid,
+        /// When (wall clock).
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// A version's texts by locale. Other locales than the base may come later.
     protocol_texts (version_id, locale) {
         /// The version.
@@ -509,6 +539,10 @@ diesel::table! {
         base_locale -> Text,
         /// When this database first knew it (wall clock).
         registered_at -> Timestamptz,
+        /// Whose it is; absent for built-ins, which are everybody's.
+        clinic_id -> Nullable<Uuid>,
+        /// Who published it; absent for built-ins.
+        published_by -> Nullable<Uuid>,
     }
 }
 
@@ -732,6 +766,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     outcomes,
     patient_zones,
     patients,
+    protocol_drafts,
     protocol_texts,
     protocol_versions,
     receipts,

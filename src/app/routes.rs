@@ -18,6 +18,7 @@ use crate::outcomes::routes as outcomes;
 use crate::patients::routes as patients;
 use crate::patients::worklist::routes as worklist;
 use crate::preferences::routes as preferences;
+use crate::protocols::drafts::routes as drafts;
 use crate::protocols::routes as protocols;
 use crate::protocols::routes::evidence;
 use crate::push_health::routes as push_health;
@@ -171,6 +172,10 @@ table! {
     "/v1/protocols/{key}/versions/{number}" => { get protocols::find_protocol_version }
     "/v1/protocols/{key}/versions/{number}/disagreements" => { get evidence::list_disagreements }
     "/v1/protocols/{key}/versions/{number}/diff" => { get evidence::find_protocol_diff }
+    "/v1/protocol-drafts" => { get drafts::list_drafts, post drafts::create_draft }
+    "/v1/protocol-drafts/{id}" => { get drafts::find_draft, put drafts::put_draft, delete drafts::delete_draft }
+    "/v1/protocol-drafts/{id}/preview" => { get treatments::preview_draft }
+    "/v1/protocol-drafts/{id}/publish" => { post drafts::publish_draft }
     "/v1/faqs" => { get protocols::list_faqs }
     "/v1/treatments/{id}/timeline" => { get read::find_timeline }
     "/v1/treatments/{id}/guidance" => { get read::find_guidance }

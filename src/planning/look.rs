@@ -22,9 +22,9 @@ pub async fn look_at_treatments(
     conn: &mut AsyncPgConnection,
     catalogue: &Catalogue,
     person: &Person,
-    statuses: &[&'static str],
+    statuses: &[&str],
 ) -> Result<RunningTreatments, PlanningError> {
-    let rows = store::list_treatments(conn, person.clinic_id, person.patient_id, statuses.to_vec()).await?;
+    let rows = store::list_treatments(conn, person.clinic_id, person.patient_id, statuses).await?;
     RunningTreatments::of(conn, catalogue, rows).await
 }
 

@@ -113,7 +113,7 @@ pub async fn lock(conn: &mut AsyncPgConnection, clinic_id: Uuid, patient_id: Uui
 }
 
 /// The same in a transaction that began under [`Lock::Patient`](crate::db::Lock::Patient), one round trip sooner.
-pub async fn locked(conn: &mut AsyncPgConnection, clinic_id: Uuid, patient_id: Uuid) -> Result<Person, PlanningError> {
+pub async fn locked(conn: &AsyncPgConnection, clinic_id: Uuid, patient_id: Uuid) -> Result<Person, PlanningError> {
     Person::new(clinic_id, store::find_locked(conn, clinic_id, patient_id).await?)
 }
 

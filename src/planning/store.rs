@@ -105,8 +105,8 @@ pub(super) async fn lock_person(conn: &mut AsyncPgConnection, clinic: Uuid, pati
 }
 
 /// The same where the row is locked already.
-pub(super) async fn find_locked(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
-    LockPerson { clinic, patient }.get_result(conn).await
+pub(super) async fn find_locked(mut conn: &AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
+    LockPerson { clinic, patient }.get_result(&mut conn).await
 }
 
 /// The same for the patient of a treatment.
@@ -214,7 +214,7 @@ hot_query! {
     struct LookAtTreatments {
         clinic: Uuid as SqlUuid,
         patient: Uuid as SqlUuid,
-        statuses: Vec<&'static str> as Array<Text>,
+        statuses: Vec<String> as Array<Text>,
     }
     returns (
         SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
@@ -229,8 +229,9 @@ pub(super) async fn list_treatments(
     conn: &mut AsyncPgConnection,
     clinic: Uuid,
     patient: Uuid,
-    statuses: Vec<&'static str>,
+    statuses: &[&str],
 ) -> QueryResult<Vec<Running>> {
+    let statuses = statuses.iter().map(|status| (*status).to_owned()).collect();
     LookAtTreatments { clinic, patient, statuses }.load(conn).await
 }
 

@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use super::catalogue::{Catalogue, CatalogueError, Published};
 use super::store::{self, Reader};
-use super::view::{FaqView, ProtocolName, ProtocolSummary, ProtocolView, faqs};
+use super::summary_view::{ProtocolName, ProtocolSummary};
+use super::view::{FaqView, ProtocolView, faqs};
 use super::words::words;
 use crate::app::State;
 use crate::auth::extract::{Caller, Staff};
@@ -44,7 +45,7 @@ pub async fn list_protocols(
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
             let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
-            Ok::<_, ApiError>((reader, readable(conn, &state.protocols).await?))
+            Ok::<_, ApiError>((reader, readable(conn, &state.protocols, caller.clinic_id).await?))
         })
         .await?;
     let mut language = None;
@@ -56,7 +57,7 @@ pub async fn list_protocols(
             || all.iter().find(|other| other.version.key() == key).map(|newest| newest.id),
             |latest| Some(latest.id),
         ) == Some(published.id);
-        items.push(ProtocolSummary::new(&published.version, texts, current, current && key == reader.default_protocol));
+        items.push(ProtocolSummary::new(published, texts, current, current && key == reader.default_protocol));
         language.get_or_insert(texts.locale.clone());
     }
     answer(&known, language.as_deref().unwrap_or(crate::language::FALLBACK), &List::whole(items))
@@ -75,7 +76,7 @@ pub async fn find_protocol_version(
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
             let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
-            Ok::<_, ApiError>((reader, named(conn, &state.protocols, &key, number).await?))
+            Ok::<_, ApiError>((reader, named(conn, &state.protocols, caller.clinic_id, &key, number).await?))
         })
         .await?;
     let texts = words(&published.version, &wanted, &reader.locales());
@@ -96,44 +97,50 @@ pub async fn list_faqs(
     wanted: Wanted,
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
-    let reader = state
+    let catalogue = &state.protocols;
+    let (reader, chosen) = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            Ok::<_, ApiError>(store::find_reader(conn, caller.clinic_id, caller.user_id).await?)
+            let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
+            let choice = store::find_choice(conn, caller.clinic_id, None).await?;
+            Ok::<_, ApiError>((reader, catalogue.chosen(conn, &choice).await?))
         })
         .await?;
-    let catalogue = &state.protocols;
-    let published = catalogue
-        .latest(&reader.default_protocol)
-        .or_else(|| catalogue.latest(catalogue.default_key()))
+    let published = chosen
+        .or_else(|| catalogue.latest(catalogue.default_key()).cloned())
         .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the clinic's protocol is {:?}", reader.default_protocol)))?;
     let version = &published.version;
     let texts = words(version, &wanted, &reader.locales());
     answer(&known, &texts.locale, &Faqs { protocol: ProtocolName::of(version), items: faqs(version, texts) })
 }
 
-/// The version of that name; no such thing where nothing bears it.
-async fn named(
+/// The version of that name; no such thing where nothing that the clinic may see bears it.
+pub(super) async fn named(
     conn: &mut AsyncPgConnection,
     catalogue: &Catalogue,
+    clinic_id: Uuid,
     key: &str,
     number: i32,
 ) -> Result<Published, ApiError> {
     if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(ApiError::NotFound);
     }
-    match catalogue.numbered(key, number) {
+    match catalogue.numbered(clinic_id, key, number) {
         Some(published) => Ok(published),
         None => {
-            let id = store::find_id(conn, key, number).await?;
+            let id = store::find_id(conn, clinic_id, key, number).await?;
             Ok(catalogue.published(conn, id.ok_or(ApiError::NotFound)?).await?)
         }
     }
 }
 
-/// All versions, by key, the newest first. One that a newer program published may be beyond this one: it is left out.
-async fn readable(conn: &mut AsyncPgConnection, catalogue: &Catalogue) -> Result<Vec<Published>, ApiError> {
-    let ids: Vec<Uuid> = store::list_ids(conn).await?;
+/// All versions that a clinic may see, by key, the newest first. One that a newer program published may be beyond this one: it is left out.
+async fn readable(
+    conn: &mut AsyncPgConnection,
+    catalogue: &Catalogue,
+    clinic_id: Uuid,
+) -> Result<Vec<Published>, ApiError> {
+    let ids: Vec<Uuid> = store::list_ids(conn, clinic_id).await?;
     let mut all = Vec::with_capacity(ids.len());
     for id in ids {
         match catalogue.published(conn, id).await {

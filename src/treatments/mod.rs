@@ -6,6 +6,7 @@ mod details;
 pub mod fields;
 mod guidance_view;
 pub mod plan;
+mod preview_view;
 pub mod read;
 mod refusal;
 pub mod routes;

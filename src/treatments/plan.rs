@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel_async::AsyncPgConnection;
+use futures_util::future::try_join;
 use uuid::Uuid;
 
 use super::details::Details;
@@ -15,6 +16,7 @@ use crate::domain::protocol::ProtocolVersion;
 use crate::domain::role::Role;
 use crate::idempotency::KeyedRequest;
 use crate::planning::{self, Person, Tools};
+use crate::protocols::{self, Published};
 
 /// A treatment to be registered.
 #[derive(Debug, Clone)]
@@ -46,8 +48,15 @@ pub async fn create(
             if let Some(before) = key.begin(conn, id, tools.clocks.wall.now()).await? {
                 return Ok(store::find_treatment(conn, caller.clinic_id, before).await?);
             }
-            let person = planning::locked(conn, caller.clinic_id, new.patient_id).await?;
-            let treatment = draft(tools, caller, &person, id, &new, now)?;
+            // Neither waits for the other's answer: one round trip.
+            let (person, choice) = try_join(planning::locked(conn, caller.clinic_id, new.patient_id), async {
+                Ok(protocols::store::find_choice(conn, caller.clinic_id, new.protocol.as_deref()).await?)
+            })
+            .await?;
+            let no_protocol =
+                TreatmentError::Invalid { pointer: "/protocol", detail: "is not a protocol of this clinic" };
+            let published = tools.catalogue.chosen(conn, &choice).await?.ok_or(no_protocol)?;
+            let treatment = draft(caller, &published, &person, id, &new, now)?;
             check_clinician(conn, caller, new.details.clinician_id).await?;
             match store::insert_unless_there(conn, &treatment, !new.allow_duplicate).await? {
                 store::Inserted::New => {}
@@ -73,16 +82,13 @@ async fn replayed(conn: &mut AsyncPgConnection, wanted: &Treatment) -> Result<Tr
 }
 
 fn draft(
-    tools: Tools<'_>,
     caller: &Caller,
+    published: &Published,
     person: &Person,
     id: Uuid,
     new: &NewTreatment,
     now: DateTime<Utc>,
 ) -> Result<Treatment, TreatmentError> {
-    let key = new.protocol.as_deref().unwrap_or(&person.default_protocol);
-    let no_protocol = TreatmentError::Invalid { pointer: "/protocol", detail: "is not a protocol of this clinic" };
-    let published = tools.catalogue.latest(key).ok_or(no_protocol)?;
     let details = &new.details;
     check_fit(&published.version, details)?;
     let by_staff = caller.role.is_staff();

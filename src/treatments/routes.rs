@@ -1,6 +1,8 @@
 //! Registering, reading and changing treatments over HTTP: bodies are read in `fields.rs`, the rest is `plan.rs` and
 //! `change.rs`.
 
+mod preview;
+
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
@@ -23,6 +25,8 @@ use crate::idempotency::IdempotencyKey;
 use crate::paging::{At, InTime, List, Page};
 use crate::preconditions::{IfMatch, version_header};
 use crate::query::Query;
+
+pub use preview::preview_draft;
 
 impl From<TreatmentError> for ApiError {
     fn from(error: TreatmentError) -> Self {

@@ -8,10 +8,11 @@ use super::view::ProtocolRef;
 use crate::domain::protocol::{Actor, Evidence, Kind, ProtocolVersion, Relation, Texts};
 use crate::domain::timeline::{ItemState, LaidOut, Range, Timeline};
 
-/// One treatment's items in real time.
+/// One treatment's items in real time; none is named where there is none yet.
 #[derive(Debug, Serialize)]
 pub struct TimelineView<'a> {
-    treatment_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    treatment_id: Option<Uuid>,
     protocol: ProtocolRef,
     phases: Vec<PhaseView<'a>>,
     items: Vec<ItemView<'a>>,
@@ -63,7 +64,7 @@ struct ItemView<'a> {
 impl<'a> TimelineView<'a> {
     /// The timeline in these words, as it stands at a moment.
     pub fn new(
-        treatment_id: Uuid,
+        treatment_id: impl Into<Option<Uuid>>,
         version: &'a ProtocolVersion,
         texts: &'a Texts,
         laid: &Timeline<'a>,
@@ -76,7 +77,7 @@ impl<'a> TimelineView<'a> {
             PhaseView { key, title: text.map_or("", |text| &text.title), open_at: laid.open_at }
         });
         Self {
-            treatment_id,
+            treatment_id: treatment_id.into(),
             protocol: ProtocolRef::of(version),
             phases: phases.collect(),
             items: laid.items.iter().map(|laid| ItemView::new(version, texts, laid, at)).collect(),

@@ -42,6 +42,8 @@ struct World {
     flag: Uuid,
     /// Something that the patient was told.
     alert: Uuid,
+    /// A protocol that the clinic is writing.
+    draft: Uuid,
 }
 
 type Ids = fn(&World) -> Vec<Uuid>;
@@ -61,10 +63,12 @@ struct Row {
     foreign: u16,
     /// A body that would do.
     body: Option<Sent>,
+    /// A query without which nothing is looked for.
+    query: Option<(&'static str, fn(&World) -> Uuid)>,
 }
 
 const fn row(method: &'static str, path: &'static str, whom: For) -> Row {
-    Row { method, path, whom, ids: None, names: &[], foreign: 404, body: None }
+    Row { method, path, whom, ids: None, names: &[], foreign: 404, body: None, query: None }
 }
 
 impl Row {
@@ -80,6 +84,10 @@ impl Row {
         Self { foreign: status, ..self }
     }
 
+    const fn asking(self, name: &'static str, value: fn(&World) -> Uuid) -> Self {
+        Self { query: Some((name, value)), ..self }
+    }
+
     const fn sending(self, body: Sent) -> Self {
         Self { body: Some(body), ..self }
     }
@@ -90,6 +98,7 @@ const DEVICE: Ids = |world| vec![world.device];
 const FLAG: Ids = |world| vec![world.flag];
 const ALERT: Ids = |world| vec![world.alert];
 const TREATMENT: Ids = |world| vec![world.treatment];
+const DRAFT: Ids = |world| vec![world.draft];
 const PATIENT: Ids = |world| vec![world.patient.patient()];
 
 const TABLE: &[Row] = &[
@@ -159,6 +168,13 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/protocols/{key}/versions/{number}", Staff).named(&["conservative", "2"]),
     row("GET", "/v1/protocols/{key}/versions/{number}/disagreements", Staff).named(&["conservative", "2"]),
     row("GET", "/v1/protocols/{key}/versions/{number}/diff", Staff).named(&["conservative", "2"]),
+    row("GET", "/v1/protocol-drafts", Staff),
+    row("POST", "/v1/protocol-drafts", Staff).sending(|_| json!({ "from": "conservative@2", "key": "own-plan" })),
+    row("GET", "/v1/protocol-drafts/{id}", Staff).on(DRAFT),
+    row("PUT", "/v1/protocol-drafts/{id}", Staff).on(DRAFT).sending(|_| json!({ "structure": "", "texts": [] })),
+    row("GET", "/v1/protocol-drafts/{id}/preview", Staff).on(DRAFT).asking("treatment_id=", |world| world.treatment),
+    row("POST", "/v1/protocol-drafts/{id}/publish", Administrators).on(DRAFT),
+    row("DELETE", "/v1/protocol-drafts/{id}", Staff).on(DRAFT),
     row("GET", "/v1/faqs", Users),
     row("GET", "/v1/treatments/{id}/tasks", StaffAndOneself).on(TREATMENT),
     row("POST", "/v1/treatments/{id}/outcomes", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "outcomes": [] })),
@@ -203,6 +219,8 @@ async fn world(app: &TestApp) -> World {
     let path = format!("/v1/treatments/{}/check-ins", id(&recorded["id"]));
     let reported = app.post(&path, &patient.token, check_in()).await.expect(201);
     let tested = app.post(&format!("/v1/me/devices/{phone}/test"), &patient.token, json!({})).await.expect(202);
+    let copy = json!({ "from": "conservative@2", "key": "own-plan" });
+    let draft = app.post("/v1/protocol-drafts", &clinic.admin.token, copy).await.expect(201);
     World {
         clinician: app.clinician_of(&clinic).await,
         neighbour: app.patient_of(&clinic).await,
@@ -213,6 +231,7 @@ async fn world(app: &TestApp) -> World {
         treatment: id(&recorded["id"]),
         flag: id(&reported["triage"]["flags"][0]["id"]),
         alert: id(&tested["alert_id"]),
+        draft: id(&draft["id"]),
         patient,
         clinic,
         rival,
@@ -228,6 +247,9 @@ impl Row {
             path.replace_range(open..=close, &name);
         }
         assert!(!path.contains('{'), "{path}: what does it name?");
+        if let Some((name, value)) = self.query {
+            path += &format!("?{name}{}", value(world));
+        }
         path
     }
 

@@ -36,6 +36,7 @@ mod postgres_tls;
 mod preferences;
 mod private_details;
 mod protocol_commands;
+mod protocol_drafts;
 mod protocol_evidence;
 mod protocol_facts;
 mod protocol_variants;

@@ -7,19 +7,14 @@ use super::item::{Actor, Item, Kind, Soft, Window};
 use super::parse::Parsed;
 use super::read::Doc;
 use super::units::IsoDuration;
+use super::validate_size;
 use super::version::{PhaseStart, Structure};
-
-/// The most items a protocol may have.
-pub const MOST_ITEMS: usize = 500;
 
 pub(super) fn items(doc: &Doc<'_>, parsed: &Parsed, structure: &Structure) {
     duplicates(doc, "items", parsed.named.iter().map(String::as_str));
     duplicates(doc, "phases", structure.phases.iter().map(|phase| phase.key.as_str()));
     duplicates(doc, "conditions", structure.conditions.iter().map(|condition| condition.key.as_str()));
     duplicates(doc, "triage", structure.triage.iter().map(|rule| rule.key.as_str()));
-    if parsed.named.len() > MOST_ITEMS {
-        doc.fault("items", format!("{} items are more than the {MOST_ITEMS} a protocol may have", parsed.named.len()));
-    }
     phases(doc, structure);
     if let Some(series) = &structure.series {
         if series.interval_max < series.interval_min {
@@ -39,6 +34,7 @@ pub(super) fn items(doc: &Doc<'_>, parsed: &Parsed, structure: &Structure) {
         check.reminders();
         check.references(parsed, structure);
     }
+    validate_size::occurrences(doc, parsed, structure);
 }
 
 fn duplicates<'a>(doc: &Doc<'_>, section: &str, keys: impl Iterator<Item = &'a str>) {
@@ -170,7 +166,9 @@ impl Check<'_> {
 
     fn references(&self, parsed: &Parsed, structure: &Structure) {
         for (index, link) in self.item.links.iter().enumerate() {
-            if !parsed.named.contains(link) {
+            if *link == self.item.key {
+                self.fault(&format!("links[{index}]"), "links to itself");
+            } else if !parsed.named.contains(link) {
                 self.fault(&format!("links[{index}]"), format!("links to `{link}`, which does not exist"));
             }
         }

@@ -30,7 +30,7 @@ pub async fn list_disagreements(
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
             let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
-            Ok::<_, ApiError>((reader, named(conn, &state.protocols, &key, number).await?))
+            Ok::<_, ApiError>((reader, named(conn, &state.protocols, caller.clinic_id, &key, number).await?))
         })
         .await?;
     let texts = words(&published.version, &wanted, &reader.locales());
@@ -60,11 +60,14 @@ pub async fn find_protocol_diff(
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
             let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
-            let from = named(conn, &state.protocols, &key, number).await?;
-            let to = named(conn, &state.protocols, other_key, other_number).await.map_err(|error| match error {
-                ApiError::NotFound => wrong("there is no such version"),
-                error => error,
-            })?;
+            let from = named(conn, &state.protocols, caller.clinic_id, &key, number).await?;
+            let to =
+                named(conn, &state.protocols, caller.clinic_id, other_key, other_number).await.map_err(|error| {
+                    match error {
+                        ApiError::NotFound => wrong("there is no such version"),
+                        error => error,
+                    }
+                })?;
             Ok::<_, ApiError>((reader, from, to))
         })
         .await?;
