@@ -1,6 +1,30 @@
 //! The database's tables as diesel sees them. Generated from a migrated database; a test holds both equal.
 
 diesel::table! {
+    /// Unreviewed translations that a clinic has accepted, and withdrawn.
+    accepted_locales (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// What the audit trail calls it.
+        id -> Uuid,
+        /// The protocol version.
+        version_id -> Uuid,
+        /// The language of the texts.
+        locale -> Text,
+        /// The texts that were accepted: others in the same language are not.
+        content_hash -> Bytea,
+        /// Which administrator accepted them.
+        accepted_by -> Uuid,
+        /// When (wall clock).
+        accepted_at -> Timestamptz,
+        /// Which administrator withdrew that.
+        withdrawn_by -> Nullable<Uuid>,
+        /// When (wall clock); absent while it holds.
+        withdrawn_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     /// One message owed to one person at one time: the queue, the inbox and the record.
     alerts (clinic_id, id) {
         /// The clinic.
@@ -751,6 +775,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
+    accepted_locales,
     alerts,
     attempts,
     audit,

@@ -26,7 +26,7 @@ use crate::error::ApiError;
 use crate::language::{FALLBACK, Wanted, content_language};
 use crate::paging::{At, InTime, Page, PageQuery};
 use crate::planning::PlanningError;
-use crate::protocols::words;
+use crate::protocols::{Accepted, words};
 use crate::query::Query;
 
 pub use attempts::list_attempts;
@@ -72,12 +72,13 @@ pub async fn list_alerts(
                 let version = version(&state, conn, &row).await?;
                 found.push((row, version));
             }
-            Ok::<_, ApiError>(found)
+            Ok::<_, ApiError>((found, Accepted::by(conn, caller.clinic_id).await?))
         })
         .await?;
+    let (found, accepted) = found;
     let mut language = None;
     let list = page.cut(found, |(row, _)| (At(row.due_at), row.id)).map(|found| {
-        let (view, spoken) = view(found, &wanted, false);
+        let (view, spoken) = view(found, &accepted, &wanted, false);
         language.get_or_insert(spoken);
         view
     });
@@ -134,10 +135,11 @@ async fn respond(
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
             let row = store::find_own(conn, reader(caller), id, now).await?;
             let version = version(state, conn, &row).await?;
-            Ok::<_, ApiError>((row, version))
+            Ok::<_, ApiError>(((row, version), Accepted::by(conn, caller.clinic_id).await?))
         })
         .await?;
-    let (view, language) = view(found, wanted, on_lock_screen);
+    let (found, accepted) = found;
+    let (view, language) = view(found, &accepted, wanted, on_lock_screen);
     Ok(answer(HttpResponse::Ok(), &language, &view))
 }
 
@@ -154,12 +156,12 @@ async fn version(
 
 /// The alert in words, and the language they are in. What staff are told is about somebody else, whose name is not for
 /// lock screens.
-fn view((row, version): Found, wanted: &Wanted, on_lock_screen: bool) -> (AlertView, String) {
+fn view((row, version): Found, accepted: &Accepted, wanted: &Wanted, on_lock_screen: bool) -> (AlertView, String) {
     let (Rendered { title, body }, language) = if on_lock_screen && row.category == "flag" {
         let language = neutral_text::language(&row.user_locale);
         (message::neutral(&row.category, language), language.to_owned())
     } else {
-        render(&row, version.as_deref(), wanted)
+        render(&row, version.as_deref(), accepted, wanted)
     };
     let link = link(&row);
     let view = AlertView {
@@ -177,7 +179,12 @@ fn view((row, version): Found, wanted: &Wanted, on_lock_screen: bool) -> (AlertV
     (view, language)
 }
 
-fn render(row: &InboxRow, version: Option<&ProtocolVersion>, wanted: &Wanted) -> (Rendered, String) {
+fn render(
+    row: &InboxRow,
+    version: Option<&ProtocolVersion>,
+    accepted: &Accepted,
+    wanted: &Wanted,
+) -> (Rendered, String) {
     let ours = |rendered| (rendered, FALLBACK.to_owned());
     match row.category.as_str() {
         "flag" => {
@@ -189,7 +196,8 @@ fn render(row: &InboxRow, version: Option<&ProtocolVersion>, wanted: &Wanted) ->
         category => {
             let fallbacks = [row.user_locale.as_str(), row.clinic_locale.as_str()];
             let of_item = version.and_then(|version| {
-                let texts = words(version, wanted, &fallbacks);
+                let accepted = row.protocol_version_id.map_or(&[][..], |id| accepted.of(id));
+                let texts = words(version, accepted, wanted, &fallbacks);
                 let said = message::of_item(version, texts, row.item_key.as_deref()?, row.seq)?;
                 Some((said, texts.locale.clone()))
             });

@@ -55,6 +55,8 @@ pub struct DeviceRow {
     pub tries: i64,
     /// Which of our keys the subscription was made with (Web Push).
     pub vapid_key_id: Option<String>,
+    /// Unreviewed translations of the alert's protocol version that the clinic has accepted.
+    pub accepted_locales: Vec<String>,
 }
 
 hot_query! {
@@ -65,14 +67,21 @@ hot_query! {
         recipients: Vec<Uuid> as Array<SqlUuid>,
         only: Vec<Option<Uuid>> as Array<Nullable<SqlUuid>>,
         again: Vec<bool> as Array<Bool>,
+        versions: Vec<Option<Uuid>> as Array<Nullable<SqlUuid>>,
     }
-    returns (Int4, SqlUuid, Text, Text, Text, Text, Bytea, Text, Timestamptz, Bool, Bool, Int8, Nullable<Text>);
+    returns (
+        Int4, SqlUuid, Text, Text, Text, Text, Bytea, Text, Timestamptz, Bool, Bool, Int8, Nullable<Text>, Array<Text>,
+    );
     "SELECT c.position::int, d.id, d.provider, d.app_id, d.environment, d.address_kind, d.address_sealed, d.locale,
             d.registered_at, coalesce(np.show_details, false),
             coalesce(earlier.accepted, false), coalesce(earlier.tries, 0),
-            d.vapid_key_id
-       FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
-            AS c (clinic_id, alert_id, of_patient, recipient_id, only_device, again, position)
+            d.vapid_key_id,
+            ARRAY(SELECT l.locale FROM accepted_locales AS l
+                    JOIN protocol_texts AS w
+                      ON w.version_id = l.version_id AND w.locale = l.locale AND w.content_hash = l.content_hash
+                   WHERE l.clinic_id = c.clinic_id AND l.version_id = c.version_id AND l.withdrawn_at IS NULL)
+       FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY
+            AS c (clinic_id, alert_id, of_patient, recipient_id, only_device, again, version_id, position)
        LEFT JOIN patients AS p ON c.of_patient AND p.clinic_id = c.clinic_id AND p.id = c.recipient_id
        LEFT JOIN memberships AS m ON NOT c.of_patient AND m.clinic_id = c.clinic_id AND m.id = c.recipient_id
                                  AND m.removed_at IS NULL
@@ -97,6 +106,7 @@ pub async fn list_devices(conn: &mut AsyncPgConnection, claims: &[Claim]) -> Que
         recipients: claims.iter().map(|claim| claim.recipient_id).collect(),
         only: claims.iter().map(|claim| claim.device_id).collect(),
         again: claims.iter().map(|claim| claim.claim_no > 1).collect(),
+        versions: claims.iter().map(|claim| claim.protocol_version_id).collect(),
     }
     .load(conn)
     .await

@@ -20,7 +20,7 @@ use crate::patients::worklist::routes as worklist;
 use crate::preferences::routes as preferences;
 use crate::protocols::drafts::routes as drafts;
 use crate::protocols::routes as protocols;
-use crate::protocols::routes::evidence;
+use crate::protocols::routes::{evidence, locales};
 use crate::push_health::routes as push_health;
 use crate::treatments::{read, routes as treatments};
 
@@ -172,6 +172,11 @@ table! {
     "/v1/protocols/{key}/versions/{number}" => { get protocols::find_protocol_version }
     "/v1/protocols/{key}/versions/{number}/disagreements" => { get evidence::list_disagreements }
     "/v1/protocols/{key}/versions/{number}/diff" => { get evidence::find_protocol_diff }
+    "/v1/protocols/{key}/versions/{number}/locales" => { get locales::list_protocol_locales }
+    "/v1/protocols/{key}/versions/{number}/locales/{locale}" => { get locales::find_protocol_locale }
+    "/v1/protocols/{key}/versions/{number}/locales/{locale}/acceptance" => {
+        put locales::accept_protocol_locale, delete locales::withdraw_protocol_locale,
+    }
     "/v1/protocol-drafts" => { get drafts::list_drafts, post drafts::create_draft }
     "/v1/protocol-drafts/{id}" => { get drafts::find_draft, put drafts::put_draft, delete drafts::delete_draft }
     "/v1/protocol-drafts/{id}/preview" => { get treatments::preview_draft }

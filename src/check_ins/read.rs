@@ -16,6 +16,7 @@ use crate::flags::store as flags;
 pub use crate::flags::store::Flag;
 use crate::patients;
 use crate::planning::{PlanningError, Tools};
+use crate::protocols::Accepted;
 use crate::treatments::store::{self as treatments, Treatment};
 
 /// A check-in and the flags that it raised or confirmed, as they are by now.
@@ -36,6 +37,8 @@ pub struct Told {
 pub struct Voice {
     /// The pinned protocol version.
     pub version: Arc<ProtocolVersion>,
+    /// Unreviewed translations of it that the clinic has accepted.
+    pub accepted: Vec<String>,
     /// The clinic's lines and languages.
     pub manner: Manner,
 }
@@ -69,7 +72,8 @@ pub(super) async fn answer(
     let version = tools.catalogue.version(conn, treatment.protocol_version_id).await?;
     let mut told = tell(conn, treatment, vec![check_in]).await?;
     let told = told.pop().ok_or(PlanningError::NotFound)?;
-    Ok(Answer { told, voice: Voice { version, manner } })
+    let accepted = Accepted::by(conn, treatment.clinic_id).await?.of(treatment.protocol_version_id).to_vec();
+    Ok(Answer { told, voice: Voice { version, accepted, manner } })
 }
 
 /// A page of a treatment's check-ins, newest first: at most `limit` after `after`.
@@ -88,7 +92,8 @@ pub async fn list(
             let version = tools.catalogue.version(conn, treatment.protocol_version_id).await?;
             let rows = store::list_check_ins(conn, caller.clinic_id, treatment_id, after, limit).await?;
             let told = tell(conn, &treatment, rows).await?;
-            Ok((told, Voice { version, manner }))
+            let accepted = Accepted::by(conn, caller.clinic_id).await?.of(treatment.protocol_version_id).to_vec();
+            Ok((told, Voice { version, accepted, manner }))
         })
         .await
 }

@@ -21,7 +21,7 @@ use crate::language::Wanted;
 use crate::paging::List;
 use crate::planning::PlanningError;
 use crate::preconditions::{IfNoneMatch, computed_answer};
-use crate::protocols::words;
+use crate::protocols::{Accepted, words};
 use crate::query::Query;
 use crate::recovery::find_recovery;
 use crate::recovery::task_view::TaskView;
@@ -66,10 +66,10 @@ pub async fn list_tasks(
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
         let recovery = find_recovery(conn, &caller, *path).await?;
         let version = state.protocols.version(conn, recovery.row.protocol_version_id).await?;
-        Ok::<_, PlanningError>((recovery, version))
+        Ok::<_, PlanningError>((recovery, version, Accepted::by(conn, caller.clinic_id).await?))
     });
-    let (recovery, version) = found.await?;
-    let texts = words(&version, &wanted, &recovery.locales());
+    let (recovery, version, accepted) = found.await?;
+    let texts = words(&version, accepted.of(recovery.row.protocol_version_id), &wanted, &recovery.locales());
     let at = recovery.judged_at(state.clocks.care.now());
     let starts_at = recovery.starts_at(at);
     let laid = recovery.timeline(&version);

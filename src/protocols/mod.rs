@@ -1,9 +1,11 @@
 //! Protocols in the database and over HTTP. What a protocol is and means is `domain::protocol`.
 
+mod accept;
 mod catalogue;
 mod diff_view;
 mod disagreement_view;
 pub mod drafts;
+mod locale_view;
 mod register;
 pub mod routes;
 mod rule_view;
@@ -12,6 +14,7 @@ mod summary_view;
 mod view;
 mod words;
 
+pub use accept::Accepted;
 pub use catalogue::{Catalogue, CatalogueError, Origin, Published, content_hash};
 pub use register::{RegisterError, check_registered, register, register_built_ins};
 pub use words::words;

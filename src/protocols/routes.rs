@@ -2,6 +2,7 @@
 //! so clients may keep it and ask again with `If-None-Match`.
 
 pub mod evidence;
+pub mod locales;
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, web};
@@ -9,14 +10,16 @@ use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::accept::Accepted;
 use super::catalogue::{Catalogue, CatalogueError, Published};
-use super::store::{self, Reader};
+use super::store::{self, ReaderRow};
 use super::summary_view::{ProtocolName, ProtocolSummary};
 use super::view::{FaqView, ProtocolView, faqs};
 use super::words::words;
 use crate::app::State;
 use crate::auth::extract::{Caller, Staff};
 use crate::db::Scope;
+use crate::domain::protocol::Texts;
 use crate::error::ApiError;
 use crate::language::{Wanted, content_language};
 use crate::paging::List;
@@ -44,20 +47,20 @@ pub async fn list_protocols(
     let (reader, all) = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
+            let reader = Reader::find(conn, &caller).await?;
             Ok::<_, ApiError>((reader, readable(conn, &state.protocols, caller.clinic_id).await?))
         })
         .await?;
     let mut language = None;
     let mut items = Vec::with_capacity(all.len());
     for published in &all {
-        let texts = words(&published.version, &wanted, &reader.locales());
+        let texts = reader.words(published, &wanted);
         let key = published.version.key();
         let current = state.protocols.latest(key).map_or_else(
             || all.iter().find(|other| other.version.key() == key).map(|newest| newest.id),
             |latest| Some(latest.id),
         ) == Some(published.id);
-        items.push(ProtocolSummary::new(published, texts, current, current && key == reader.default_protocol));
+        items.push(ProtocolSummary::new(published, texts, current, current && key == reader.row.default_protocol));
         language.get_or_insert(texts.locale.clone());
     }
     answer(&known, language.as_deref().unwrap_or(crate::language::FALLBACK), &List::whole(items))
@@ -75,11 +78,11 @@ pub async fn find_protocol_version(
     let (reader, published) = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
+            let reader = Reader::find(conn, &caller).await?;
             Ok::<_, ApiError>((reader, named(conn, &state.protocols, caller.clinic_id, &key, number).await?))
         })
         .await?;
-    let texts = words(&published.version, &wanted, &reader.locales());
+    let texts = reader.words(&published, &wanted);
     answer(&known, &texts.locale, &ProtocolView::new(&published, texts))
 }
 
@@ -101,16 +104,16 @@ pub async fn list_faqs(
     let (reader, chosen) = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
+            let reader = Reader::find(conn, &caller).await?;
             let choice = store::find_choice(conn, caller.clinic_id, None).await?;
             Ok::<_, ApiError>((reader, catalogue.chosen(conn, &choice).await?))
         })
         .await?;
-    let published = chosen
-        .or_else(|| catalogue.latest(catalogue.default_key()).cloned())
-        .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the clinic's protocol is {:?}", reader.default_protocol)))?;
+    let published = chosen.or_else(|| catalogue.latest(catalogue.default_key()).cloned()).ok_or_else(|| {
+        ApiError::Internal(anyhow::anyhow!("the clinic's protocol is {:?}", reader.row.default_protocol))
+    })?;
     let version = &published.version;
-    let texts = words(version, &wanted, &reader.locales());
+    let texts = reader.words(&published, &wanted);
     answer(&known, &texts.locale, &Faqs { protocol: ProtocolName::of(version), items: faqs(version, texts) })
 }
 
@@ -168,9 +171,25 @@ fn answer<T: Serialize>(known: &IfNoneMatch, language: &str, body: &T) -> Result
     Ok(response)
 }
 
+/// Who reads: in which languages, and which unreviewed words the clinic has accepted.
+struct Reader {
+    row: ReaderRow,
+    accepted: Accepted,
+}
+
 impl Reader {
+    async fn find(conn: &mut AsyncPgConnection, caller: &Caller) -> Result<Self, ApiError> {
+        let row = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
+        Ok(Self { row, accepted: Accepted::by(conn, caller.clinic_id).await? })
+    }
+
+    /// A version in the reader's words.
+    fn words<'v>(&self, published: &'v Published, wanted: &Wanted) -> &'v Texts {
+        words(&published.version, self.accepted.of(published.id), wanted, &self.locales())
+    }
+
     /// The languages to fall back on: the person's, then the clinic's.
     fn locales(&self) -> [&str; 2] {
-        [&self.locale, &self.clinic_locale]
+        [&self.row.locale, &self.row.clinic_locale]
     }
 }

@@ -1,10 +1,14 @@
 //! SQL over `protocol_versions` and `protocol_texts`, and what a clinic chose among them.
 
+mod accepted;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
+
+pub use accepted::{Acceptance, insert_acceptance, list_acceptances, list_accepted, update_withdrawn};
 
 use crate::db::hot::hot_query;
 use crate::schema::{clinics, protocol_texts, protocol_versions, users};
@@ -38,13 +42,13 @@ pub struct StoredTexts {
 
 /// Who reads, and what the clinic chose.
 #[derive(Debug, Queryable)]
-pub struct Reader {
+pub struct ReaderRow {
     pub locale: String,
     pub clinic_locale: String,
     pub default_protocol: String,
 }
 
-pub async fn find_reader(conn: &mut AsyncPgConnection, clinic_id: Uuid, user_id: Uuid) -> QueryResult<Reader> {
+pub async fn find_reader(conn: &mut AsyncPgConnection, clinic_id: Uuid, user_id: Uuid) -> QueryResult<ReaderRow> {
     users::table
         .inner_join(clinics::table.on(clinics::id.eq(clinic_id)))
         .filter(users::id.eq(user_id))

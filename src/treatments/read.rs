@@ -20,19 +20,23 @@ use crate::error::ApiError;
 use crate::language::Wanted;
 use crate::planning::PlanningError;
 use crate::preconditions::{IfNoneMatch, computed_answer};
-use crate::protocols::words;
+use crate::protocols::{Accepted, words};
 use crate::query::{Query, instant};
 use crate::recovery::{self, Recovery};
 
 /// How far from the treatment guidance may be asked for.
 const AROUND: TimeDelta = TimeDelta::days(3 * 366);
 
-/// A treatment that the caller may see, with its protocol version.
-async fn load(state: &State, caller: &Caller, id: Uuid) -> Result<(Recovery, Arc<ProtocolVersion>), ApiError> {
+/// A treatment that the caller may see, with its protocol version and the languages that the clinic has accepted.
+async fn load(
+    state: &State,
+    caller: &Caller,
+    id: Uuid,
+) -> Result<(Recovery, Arc<ProtocolVersion>, Accepted), ApiError> {
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
         let recovery = recovery::find_recovery(conn, caller, id).await?;
         let version = state.protocols.version(conn, recovery.row.protocol_version_id).await?;
-        Ok::<_, PlanningError>((recovery, version))
+        Ok::<_, PlanningError>((recovery, version, Accepted::by(conn, caller.clinic_id).await?))
     });
     Ok(found.await?)
 }
@@ -45,8 +49,8 @@ pub async fn find_timeline(
     wanted: Wanted,
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
-    let (recovery, version) = load(&state, &caller, path.into_inner()).await?;
-    let texts = words(&version, &wanted, &recovery.locales());
+    let (recovery, version, accepted) = load(&state, &caller, path.into_inner()).await?;
+    let texts = words(&version, accepted.of(recovery.row.protocol_version_id), &wanted, &recovery.locales());
     let laid = recovery.timeline(&version);
     let view = TimelineView::new(recovery.row.id, &version, texts, &laid, state.clocks.care.now());
     computed_answer(&known, &texts.locale, &view)
@@ -69,12 +73,12 @@ pub async fn find_guidance(
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
     let asked = query.at.as_deref().map(instant).transpose().map_err(|error| ApiError::invalid("at", error))?;
-    let (recovery, version) = load(&state, &caller, path.into_inner()).await?;
+    let (recovery, version, accepted) = load(&state, &caller, path.into_inner()).await?;
     let at = asked.unwrap_or_else(|| state.clocks.care.now());
     if (at - recovery.row.performed_at).abs() > AROUND {
         return Err(ApiError::invalid("at", "must lie within three years of the treatment"));
     }
-    let texts = words(&version, &wanted, &recovery.locales());
+    let texts = words(&version, accepted.of(recovery.row.protocol_version_id), &wanted, &recovery.locales());
     let laid = recovery.timeline(&version);
     let sources = Sources {
         version: &version,

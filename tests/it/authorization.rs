@@ -168,6 +168,16 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/protocols/{key}/versions/{number}", Staff).named(&["conservative", "2"]),
     row("GET", "/v1/protocols/{key}/versions/{number}/disagreements", Staff).named(&["conservative", "2"]),
     row("GET", "/v1/protocols/{key}/versions/{number}/diff", Staff).named(&["conservative", "2"]),
+    row("GET", "/v1/protocols/{key}/versions/{number}/locales", Staff).named(&["conservative", "2"]),
+    row("GET", "/v1/protocols/{key}/versions/{number}/locales/{locale}", Staff).named(&["conservative", "2", "es"]),
+    row("PUT", "/v1/protocols/{key}/versions/{number}/locales/{locale}/acceptance", Administrators)
+        .named(&["conservative", "2", "es"])
+        .sending(|_| json!({ "content_hash": "00" })),
+    row("DELETE", "/v1/protocols/{key}/versions/{number}/locales/{locale}/acceptance", Administrators).named(&[
+        "conservative",
+        "2",
+        "es",
+    ]),
     row("GET", "/v1/protocol-drafts", Staff),
     row("POST", "/v1/protocol-drafts", Staff).sending(|_| json!({ "from": "conservative@2", "key": "own-plan" })),
     row("GET", "/v1/protocol-drafts/{id}", Staff).on(DRAFT),

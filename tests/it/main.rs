@@ -39,6 +39,7 @@ mod protocol_commands;
 mod protocol_drafts;
 mod protocol_evidence;
 mod protocol_facts;
+mod protocol_locales;
 mod protocol_variants;
 mod protocols;
 mod providers;

@@ -15,6 +15,7 @@ use crate::error::ApiError;
 use crate::language::{FALLBACK, Wanted};
 use crate::paging::List;
 use crate::preconditions::{IfNoneMatch, computed_answer};
+use crate::protocols::Accepted;
 use crate::query::{Query, instant};
 
 /// How far ahead an app that does not say is told.
@@ -63,9 +64,10 @@ pub async fn list_reminders(
             let version = version(&state, conn, &row).await?;
             found.push((row, version));
         }
-        Ok::<_, ApiError>(found)
+        Ok::<_, ApiError>((found, Accepted::by(conn, caller.clinic_id).await?))
     });
+    let (found, accepted) = found.await?;
     let (views, languages): (Vec<_>, Vec<_>) =
-        found.await?.into_iter().map(|found| view(found, &wanted, false)).unzip();
+        found.into_iter().map(|found| view(found, &accepted, &wanted, false)).unzip();
     computed_answer(&known, languages.first().map_or(FALLBACK, String::as_str), &List::whole(views))
 }

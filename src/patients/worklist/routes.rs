@@ -22,7 +22,7 @@ use crate::error::{ApiError, FieldError};
 use crate::language::{FALLBACK, Wanted, content_language};
 use crate::paging::{List, Page};
 use crate::patients::store::Patient;
-use crate::protocols::{Published, words};
+use crate::protocols::{Accepted, Published, words};
 use crate::query::Query;
 use crate::recovery::{Recovery, list_recoveries};
 
@@ -80,6 +80,7 @@ struct Found {
     patients: HashMap<Uuid, (Patient, Option<DateTime<Utc>>)>,
     recoveries: HashMap<Uuid, Recovery>,
     versions: HashMap<Uuid, Published>,
+    accepted: Accepted,
 }
 
 /// The clinic's patients, who needs looking at first.
@@ -115,9 +116,10 @@ pub async fn list_patients(
             patients: patients.into_iter().map(|row| (row.0.id, row)).collect(),
             recoveries: recoveries.into_iter().map(|recovery| (recovery.row.id, recovery)).collect(),
             versions,
+            accepted: Accepted::by(conn, caller.clinic_id).await?,
         })
     });
-    let Found { list, mut patients, recoveries, versions } = found.await?;
+    let Found { list, mut patients, recoveries, versions, accepted } = found.await?;
     let mut language = None;
     let mut lines = Vec::with_capacity(list.items.len());
     for ranked in list.items {
@@ -133,7 +135,7 @@ pub async fn list_patients(
         let version = recovery.and_then(|recovery| versions.get(&recovery.row.protocol_version_id));
         lines.push(match recovery.zip(version) {
             Some((recovery, published)) => {
-                let texts = words(&published.version, &wanted, &recovery.locales());
+                let texts = words(&published.version, accepted.of(published.id), &wanted, &recovery.locales());
                 language.get_or_insert_with(|| texts.locale.clone());
                 LineView::treated(line, recovery, &published.version, texts, as_of)
             }
