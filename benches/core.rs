@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Europe;
 use criterion::{Criterion, criterion_group, criterion_main};
 use mendline::domain::closing::{ClosingWeights, DoneWeights, shares};
+use mendline::domain::course::WhatFollows;
 use mendline::domain::local_time::ZoneHistory;
 use mendline::domain::protocol::{builtin, builtin_files, load};
 use mendline::domain::reminders::{Preferences, RunningTreatment, owed};
@@ -44,7 +45,7 @@ fn core(criterion: &mut Criterion) {
             registered_at: performed_at,
             settled: &settled,
             checked_in_on: &checked_in_on,
-            course_continued: false,
+            follows: WhatFollows::default(),
         };
         let preferences = Preferences::default();
         bencher.iter(|| owed(Uuid::from_u128(8), black_box(&[running]), &preferences, performed_at));

@@ -28,6 +28,7 @@ use crate::clock::Clocks;
 use crate::config::{Config, Http};
 use crate::db::Db;
 use crate::domain::endpoint::AllowedHosts;
+use crate::domain::provider::Providers;
 use crate::planning;
 use crate::protocols::Catalogue;
 use crate::telemetry::{self, Metrics};
@@ -48,6 +49,8 @@ pub struct State {
     pub auth: Auth,
     /// Published protocol versions.
     pub protocols: Catalogue,
+    /// Push providers, configured or not.
+    pub providers: Providers,
     /// Hosts of Web Push services that may be private or plain http.
     pub push_hosts: AllowedHosts,
     /// What apps ask before anybody has logged in.
@@ -78,6 +81,7 @@ impl State {
             keys,
             auth,
             protocols,
+            providers: config.push.providers(),
             push_hosts,
             about,
             trusted_proxies,

@@ -100,10 +100,7 @@ fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError> {
         let cause = error.into_inner();
         let detail = cause.to_string();
         match cause.classify() {
-            serde_json::error::Category::Data => ApiError::Malformed {
-                detail: "the body does not have the expected shape".to_owned(),
-                errors: vec![FieldError { pointer, detail }],
-            },
+            serde_json::error::Category::Data => ApiError::misshapen(pointer, detail),
             _ => malformed(format!("the body is not JSON: {detail}")),
         }
     })?;

@@ -144,6 +144,14 @@ impl ApiError {
         Self::Invalid(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
     }
 
+    /// A part of a body that does not have the shape it should have.
+    pub fn misshapen(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Malformed {
+            detail: "the body does not have the expected shape".to_owned(),
+            errors: vec![FieldError { pointer: pointer.into(), detail: detail.into() }],
+        }
+    }
+
     /// A conflict of this kind.
     pub fn conflict(kind: Conflict, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::Conflict { kind, detail: detail.into() }

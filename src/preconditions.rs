@@ -110,8 +110,20 @@ pub fn computed_answer<T: Serialize>(
     language: &str,
     answer: &T,
 ) -> Result<HttpResponse, ApiError> {
-    let body = serde_json::to_string(answer).map_err(|error| ApiError::Internal(error.into()))?;
-    let tag = computed_tag(&[&language, &body]);
+    computed_answer_like(known, language, answer, answer)
+}
+
+/// The same where something in the answer changes with every second, and whoever has it counts on: the tag is that of
+/// `lasting`, the same answer without it.
+pub fn computed_answer_like<T: Serialize>(
+    known: &IfNoneMatch,
+    language: &str,
+    answer: &T,
+    lasting: &T,
+) -> Result<HttpResponse, ApiError> {
+    let json = |value: &T| serde_json::to_string(value).map_err(|error| ApiError::Internal(error.into()));
+    let tag = computed_tag(&[&language, &json(lasting)?]);
+    let body = json(answer)?;
     let mut response = known
         .not_modified(&tag)
         .unwrap_or_else(|| HttpResponse::Ok().content_type("application/json").insert_header(ETag(tag)).body(body));

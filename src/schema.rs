@@ -25,6 +25,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// When which alert is to be tried. An entry counts while its alert is scheduled for that very moment.
+    alert_queue (at, id) {
+        /// The alert's next_attempt_at.
+        at -> Timestamptz,
+        /// First come, first served.
+        id -> Int8,
+        /// The alert's clinic.
+        clinic_id -> Uuid,
+        /// The alert.
+        alert_id -> Uuid,
+    }
+}
+
+diesel::table! {
     /// One message owed to one person at one time: the queue, the inbox and the record.
     alerts (clinic_id, id) {
         /// The clinic.
@@ -87,6 +101,42 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Dates that a clinic has set with its patients.
+    appointments (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Chosen by the caller or the server.
+        id -> Uuid,
+        /// With whom.
+        patient_id -> Uuid,
+        /// The course that a session belongs to.
+        course_id -> Nullable<Uuid>,
+        /// session: the next treatment; follow_up: a look at the recovery.
+        kind -> Text,
+        /// set or cancelled.
+        status -> Text,
+        /// When it begins.
+        starts_at -> Timestamptz,
+        /// How long it takes.
+        minutes -> Int4,
+        /// IANA zone of the clinic when the date was set: its times are told in it.
+        time_zone -> Text,
+        /// What the patient should know.
+        note -> Nullable<Text>,
+        /// Counts what the patient is to be told of it: set, moved, cancelled. Reminders carry it, so that those of another date are others.
+        announced_no -> Int4,
+        /// When it was last set, moved or cancelled (care clock).
+        announced_at -> Timestamptz,
+        /// Counts edits; the strong ETag.
+        version -> Int4,
+        /// Who set it.
+        created_by -> Uuid,
+        /// When (care clock).
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// Each try to hand an alert to one device's provider. Append-only, a partition a month.
     attempts (clinic_id, alert_id, device_id, claim_no, at) {
         /// When the answer came (wall clock).
@@ -135,6 +185,28 @@ diesel::table! {
         patient_id -> Nullable<Uuid>,
         /// The request, as in the log.
         request_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    /// Addresses at which a patient's calendar reads what is ahead.
+    calendar_feeds (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Chosen by the server.
+        id -> Uuid,
+        /// Whose recovery it shows.
+        patient_id -> Uuid,
+        /// The login that made it: its language and wishes apply.
+        user_id -> Uuid,
+        /// SHA-256 of the secret in the address.
+        token_hash -> Bytea,
+        /// What the person calls it, to tell several apart.
+        label -> Nullable<Text>,
+        /// When it was made (wall clock).
+        created_at -> Timestamptz,
+        /// When it was revoked (wall clock): nothing is read there from then on.
+        revoked_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -215,6 +287,70 @@ diesel::table! {
         version -> Int4,
         /// When the clinic was set up (wall clock).
         created_at -> Timestamptz,
+        /// How long an urgent flag waits before all clinicians are told.
+        escalate_clinicians_minutes -> Int4,
+        /// How long it waits before the administrators are told.
+        escalate_administrators_minutes -> Int4,
+        /// Whom patients turn to while the clinic is closed, in its own words.
+        out_of_hours_text -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// Clinicians' word on what a patient's waiting times wait for. Append-only: the latest word of anybody counts.
+    condition_decisions (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Chosen by the caller or the server.
+        id -> Uuid,
+        /// The treatment.
+        treatment_id -> Uuid,
+        /// The condition, as the pinned protocol version names it.
+        condition_key -> Text,
+        /// Whether it has ended, or goes on although a check-in said otherwise.
+        ended -> Bool,
+        /// Why, in the clinician's words; for staff.
+        reason -> Text,
+        /// Whose word it is.
+        decided_by -> Uuid,
+        /// When (care clock).
+        decided_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Sequences of sessions, one open one per patient and area.
+    courses (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Chosen by the caller or the server.
+        id -> Uuid,
+        /// Whose it is.
+        patient_id -> Uuid,
+        /// planned (no session yet), running, completed or cancelled.
+        status -> Text,
+        /// Treated area: treatments of it join.
+        area -> Text,
+        /// The protocol that its sessions get unless staff choose another.
+        protocol_key -> Text,
+        /// How many sessions it is to have, earlier ones included.
+        planned_sessions -> Int4,
+        /// How many of them took place before anything was recorded here.
+        earlier_sessions -> Int4,
+        /// Days from one session until the next is due.
+        interval_min_days -> Int4,
+        /// Days from one session until the next is overdue.
+        interval_max_days -> Int4,
+        /// The clinic's notes.
+        notes -> Nullable<Text>,
+        /// Counts edits; the strong ETag.
+        version -> Int4,
+        /// Who planned it.
+        created_by -> Uuid,
+        /// When (care clock).
+        created_at -> Timestamptz,
+        /// When it was completed or cancelled (care clock).
+        ended_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -263,6 +399,26 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Urgent flags that nobody has seen yet: who was told last, and when it is looked at again.
+    escalations (clinic_id, flag_id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// The flag; of several that one report raised, the most pressing one.
+        flag_id -> Uuid,
+        /// Since when it waits: raised or opened again (care clock).
+        opened_at -> Timestamptz,
+        /// Who was told last: treating, clinicians or administrators.
+        step -> Text,
+        /// When they were told (care clock).
+        told_at -> Timestamptz,
+        /// When it is looked at again (care clock); absent where nobody is left to be told.
+        wake_at -> Nullable<Timestamptz>,
+        /// Since when it is known that nobody can be reached (care clock).
+        unreached_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     /// Who did what about a flag.
     flag_events (clinic_id, id) {
         /// The clinic.
@@ -273,14 +429,16 @@ diesel::table! {
         flag_id -> Uuid,
         /// What happened.
         kind -> Text,
-        /// The report that did it; absent where a person did.
+        /// The report that did it; absent where a person or time did.
         check_in_id -> Nullable<Uuid>,
-        /// Who did it; absent where a report did.
+        /// Who did it; absent where a report or time did.
         actor_id -> Nullable<Uuid>,
         /// The actor's note.
         note -> Nullable<Text>,
         /// When (care clock).
         at -> Timestamptz,
+        /// Who was told when it was escalated: clinicians, administrators.
+        step -> Nullable<Text>,
     }
 }
 
@@ -319,6 +477,8 @@ diesel::table! {
         outcome -> Nullable<Text>,
         /// Counts changes; the strong ETag.
         version -> Int4,
+        /// Counts from 1; raising its level or opening it again begins the next: staff are told once in each.
+        opening -> Int4,
     }
 }
 
@@ -571,7 +731,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    /// What each worker knows of push services: written when something changes and every twenty seconds.
+    /// What each worker knows of push services: written when something changes and every thirty seconds.
     push_health (worker, provider, service) {
         /// The worker, under a name of its own for each start.
         worker -> Uuid,
@@ -747,6 +907,8 @@ diesel::table! {
         confirmed_at -> Nullable<Timestamptz>,
         /// When it was completed or cancelled (care clock).
         ended_at -> Nullable<Timestamptz>,
+        /// The course it is a session of; session_number follows from it then.
+        course_id -> Nullable<Uuid>,
     }
 }
 
@@ -776,12 +938,18 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(
     accepted_locales,
+    alert_queue,
     alerts,
+    appointments,
     attempts,
     audit,
+    calendar_feeds,
     check_ins,
     clinics,
+    condition_decisions,
+    courses,
     devices,
+    escalations,
     flag_events,
     flags,
     idempotency_keys,

@@ -59,7 +59,7 @@ pub struct Due {
 /// The whole queue: what is due, and `future` alerts spread over the six weeks from an hour later on. Leaves the tables
 /// as autovacuum would.
 pub async fn alerts(conn: &mut AsyncPgConnection, due: Due, future: usize) -> anyhow::Result<()> {
-    conn.batch_execute("TRUNCATE alerts, attempts").await?;
+    conn.batch_execute("TRUNCATE alerts, alert_queue, attempts, claims").await?;
     diesel::sql_query(
         "INSERT INTO alerts (clinic_id, id, recipient_kind, recipient_id, dedupe_key, category, urgent, due_at,
              next_attempt_at, expires_at, state, plan_revision, superseded, claim_no, tries)

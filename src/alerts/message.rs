@@ -2,7 +2,8 @@
 //! words when it is sent or fetched, never when it is planned.
 
 use crate::domain::neutral_text::NeutralKind;
-use crate::domain::protocol::{Level, ProtocolVersion, Texts};
+use crate::domain::protocol::{Level, PlainText, ProtocolVersion, Texts};
+use crate::domain::whom_to_call::Lines;
 
 /// Which neutral sentence fits a category of alerts.
 pub fn neutral_kind(category: &str) -> NeutralKind {
@@ -48,14 +49,16 @@ pub fn of_flag(patient_name: &str, level: Level) -> Rendered {
 }
 
 /// What a patient reads whose report could reach nobody.
-pub fn nobody_reached(contact_line: Option<&str>) -> Rendered {
-    let whom = contact_line.map_or_else(|| "your clinic".to_owned(), |line| format!("your clinic: {line}"));
+pub fn nobody_reached(lines: &Lines) -> Rendered {
+    let PlainText { title, body } = lines.nobody_reached();
+    Rendered { title, body: body.unwrap_or_default() }
+}
+
+/// What the same message says once somebody has seen the report: whoever reads it later is not alarmed any more.
+pub fn seen() -> Rendered {
     Rendered {
-        title: "Nobody has seen this yet".to_owned(),
-        body: format!(
-            "We could not reach anybody at your clinic with a message about your check-in. \
-             Do not wait for an answer here: please call {whom}."
-        ),
+        title: "Your clinic has seen your check-in".to_owned(),
+        body: "Somebody at your clinic has taken it on. If you are worried, call your clinic.".to_owned(),
     }
 }
 
@@ -99,11 +102,5 @@ mod tests {
     fn an_item_that_is_gone_has_no_words() {
         let version = &builtin().unwrap()[0].version;
         assert_eq!(of_item(version, version.base_texts(), "long_forgotten", Some(0)), None);
-    }
-
-    #[test]
-    fn a_clinic_without_a_line_is_still_to_be_called() {
-        assert!(nobody_reached(None).body.ends_with("please call your clinic."));
-        assert!(nobody_reached(Some("030 123")).body.ends_with("please call your clinic: 030 123."));
     }
 }

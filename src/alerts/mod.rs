@@ -1,6 +1,7 @@
 //! Alerts: one durable row per message owed to one person at one time. The queue writes their states, the store reads
 //! them, `message.rs` says what they say, `replay.rs` owes again what could not be sent.
 
+pub mod appointment_words;
 pub mod message;
 pub mod open;
 pub mod queue;

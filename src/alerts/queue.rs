@@ -8,6 +8,7 @@
 
 mod cancel;
 mod claim;
+mod entries;
 mod open;
 mod plan;
 mod replay;
@@ -18,6 +19,7 @@ mod withdraw;
 
 pub use cancel::cancel_seen;
 pub use claim::{Claim, Claimed, claim_due, in_flight, next_due, queue_depth};
+pub use entries::{Swept, count_lost, restore_lost, sweep_page};
 pub use open::mark_opened;
 pub use plan::{Owed, PlannedState, Recipient, RecipientKind, enqueue, replace_plan};
 pub use replay::{Replay, replay};

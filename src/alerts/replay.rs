@@ -189,7 +189,7 @@ async fn frame(
     let running = planning::look_at_treatments(conn, tools.catalogue, &person, &["unconfirmed", "active"]).await?;
     // As the plan was before the first of them was due: nothing has expired and nothing was put off until the morning.
     let earliest = rows.iter().map(|row| row.due_at).min().unwrap_or(now) - TimeDelta::seconds(1);
-    let owed = person.owed_at(&running, earliest);
+    let owed = person.owed_at(&running, earliest)?;
     Ok(Frame { now, quiet: person.preferences.quiet, zones: person.zones, owed })
 }
 

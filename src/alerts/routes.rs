@@ -10,16 +10,19 @@ use actix_web::http::header;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
 use std::sync::Arc;
 use uuid::Uuid;
 
+use super::appointment_words;
 use super::message::{self, Rendered};
 use super::open::open;
 use super::store::{self, InboxRow, Reader};
 use crate::app::State;
 use crate::auth::extract::{AlertReader, Caller};
 use crate::db::Scope;
+use crate::domain::appointment::Subject;
 use crate::domain::neutral_text;
 use crate::domain::protocol::{Level, ProtocolVersion};
 use crate::error::ApiError;
@@ -191,10 +194,16 @@ fn render(
             let level = row.flag_level.as_deref().and_then(|level| level.parse().ok()).unwrap_or(Level::None);
             ours(message::of_flag(row.patient_name.as_deref().unwrap_or("A patient"), level))
         }
-        "service" => ours(message::nobody_reached(row.contact_line.as_deref())),
+        "service" if row.flag_seen == Some(true) => ours(message::seen()),
+        "service" => ours(message::nobody_reached(&row.lines())),
         "test" => ours(message::of_test()),
         category => {
             let fallbacks = [row.user_locale.as_str(), row.clinic_locale.as_str()];
+            if let Some(subject) = subject(row) {
+                let language = wanted.pick(&fallbacks, appointment_words::LANGUAGES);
+                let said = appointment_words::of(subject.told, starts(row), language);
+                return (said, language.to_owned());
+            }
             let of_item = version.and_then(|version| {
                 let accepted = row.protocol_version_id.map_or(&[][..], |id| accepted.of(id));
                 let texts = words(version, accepted, wanted, &fallbacks);
@@ -206,8 +215,22 @@ fn render(
     }
 }
 
+/// The appointment that an alert is about.
+fn subject(row: &InboxRow) -> Option<Subject> {
+    row.item_key.as_deref().and_then(Subject::parse)
+}
+
+/// When that begins, as a clock at the clinic shows it.
+fn starts(row: &InboxRow) -> Option<DateTime<Tz>> {
+    let zone: Tz = row.appointment_zone.as_deref()?.parse().ok()?;
+    row.appointment_at.map(|at| at.with_timezone(&zone))
+}
+
 /// Where in the app the alert leads.
 fn link(row: &InboxRow) -> String {
+    if let Some(subject) = subject(row) {
+        return format!("mendline://appointments/{}", subject.appointment_id);
+    }
     let Some(treatment) = row.treatment_id else { return format!("mendline://alerts/{}", row.id) };
     let place = match (row.category.as_str(), row.flag_id) {
         ("flag", Some(flag)) => format!("flags/{flag}"),

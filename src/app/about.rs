@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::State;
 use crate::config::{self, Config};
-use crate::push;
 use crate::push::web_push::VapidKeys;
 
 /// What does not change while the server runs.
@@ -41,7 +40,7 @@ impl About {
             vapid_public_key: keys.current().public_key().to_owned(),
             vapid_key_id: keys.current().id().to_owned(),
             vapid_key_ids: keys.iter().map(|key| key.id().to_owned()).collect(),
-            features: push::configured(&config.push).map(|carrier| carrier.kind.as_str()).collect(),
+            features: config.push.configured().map(|provider| provider.word).collect(),
             versions: config.app.clone(),
         }
     }

@@ -1,4 +1,4 @@
-//! What push providers are made from in this process. Which there are stands in `push/carriers.rs`.
+//! What push providers are made from in this process. Which there are stands in `push/mod.rs`.
 
 use secrecy::ExposeSecret;
 
@@ -23,5 +23,5 @@ pub fn registry(config: &Config, keys: &Keys, hosts: &AllowedHosts, clocks: &Clo
         max_in_flight: usize::try_from(config.worker.concurrency).unwrap_or(256),
         ..HttpSettings::default()
     };
-    Registry::build(&Setup { settings: &config.push, vapid_pem: keys.vapid_pem(), http: &http, hosts, clocks })
+    Registry::build(&config.push, &Setup { vapid_pem: keys.vapid_pem(), http: &http, hosts, clocks })
 }

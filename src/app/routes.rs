@@ -5,10 +5,14 @@ use actix_web::{HttpRequest, Responder, guard};
 
 use crate::alerts::routes as alerts;
 use crate::app::{about, contract, development, ops};
+use crate::appointments::routes as appointments;
 use crate::auth::{me, routes as auth};
+use crate::calendar::routes as calendar;
 use crate::check_ins::routes as check_ins;
 use crate::clinics::routes as clinics;
 use crate::compliance::routes as compliance;
+use crate::conditions::routes as conditions;
+use crate::courses::routes as courses;
 use crate::devices::routes as devices;
 use crate::error::ApiError;
 use crate::flags::routes as flags;
@@ -150,6 +154,7 @@ table! {
     "/v1/treatments/{id}" => {
         get treatments::find_treatment, patch treatments::update_treatment, delete treatments::cancel_treatment,
     }
+    "/v1/treatments/{id}/check-ins/windows" => { get check_ins::list_check_in_windows }
     "/v1/treatments/{id}/check-ins" => { get check_ins::list_check_ins, post check_ins::create_check_in }
     "/v1/flags" => { get flags::list_flags }
     "/v1/flags/{id}" => { get flags::find_flag }
@@ -186,6 +191,22 @@ table! {
     "/v1/treatments/{id}/guidance" => { get read::find_guidance }
     "/v1/treatments/{id}/tasks" => { get outcomes::list_tasks }
     "/v1/treatments/{id}/outcomes" => { post outcomes::create_outcomes }
+    "/v1/treatments/{id}/conditions" => { get conditions::list_conditions }
+    "/v1/treatments/{id}/conditions/{key}" => { post conditions::decide_condition }
+    "/v1/courses" => { get courses::list_courses, post courses::create_course }
+    "/v1/courses/{id}" => {
+        get courses::find_course, patch courses::update_course, delete courses::cancel_course,
+    }
+    "/v1/courses/{id}/complete" => { post courses::complete_course }
+    "/v1/appointments" => { get appointments::list_appointments, post appointments::create_appointment }
+    "/v1/appointments/{id}" => {
+        get appointments::find_appointment,
+        patch appointments::update_appointment,
+        delete appointments::cancel_appointment,
+    }
+    "/v1/me/calendar-feeds" => { get calendar::list_calendar_feeds, post calendar::create_calendar_feed }
+    "/v1/me/calendar-feeds/{id}" => { delete calendar::delete_calendar_feed }
+    "/v1/calendar/{token}.ics" => { get calendar::read_calendar }
     "/v1/treatments/{id}/compliance" => { get compliance::find_treatment_compliance }
     "/v1/patients/{id}/compliance" => { get compliance::find_patient_compliance }
 

@@ -15,6 +15,7 @@ use crate::alerts::queue;
 use crate::clock::{Clock, Clocks};
 use crate::config::Config;
 use crate::db::{Db, DbError, Scope};
+use crate::escalation::store as escalation;
 
 /// How far ahead of real time the clock may get: longer than any protocol lasts.
 pub const MOST_AHEAD: TimeDelta = TimeDelta::days(2 * 366);
@@ -74,8 +75,10 @@ impl Turn<'_> {
         let care = &self.stepping.care;
         let give_up_at = Instant::now() + PATIENCE;
         loop {
-            let look =
-                async |conn: &mut _| Ok::<_, DbError>((queue::next_due(conn).await?, queue::in_flight(conn).await?));
+            let look = async |conn: &mut _| {
+                let next = [queue::next_due(conn).await?, escalation::next_wake(conn).await?];
+                Ok::<_, DbError>((next.into_iter().flatten().min(), queue::in_flight(conn).await?))
+            };
             let (next, in_flight) = db.scoped(Scope::System, look).await.map_err(StepError::Db)?;
             let now = care.now();
             let busy = in_flight || next.is_some_and(|next| next <= now);

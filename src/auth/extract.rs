@@ -1,6 +1,9 @@
 //! Extractors that authenticate and authorise by role. A handler that takes none of them is public.
 //! Which object a caller may touch is decided where it is loaded: by the scope that every query starts with.
 
+use std::future::{Ready, ready};
+use std::net::{IpAddr, Ipv4Addr};
+
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -9,6 +12,7 @@ use uuid::Uuid;
 
 use super::fetch_token;
 use super::store::{self, TokenHash};
+use super::throttle::client_address;
 use crate::app::State;
 use crate::db::Scope;
 use crate::domain::role::Role;
@@ -51,6 +55,22 @@ pub struct AlertReader {
     pub readers: Vec<Caller>,
     /// Whether it is an extension, whose words end up on a lock screen.
     pub is_extension: bool,
+}
+
+/// The address at the other end, as far as proxies can be believed; a connection without one counts as our own host.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub IpAddr);
+
+impl FromRequest for ClientAddress {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
+        let lines = request.headers().get_all("x-forwarded-for");
+        let forwarded: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
+        ready(state(request).map(|state| Self(client_address(peer, &forwarded, &state.trusted_proxies))))
+    }
 }
 
 type Extraction<T> = LocalBoxFuture<'static, Result<T, ApiError>>;

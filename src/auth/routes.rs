@@ -1,17 +1,14 @@
 //! Registering, logging in and out, refreshing, resetting, switching, accepting invitations; the public keys.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::entry::{self, Registration, Tools};
-use super::extract::Caller;
+use super::extract::{Caller, ClientAddress};
 use super::refusal::Refusal;
 use super::sessions::{self, Which};
-use super::throttle::client_address;
 use super::{email, password};
 use crate::answer::private;
 use crate::app::State;
@@ -60,27 +57,19 @@ pub struct LoginBody {
 
 /// Opens a session. Wrong passwords cost a wait after a few.
 pub async fn create_session(
-    request: HttpRequest,
+    ClientAddress(address): ClientAddress,
     state: web::Data<State>,
     body: Body<LoginBody>,
 ) -> Result<HttpResponse, ApiError> {
     let LoginBody { email, password, invitation_code } = body.value;
     let email = email::normalised(&email);
-    let (throttle, address) = (&state.auth.throttle, client(&request, &state));
+    let throttle = &state.auth.throttle;
     throttle.pay(&email, address, state.clocks.wall.now()).map_err(|retry_after| ApiError::TooMany { retry_after })?;
     let opened = entry::log_in(tools(&state), &email, &password, invitation_code.as_deref()).await;
     if !matches!(opened, Err(Refusal::Credentials)) {
         throttle.refund(&email, address);
     }
     Ok(private(HttpResponse::Ok(), &opened?))
-}
-
-/// The address at the other end; a connection without one counts as our own host.
-fn client(request: &HttpRequest, state: &State) -> IpAddr {
-    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
-    let lines = request.headers().get_all("x-forwarded-for");
-    let forwarded: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
-    client_address(peer, &forwarded, &state.trusted_proxies)
 }
 
 /// The refresh token to exchange.

@@ -70,6 +70,15 @@ impl Throttle {
         Ok(())
     }
 
+    /// Gives back what a right try cost the address, so that it goes on costing what was tried alone.
+    pub fn refund_address(&self, address: IpAddr) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let [_, (key, rate)] = keys("", address);
+        if let Some(bucket) = buckets.get_mut(&key) {
+            bucket.left = (bucket.left + 1.0).min(rate.burst);
+        }
+    }
+
     /// Gives back what a try cost that turned out to be right.
     pub fn refund(&self, account: &str, address: IpAddr) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);

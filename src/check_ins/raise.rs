@@ -3,25 +3,19 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use chrono::{DateTime, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, Timelike, Utc};
 use diesel_async::AsyncPgConnection;
-use uuid::Uuid;
 
 use super::store::{CheckIn, Manner};
 use super::submit::SubmitError;
-use crate::alerts::queue::{self, Owed, PlannedState, Recipient, RecipientKind};
-use crate::domain::flag::{Status, staff_alert_key, unreached_alert_key};
+use crate::domain::flag::Status;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{DayTime, Level};
 use crate::domain::reminders::QuietHours;
 use crate::domain::triage::RaisedFlag;
-use crate::flags::store::{self, Flag, FlagEvent, ToTell};
+use crate::escalation;
+use crate::flags::store::{self, Flag, FlagEvent};
 use crate::planning::Tools;
-
-/// How long an urgent message to staff is worth sending.
-const URGENT_LASTS: TimeDelta = TimeDelta::hours(24);
-/// How long any other is: a level of soon means today or tomorrow, and a weekend may lie between.
-const SOON_LASTS: TimeDelta = TimeDelta::days(3);
 
 /// How many flags of each rule are resolved.
 pub(super) fn resolved(flags: &[Flag]) -> BTreeMap<String, i32> {
@@ -39,7 +33,7 @@ pub(super) fn level(flag: &Flag) -> Level {
 
 /// Whether somebody must look now and nobody has.
 pub(super) fn waits_for_somebody(flag: &Flag) -> bool {
-    flag.status == Status::Open.as_str() && level(flag) >= Level::Urgent
+    flag.status == Status::Open.as_str() && level(flag).is_urgent()
 }
 
 /// Opens a flag for each rule that fired, or confirms the one that is open already. Returns those that are news: opened,
@@ -71,6 +65,7 @@ pub(super) async fn raise(
             check_in_id: Some(check_in.id),
             actor_id: None,
             note: None,
+            step: None,
             at: now,
         });
         if kind != "reported" {
@@ -99,6 +94,7 @@ fn opened(tools: Tools<'_>, check_in: &CheckIn, raised: &RaisedFlag) -> Flag {
         resolved_at: None,
         outcome: None,
         version: 1,
+        opening: 1,
     }
 }
 
@@ -113,33 +109,25 @@ fn confirmed(before: &Flag, level: Level, now: DateTime<Utc>) -> (Flag, &'static
     level.as_str().clone_into(&mut flag.level);
     Status::Open.as_str().clone_into(&mut flag.status);
     flag.acknowledged_at = None;
+    flag.opening += 1;
     (flag, "raised")
 }
 
-/// Tells staff of the most pressing of these flags: one message for one check-in, however many rules it met. If somebody
-/// must look now and none of those who are told can be reached, the patient gets to know.
+/// Tells staff of the most pressing of these flags: one message for one check-in, however many rules it met. What is
+/// urgent is told now and escalated; anything else waits for the clinic's morning.
 pub(super) async fn tell(
     conn: &mut AsyncPgConnection,
+    tools: Tools<'_>,
     check_in: &CheckIn,
     news: &[Flag],
-    staff: &[ToTell],
     manner: &Manner,
-    patient_has_login: bool,
 ) -> Result<(), SubmitError> {
     let now = check_in.received_at;
     let Some(flag) = news.iter().max_by_key(|flag| (level(flag), std::cmp::Reverse(&flag.rule))) else { return Ok(()) };
-    let urgent = level(flag) >= Level::Urgent;
-    let due_at = if urgent { now } else { waking(manner, now)? };
-    let lasts = if urgent { URGENT_LASTS } else { SOON_LASTS };
-    let to_staff = owed(flag, "flag", staff_alert_key(flag.id, level(flag)), urgent, due_at, lasts);
-    for member in staff {
-        let to = Recipient { clinic_id: flag.clinic_id, kind: RecipientKind::Member, id: member.membership_id };
-        queue::enqueue(conn, to, &to_staff, now).await?;
-    }
-    if urgent && patient_has_login && !staff.iter().any(|member| member.reachable) {
-        let to = Recipient { clinic_id: flag.clinic_id, kind: RecipientKind::Patient, id: flag.patient_id };
-        let owed = owed(flag, "service", unreached_alert_key(flag.id), true, now, URGENT_LASTS);
-        queue::enqueue(conn, to, &owed, now).await?;
+    if level(flag).is_urgent() {
+        escalation::begin(conn, tools.clocks, flag.clinic_id, flag.id, now).await?;
+    } else {
+        escalation::tell_once(conn, flag.clinic_id, flag.id, waking(manner, now)?, now).await?;
     }
     Ok(())
 }
@@ -153,43 +141,4 @@ fn waking(manner: &Manner, now: DateTime<Utc>) -> Result<DateTime<Utc>, SubmitEr
     };
     let quiet = QuietHours { from: time(manner.quiet_from), to: time(manner.quiet_to) };
     Ok(quiet.after(&ZoneHistory::fixed(zone), now))
-}
-
-fn owed(
-    flag: &Flag,
-    category: &'static str,
-    dedupe_key: String,
-    urgent: bool,
-    due_at: DateTime<Utc>,
-    lasts: TimeDelta,
-) -> Owed {
-    Owed {
-        dedupe_key,
-        category,
-        urgent,
-        treatment_id: Some(flag.treatment_id),
-        flag_id: Some(flag.id),
-        device_id: None,
-        protocol_version_id: None,
-        item_key: None,
-        day_index: None,
-        seq: None,
-        due_at,
-        expires_at: due_at + lasts,
-        state: PlannedState::Scheduled,
-    }
-}
-
-/// Whether one of these must be looked at now, nobody has, and nobody who was told can be reached.
-pub(super) async fn is_unreached(
-    conn: &mut AsyncPgConnection,
-    clinic_id: Uuid,
-    clinician: Option<Uuid>,
-    flags: &[Flag],
-) -> Result<bool, SubmitError> {
-    if !flags.iter().any(waits_for_somebody) {
-        return Ok(false);
-    }
-    let staff = store::list_to_tell(conn, clinic_id, clinician).await?;
-    Ok(!staff.iter().any(|member| member.reachable))
 }

@@ -2,21 +2,26 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use super::raise;
-use super::store::{self, CheckIn, Manner, Position};
+pub use super::store::CheckIn;
+use super::store::{self, Manner, Position};
 use super::submit::SubmitError;
 use crate::auth::extract::Caller;
 use crate::db::Scope;
+use crate::domain::check_in_windows::{self, CheckInWindow, WindowState};
 use crate::domain::protocol::ProtocolVersion;
 use crate::domain::role::Role;
+use crate::escalation::store as escalation;
 use crate::flags::store as flags;
 pub use crate::flags::store::Flag;
 use crate::patients;
 use crate::planning::{PlanningError, Tools};
 use crate::protocols::Accepted;
+use crate::recovery::{self, Recovery};
 use crate::treatments::store::{self as treatments, Treatment};
 
 /// A check-in and the flags that it raised or confirmed, as they are by now.
@@ -41,6 +46,10 @@ pub struct Voice {
     pub accepted: Vec<String>,
     /// The clinic's lines and languages.
     pub manner: Manner,
+    /// When check-ins are expected.
+    pub windows: Vec<CheckInWindow>,
+    /// T0 of the treatment.
+    pub performed_at: DateTime<Utc>,
 }
 
 /// One check-in, ready to be put into words.
@@ -65,15 +74,17 @@ pub(super) async fn visible(conn: &mut AsyncPgConnection, caller: &Caller, id: U
 pub(super) async fn answer(
     conn: &mut AsyncPgConnection,
     tools: Tools<'_>,
+    caller: &Caller,
     treatment: &Treatment,
     manner: Manner,
     check_in: CheckIn,
 ) -> Result<Answer, SubmitError> {
     let version = tools.catalogue.version(conn, treatment.protocol_version_id).await?;
+    let windows = windows(&recovery::find_recovery(conn, caller, treatment.id).await?, &version);
     let mut told = tell(conn, treatment, vec![check_in]).await?;
     let told = told.pop().ok_or(PlanningError::NotFound)?;
     let accepted = Accepted::by(conn, treatment.clinic_id).await?.of(treatment.protocol_version_id).to_vec();
-    Ok(Answer { told, voice: Voice { version, accepted, manner } })
+    Ok(Answer { told, voice: Voice { version, accepted, manner, windows, performed_at: treatment.performed_at } })
 }
 
 /// A page of a treatment's check-ins, newest first: at most `limit` after `after`.
@@ -90,12 +101,45 @@ pub async fn list(
             let treatment = visible(conn, caller, treatment_id).await?;
             let manner = store::find_manner(conn, caller.clinic_id, caller.user_id).await?;
             let version = tools.catalogue.version(conn, treatment.protocol_version_id).await?;
+            let windows = windows(&recovery::find_recovery(conn, caller, treatment_id).await?, &version);
             let rows = store::list_check_ins(conn, caller.clinic_id, treatment_id, after, limit).await?;
             let told = tell(conn, &treatment, rows).await?;
             let accepted = Accepted::by(conn, caller.clinic_id).await?.of(treatment.protocol_version_id).to_vec();
-            Ok((told, Voice { version, accepted, manner }))
+            Ok((told, Voice { version, accepted, manner, windows, performed_at: treatment.performed_at }))
         })
         .await
+}
+
+/// A window in which a check-in is expected, where it stands, and the check-in that answered it.
+pub type StandingWindow = (CheckInWindow, WindowState, Option<Uuid>);
+
+/// When a treatment's check-ins are expected, in order of time.
+pub async fn list_windows(
+    tools: Tools<'_>,
+    caller: &Caller,
+    treatment_id: Uuid,
+) -> Result<Vec<StandingWindow>, SubmitError> {
+    let (recovery, version, reports) = tools
+        .db
+        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
+            let recovery = recovery::find_recovery(conn, caller, treatment_id).await?;
+            let version = tools.catalogue.version(conn, recovery.row.protocol_version_id).await?;
+            let reports = store::list_recorded(conn, caller.clinic_id, treatment_id).await?;
+            Ok::<_, SubmitError>((recovery, version, reports))
+        })
+        .await?;
+    let at = recovery.judged_at(tools.clocks.care.now());
+    let stand = |window: CheckInWindow| {
+        let (state, answered_by) = window.stand(&reports, at);
+        (window, state, answered_by)
+    };
+    Ok(windows(&recovery, &version).into_iter().map(stand).collect())
+}
+
+/// A treatment that has ended asks nothing more.
+fn windows(recovery: &Recovery, version: &ProtocolVersion) -> Vec<CheckInWindow> {
+    let asked = check_in_windows::windows(&recovery.timeline(version), &recovery.zones, recovery.since());
+    asked.into_iter().filter(|window| recovery.row.ended_at.is_none_or(|ended_at| window.open_at < ended_at)).collect()
 }
 
 async fn tell(
@@ -113,15 +157,16 @@ async fn tell(
         own.sort_by_key(|flag| std::cmp::Reverse(raise::level(flag)));
         own
     };
-    let all: Vec<Flag> = flags.iter().map(|(_, flag)| flag.clone()).collect();
-    let unreached = raise::is_unreached(conn, clinic_id, treatment.clinician_id, &all).await?;
+    let raised_by: Vec<Uuid> = flags.iter().map(|(_, flag)| flag.check_in_id).collect();
+    let unreached = escalation::list_unreached(conn, clinic_id, &raised_by).await?;
+    let in_vain = |flag: &Flag| raise::waits_for_somebody(flag) && unreached.contains(&flag.check_in_id);
     Ok(check_ins
         .into_iter()
         .map(|check_in| {
             let flags = of(check_in.id);
             Told {
                 by_patient: patient.user_id == Some(check_in.entered_by),
-                unreached: unreached && flags.iter().any(raise::waits_for_somebody),
+                unreached: flags.iter().any(in_vain),
                 flags,
                 check_in,
             }

@@ -9,14 +9,14 @@ use uuid::Uuid;
 use super::fields::CheckInFields;
 use super::read::{self, Answer, Voice};
 use super::submit::{self, SubmitError};
-use super::view::CheckInView;
+use super::view::{CheckInView, WindowView};
 use crate::app::State;
 use crate::auth::extract::Caller;
 use crate::body::{Body, Faults};
 use crate::domain::protocol::Texts;
 use crate::error::{ApiError, Conflict};
 use crate::language::{Wanted, content_language};
-use crate::paging::{At, InTime, Page, PageQuery};
+use crate::paging::{At, InTime, List, Page, PageQuery};
 use crate::protocols::words;
 use crate::query::Query;
 
@@ -67,6 +67,17 @@ pub async fn list_check_ins(
     let texts = texts(&voice, &wanted);
     let list = list.map(|told| CheckInView::new(told, &voice, texts, caller.role.is_staff()));
     Ok(answer(HttpResponse::Ok(), texts, &list))
+}
+
+/// `GET /v1/treatments/{id}/check-ins/windows`
+pub async fn list_check_in_windows(
+    state: Data<State>,
+    caller: Caller,
+    treatment: Path<Uuid>,
+) -> Result<HttpResponse, ApiError> {
+    let windows = read::list_windows(state.tools(), &caller, *treatment).await?;
+    let list = List::whole(windows.into_iter().map(WindowView::new).collect());
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(list))
 }
 
 fn texts<'v>(voice: &'v Voice, wanted: &Wanted) -> &'v Texts {

@@ -6,6 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::domain::whom_to_call::Lines;
 use crate::schema::{check_ins, clinics, users};
 
 /// A check-in as stored.
@@ -88,6 +89,20 @@ pub async fn list_check_ins(
     query.load(conn).await
 }
 
+/// Every check-in of a treatment and when it was recorded.
+pub async fn list_recorded(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    treatment_id: Uuid,
+) -> QueryResult<Vec<(Uuid, DateTime<Utc>)>> {
+    check_ins::table
+        .filter(check_ins::clinic_id.eq(clinic_id).and(check_ins::treatment_id.eq(treatment_id)))
+        .order((check_ins::recorded_at, check_ins::id))
+        .select((check_ins::id, check_ins::recorded_at))
+        .load(conn)
+        .await
+}
+
 /// How a clinic wants check-ins handled, and in which languages to answer.
 #[derive(Debug, Clone, Queryable)]
 pub struct Manner {
@@ -97,6 +112,8 @@ pub struct Manner {
     pub emergency_line: Option<String>,
     /// How to reach the clinic.
     pub contact_line: Option<String>,
+    /// Whom to turn to while the clinic is closed.
+    pub out_of_hours_text: Option<String>,
     /// IANA zone of the clinic.
     pub time_zone: String,
     /// Local time from which what is not urgent waits.
@@ -109,6 +126,17 @@ pub struct Manner {
     pub user_locale: String,
 }
 
+impl Manner {
+    /// Whom a patient can call.
+    pub fn lines(&self) -> Lines {
+        Lines {
+            contact: self.contact_line.clone(),
+            out_of_hours: self.out_of_hours_text.clone(),
+            emergency: self.emergency_line.clone(),
+        }
+    }
+}
+
 /// The clinic's manner towards this login.
 pub async fn find_manner(conn: &mut AsyncPgConnection, clinic_id: Uuid, user_id: Uuid) -> QueryResult<Manner> {
     clinics::table
@@ -118,6 +146,7 @@ pub async fn find_manner(conn: &mut AsyncPgConnection, clinic_id: Uuid, user_id:
             clinics::triage_enabled,
             clinics::emergency_line,
             clinics::contact_line,
+            clinics::out_of_hours_text,
             clinics::time_zone,
             clinics::quiet_from,
             clinics::quiet_to,

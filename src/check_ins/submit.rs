@@ -71,7 +71,7 @@ pub async fn submit(
             if let Some(there) = store::find_check_in(conn, caller.clinic_id, new.id).await? {
                 let same = is_same(&there, caller, treatment_id, &new);
                 return if same {
-                    read::answer(conn, tools, &treatment, manner, there).await
+                    read::answer(conn, tools, caller, &treatment, manner, there).await
                 } else {
                     Err(SubmitError::IdTaken)
                 };
@@ -83,13 +83,12 @@ pub async fn submit(
                 return Err(SubmitError::TooEarly);
             }
             let version = tools.catalogue.version(conn, treatment.protocol_version_id).await?;
-            let patient_has_login = person.user_id.is_some();
-            let check_in = take(conn, tools, caller, &treatment, &version, &manner, &new, patient_has_login).await?;
+            let check_in = take(conn, tools, caller, &treatment, &version, &manner, &new).await?;
             treatments::update_activity(conn, caller.clinic_id, treatment_id).await?;
             person.replan(conn, tools.catalogue, check_in.received_at).await?;
             let entry = Entry::by(caller, "check_in.create", "check_in", check_in.id).about(check_in.patient_id);
             audit::record(conn, tools.clocks, entry).await?;
-            read::answer(conn, tools, &treatment, manner, check_in).await
+            read::answer(conn, tools, caller, &treatment, manner, check_in).await
         })
         .await
 }
@@ -105,7 +104,6 @@ fn is_same(there: &CheckIn, caller: &Caller, treatment_id: Uuid, new: &NewCheckI
 }
 
 /// Judges the report and keeps it with all that follows from it.
-#[expect(clippy::too_many_arguments, reason = "one step of one transaction, called once")]
 async fn take(
     conn: &mut AsyncPgConnection,
     tools: Tools<'_>,
@@ -114,7 +112,6 @@ async fn take(
     version: &ProtocolVersion,
     manner: &Manner,
     new: &NewCheckIn,
-    patient_has_login: bool,
 ) -> Result<CheckIn, SubmitError> {
     let there = flags::store::list_of_treatment(conn, caller.clinic_id, treatment.id).await?;
     let before = store::find_symptoms_before(conn, caller.clinic_id, treatment.id, new.recorded_at).await?;
@@ -146,9 +143,6 @@ async fn take(
     }
     let raised = found.map(|found| found.flags).unwrap_or_default();
     let news = raise::raise(conn, tools, &check_in, &there, &raised).await?;
-    if !news.is_empty() {
-        let staff = flags::store::list_to_tell(conn, caller.clinic_id, treatment.clinician_id).await?;
-        raise::tell(conn, &check_in, &news, &staff, manner, patient_has_login).await?;
-    }
+    raise::tell(conn, tools, &check_in, &news, manner).await?;
     Ok(check_in)
 }

@@ -1,13 +1,16 @@
 //! A check-in as it is shown: level, what to do, whom to call; never a diagnosis.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::read::{Flag, Told, Voice};
+use super::read::{CheckIn, Flag, StandingWindow, Told, Voice};
 use super::words::{self, TRIAGE_OFF};
-use crate::domain::protocol::{PlainText, ProtocolVersion, Texts};
+use crate::domain::check_in_windows::{CheckInWindow, Timing, WindowState, answered};
+use crate::domain::progress::{Progress, progress};
+use crate::domain::protocol::{PlainText, ProtocolVersion, Span, Texts};
+use crate::domain::symptoms::{Field, Symptoms};
 
 /// A check-in and what came of it.
 #[derive(Debug, Serialize)]
@@ -20,7 +23,52 @@ pub(super) struct CheckInView {
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     entered_by: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<ExpectedView>,
     triage: TriageView,
+}
+
+/// When the report was expected, and how it lies to that.
+#[derive(Debug, Serialize)]
+struct ExpectedView {
+    local_date: NaiveDate,
+    open_at: DateTime<Utc>,
+    close_at: DateTime<Utc>,
+    timing: Timing,
+}
+
+impl ExpectedView {
+    fn new((window, timing): (&CheckInWindow, Timing)) -> Self {
+        let CheckInWindow { local_date, open_at, close_at, .. } = *window;
+        Self { local_date, open_at, close_at, timing }
+    }
+}
+
+/// A window in which a check-in is expected.
+#[derive(Debug, Serialize)]
+pub(super) struct WindowView {
+    item_key: String,
+    day_index: i32,
+    local_date: NaiveDate,
+    open_at: DateTime<Utc>,
+    close_at: DateTime<Utc>,
+    state: WindowState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check_in_id: Option<Uuid>,
+}
+
+impl WindowView {
+    pub(super) fn new((window, state, check_in_id): StandingWindow) -> Self {
+        Self {
+            item_key: window.item_key,
+            day_index: window.day_index,
+            local_date: window.local_date,
+            open_at: window.open_at,
+            close_at: window.close_at,
+            state,
+            check_in_id,
+        }
+    }
 }
 
 /// What was made of it.
@@ -29,8 +77,11 @@ struct TriageView {
     level: String,
     advice: Vec<AdviceView>,
     flags: Vec<FlagSeen>,
+    compared: Vec<ComparedView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     contact_line: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out_of_hours_text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     emergency_line: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +97,39 @@ struct AdviceView {
     title: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
+}
+
+/// How something that is reported lies to the time in which it usually shows.
+#[derive(Debug, Serialize)]
+struct ComparedView {
+    field: Field,
+    state: Progress,
+    expected_from: DateTime<Utc>,
+    expected_until: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overdue_from: Option<DateTime<Utc>>,
+    evidence: Vec<String>,
+}
+
+impl ComparedView {
+    fn all(voice: &Voice, check_in: &CheckIn) -> Vec<Self> {
+        // Where triage was off nothing is compared with anything.
+        if check_in.advice.iter().any(|key| key == TRIAGE_OFF) {
+            return Vec::new();
+        }
+        let t0 = voice.performed_at;
+        let symptoms: Symptoms = serde_json::from_value(check_in.symptoms.clone()).unwrap_or_default();
+        let found = progress(&voice.version.facts.spans, &symptoms, (check_in.recorded_at - t0).max(TimeDelta::zero()));
+        let view = |(field, state, span): (Field, Progress, &Span)| Self {
+            field,
+            state,
+            expected_from: t0 + span.from.delta(),
+            expected_until: t0 + span.to.delta(),
+            overdue_from: span.overdue.map(|overdue| t0 + overdue.delta()),
+            evidence: span.evidence.clone(),
+        };
+        found.into_iter().map(view).collect()
+    }
 }
 
 /// Something the patient must know beside the advice.
@@ -91,13 +175,14 @@ impl CheckInView {
     /// The check-in in these words.
     pub(super) fn new(told: Told, voice: &Voice, texts: &Texts, for_staff: bool) -> Self {
         let Told { check_in, flags, by_patient, unreached } = told;
+        let compared = ComparedView::all(voice, &check_in);
         let advice = check_in.advice.into_iter().map(|key| {
             let PlainText { title, body } = advice(&voice.version, texts, &key);
             AdviceView { key, title, body }
         });
-        let contact_line = voice.manner.contact_line.clone();
+        let lines = voice.manner.lines();
         let nobody_reached = unreached.then(|| {
-            let PlainText { title, body } = words::nobody_reached(contact_line.as_deref());
+            let PlainText { title, body } = lines.nobody_reached();
             NoticeView { title, body: body.unwrap_or_default() }
         });
         let triage = TriageView {
@@ -105,8 +190,10 @@ impl CheckInView {
             advice: advice.collect(),
             check_again_at: recheck(&voice.version, &flags).map(|wait| check_in.recorded_at + wait),
             flags: flags.into_iter().map(|flag| FlagSeen::new(flag, for_staff)).collect(),
-            contact_line,
-            emergency_line: voice.manner.emergency_line.clone(),
+            compared,
+            contact_line: lines.contact,
+            out_of_hours_text: lines.out_of_hours,
+            emergency_line: lines.emergency,
             nobody_reached,
         };
         Self {
@@ -117,6 +204,7 @@ impl CheckInView {
             symptoms: check_in.symptoms,
             note: check_in.note,
             entered_by: if by_patient { "patient" } else { "staff" },
+            expected: answered(&voice.windows, check_in.recorded_at).map(ExpectedView::new),
             triage,
         }
     }

@@ -17,14 +17,3 @@ pub(super) fn triage_off() -> PlainText {
         ),
     }
 }
-
-/// What a patient hears who needs somebody when nobody's phone can be reached.
-pub(super) fn nobody_reached(contact_line: Option<&str>) -> PlainText {
-    let whom = contact_line.map_or_else(|| "your clinic".to_owned(), |line| format!("your clinic: {line}"));
-    PlainText {
-        title: "Nobody has seen this yet".to_owned(),
-        body: Some(format!(
-            "We could not reach anybody at your clinic with a message. Do not wait for an answer here: please call {whom}."
-        )),
-    }
-}

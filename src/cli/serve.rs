@@ -28,6 +28,9 @@ pub struct Parts {
 pub async fn run(config: &Config, parts: Parts) -> anyhow::Result<()> {
     #[cfg(feature = "failpoints")]
     crate::failpoint::listen();
+    for stranger in &config.strangers {
+        tracing::warn!("{stranger}");
+    }
     let database = Database::open(config).await?;
     anyhow::ensure!(
         !database.is_joined(),

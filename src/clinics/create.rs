@@ -21,6 +21,11 @@ const QUIET_TO: (u32, u32) = (8, 0);
 /// Share of on-time tasks below which a patient asks for attention.
 const LOW_COMPLIANCE_BP: i32 = 6000;
 
+/// How long an urgent flag waits before all clinicians are told.
+const ESCALATE_CLINICIANS_MINUTES: i32 = 15;
+/// How long it waits before the administrators are told.
+const ESCALATE_ADMINISTRATORS_MINUTES: i32 = 60;
+
 /// A clinic to be set up.
 #[derive(Debug, Clone)]
 pub struct NewClinic {
@@ -62,6 +67,9 @@ pub async fn create(db: &Db, clocks: &Clocks, keys: &Keys, new: NewClinic) -> Re
         triage_enabled: true,
         emergency_line: None,
         contact_line: None,
+        out_of_hours_text: None,
+        escalate_clinicians_minutes: ESCALATE_CLINICIANS_MINUTES,
+        escalate_administrators_minutes: ESCALATE_ADMINISTRATORS_MINUTES,
         demo: new.demo,
         version: 1,
         created_at: clocks.wall.now(),

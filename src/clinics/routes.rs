@@ -17,6 +17,9 @@ use crate::error::ApiError;
 use crate::preconditions::{IfMatch, version_header};
 use crate::protocols::{self, Published};
 
+/// No step of an escalation comes later than this, in minutes: a day.
+const LONGEST_ESCALATION: i32 = 1440;
+
 /// A clinic, as sent.
 #[derive(Debug, Serialize)]
 struct ClinicView {
@@ -33,6 +36,10 @@ struct ClinicView {
     emergency_line: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     contact_line: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out_of_hours_text: Option<String>,
+    escalate_clinicians_minutes: i32,
+    escalate_administrators_minutes: i32,
     version: i32,
 }
 
@@ -50,6 +57,9 @@ impl From<Clinic> for ClinicView {
             triage_enabled: clinic.triage_enabled,
             emergency_line: clinic.emergency_line,
             contact_line: clinic.contact_line,
+            out_of_hours_text: clinic.out_of_hours_text,
+            escalate_clinicians_minutes: clinic.escalate_clinicians_minutes,
+            escalate_administrators_minutes: clinic.escalate_administrators_minutes,
             version: clinic.version,
         }
     }
@@ -80,6 +90,9 @@ pub struct ClinicBody {
     triage_enabled: Option<bool>,
     emergency_line: Option<String>,
     contact_line: Option<String>,
+    out_of_hours_text: Option<String>,
+    escalate_clinicians_minutes: Option<i32>,
+    escalate_administrators_minutes: Option<i32>,
 }
 
 impl ClinicBody {
@@ -118,15 +131,35 @@ impl ClinicBody {
             after.low_compliance_bp = share;
         }
         after.triage_enabled = self.triage_enabled.unwrap_or(after.triage_enabled);
-        for (pointer, text, line) in [
-            ("/emergency_line", self.emergency_line, &mut after.emergency_line),
-            ("/contact_line", self.contact_line, &mut after.contact_line),
+        for (pointer, text, most, line) in [
+            ("/emergency_line", self.emergency_line, 200, &mut after.emergency_line),
+            ("/contact_line", self.contact_line, 200, &mut after.contact_line),
+            ("/out_of_hours_text", self.out_of_hours_text, 1000, &mut after.out_of_hours_text),
         ] {
             if let Some(text) = text {
-                *line = faults.optional_text(pointer, Some(&text), 1..=200);
+                *line = faults.optional_text(pointer, Some(&text), 1..=most);
             }
         }
+        let (clinicians, administrators) = (self.escalate_clinicians_minutes, self.escalate_administrators_minutes);
+        escalation(clinicians, administrators, &mut after, faults);
         after
+    }
+}
+
+/// How long an urgent flag waits for each group. Administrators are not told before clinicians.
+fn escalation(clinicians: Option<i32>, administrators: Option<i32>, after: &mut Clinic, faults: &mut Faults) {
+    for (pointer, minutes, figure) in [
+        ("/escalate_clinicians_minutes", clinicians, &mut after.escalate_clinicians_minutes),
+        ("/escalate_administrators_minutes", administrators, &mut after.escalate_administrators_minutes),
+    ] {
+        let Some(minutes) = minutes else { continue };
+        if !(0..=LONGEST_ESCALATION).contains(&minutes) {
+            faults.push(pointer, format!("must be between 0 and {LONGEST_ESCALATION} minutes"));
+        }
+        *figure = minutes;
+    }
+    if after.escalate_administrators_minutes < after.escalate_clinicians_minutes {
+        faults.push("/escalate_administrators_minutes", "must not be less than escalate_clinicians_minutes");
     }
 }
 

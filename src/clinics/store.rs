@@ -33,6 +33,12 @@ pub struct Clinic {
     pub emergency_line: Option<String>,
     /// How patients reach the clinic.
     pub contact_line: Option<String>,
+    /// Whom patients turn to while the clinic is closed.
+    pub out_of_hours_text: Option<String>,
+    /// How long an urgent flag waits before all clinicians are told.
+    pub escalate_clinicians_minutes: i32,
+    /// How long it waits before the administrators are told.
+    pub escalate_administrators_minutes: i32,
     /// Made by the demo.
     pub demo: bool,
     /// Counts edits; the strong ETag.
@@ -71,6 +77,9 @@ pub async fn update_clinic(conn: &mut AsyncPgConnection, clinic_id: Uuid, clinic
             clinics::triage_enabled.eq(clinic.triage_enabled),
             clinics::emergency_line.eq(&clinic.emergency_line),
             clinics::contact_line.eq(&clinic.contact_line),
+            clinics::out_of_hours_text.eq(&clinic.out_of_hours_text),
+            clinics::escalate_clinicians_minutes.eq(clinic.escalate_clinicians_minutes),
+            clinics::escalate_administrators_minutes.eq(clinic.escalate_administrators_minutes),
             clinics::version.eq(clinic.version),
         ))
         .execute(conn)

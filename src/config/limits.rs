@@ -1,4 +1,4 @@
-//! How fast one process may send. What providers say they take is the default.
+//! How fast one process may send. What providers say they take is the default: see their own files.
 
 use super::Vars;
 
@@ -11,43 +11,21 @@ pub struct Limit {
     pub concurrency: u32,
 }
 
-/// The limits of a process, in all and by provider.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// `MENDLINE_PUSH_RATE`: messages a second over all providers.
-    pub rate: u32,
-    /// Firebase Cloud Messaging.
-    pub fcm: Limit,
-    /// Apple's own service.
-    pub apns: Limit,
-    /// All Web Push services together.
-    pub web_push: Limit,
-    /// Expo's relay.
-    pub expo: Limit,
+/// The settings of a limit: variables, and what holds where they are absent.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitSettings {
+    /// Messages a second.
+    pub rate: (&'static str, u32),
+    /// Messages in flight.
+    pub concurrency: (&'static str, u32),
 }
-
-/// What FCM takes from one project: 600,000 a minute.
-const FCM_RATE: u32 = 10_000;
-/// What Expo takes from one project, a second.
-const EXPO_RATE: u32 = 600;
-/// Expo wants six connections at most, each with a hundred messages in one request.
-const EXPO_CONCURRENCY: u32 = 600;
 
 const MOST: u32 = 1_000_000;
 
-impl Limits {
-    pub(super) fn read(vars: &mut Vars) -> Self {
-        let rate = vars.number("MENDLINE_PUSH_RATE", 0, 0, MOST);
-        let mut limit = |(rate, per_second), (concurrency, at_once)| Limit {
-            rate: vars.number(rate, per_second, 0, MOST),
-            concurrency: vars.number(concurrency, at_once, 0, MOST),
-        };
-        Self {
-            rate,
-            fcm: limit(("MENDLINE_FCM_RATE", FCM_RATE), ("MENDLINE_FCM_CONCURRENCY", 0)),
-            apns: limit(("MENDLINE_APNS_RATE", 0), ("MENDLINE_APNS_CONCURRENCY", 0)),
-            web_push: limit(("MENDLINE_WEB_PUSH_RATE", 0), ("MENDLINE_WEB_PUSH_CONCURRENCY", 0)),
-            expo: limit(("MENDLINE_EXPO_RATE", EXPO_RATE), ("MENDLINE_EXPO_CONCURRENCY", EXPO_CONCURRENCY)),
-        }
+impl LimitSettings {
+    /// Reads both.
+    pub fn read(&self, vars: &mut Vars) -> Limit {
+        let mut number = |(variable, default)| vars.number(variable, default, 0, MOST);
+        Limit { rate: number(self.rate), concurrency: number(self.concurrency) }
     }
 }

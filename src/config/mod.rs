@@ -5,23 +5,30 @@ mod limits;
 mod origin;
 mod places;
 pub mod postgres_url;
-mod push;
 pub mod roots;
 mod sections;
+mod strangers;
 mod vars;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub use limits::{Limit, Limits};
+use crate::push::{self, CARRIERS, Carrier};
+
+pub use limits::{Limit, LimitSettings};
 use origin::Origin;
 pub use places::{default_data_dir, search_path};
-pub use push::{Apns, Push};
 pub use sections::{AppVersions, Database, Environment, Http, Keys, Worker};
+pub use strangers::Stranger;
 pub use vars::{Fault, Vars};
+
+/// How fast one process may send, whoever carries it: what providers take is said for each of them.
+const ALL_PROVIDERS: LimitSettings =
+    LimitSettings { rate: ("MENDLINE_PUSH_RATE", 0), concurrency: ("MENDLINE_PUSH_CONCURRENCY", 0) };
 
 /// Everything the binary can be told.
 #[derive(Debug, Clone)]
@@ -38,10 +45,12 @@ pub struct Config {
     pub keys: Keys,
     /// The worker.
     pub worker: Worker,
-    /// Push providers.
-    pub push: Push,
+    /// Push providers; what each wants to be told stands in its own file.
+    pub push: push::Settings,
     /// What apps are expected to be.
     pub app: AppVersions,
+    /// Variables that are called like settings and are none.
+    pub strangers: Vec<Stranger>,
 }
 
 impl Config {
@@ -51,19 +60,44 @@ impl Config {
     }
 
     /// Reads given variables.
-    pub fn read(mut vars: Vars) -> Result<Self, Vec<Fault>> {
+    pub fn read(vars: Vars) -> Result<Self, Vec<Fault>> {
+        Self::read_for(vars, CARRIERS)
+    }
+
+    /// Reads given variables for a program with these push providers.
+    pub fn read_for(mut vars: Vars, carriers: &[&'static Carrier]) -> Result<Self, Vec<Fault>> {
+        let config = Self::gather(&mut vars, carriers);
+        // Read where it is needed, and only by builds for crash tests.
+        #[cfg(feature = "failpoints")]
+        vars.text(crate::failpoint::VARIABLE);
+        let strangers = vars.strangers();
+        match vars.into_faults() {
+            faults if faults.is_empty() => Ok(Self { strangers, ..config }),
+            faults => Err(faults),
+        }
+    }
+
+    /// The names of all variables that are read.
+    pub fn names() -> BTreeSet<&'static str> {
+        let mut vars = Vars::from_map(BTreeMap::new());
+        Self::gather(&mut vars, CARRIERS);
+        vars.asked().clone()
+    }
+
+    /// Reads every variable, whether or not others are wrong.
+    fn gather(vars: &mut Vars, carriers: &[&'static Carrier]) -> Self {
         let environment = vars.parsed("MENDLINE_ENV", Environment::Development);
         let seconds =
             |vars: &mut Vars, name, default, most| Duration::from_secs(u64::from(vars.number(name, default, 1, most)));
-        let shutdown = seconds(&mut vars, "MENDLINE_SHUTDOWN_SECONDS", 10, 600);
+        let shutdown = seconds(vars, "MENDLINE_SHUTDOWN_SECONDS", 10, 600);
         let bind = vars.parsed("MENDLINE_BIND", SocketAddr::from(([127, 0, 0, 1], 8080)));
-        let extra_ca = extra_ca(&mut vars);
+        let extra_ca = extra_ca(vars);
         let config = Self {
             environment,
-            data_dir: places::data_dir(&vars),
+            data_dir: places::data_dir(vars),
             database: Database {
-                url: postgres_url(&mut vars, "DATABASE_URL"),
-                migrate_url: postgres_url(&mut vars, "MENDLINE_MIGRATE_URL"),
+                url: postgres_url(vars, "DATABASE_URL"),
+                migrate_url: postgres_url(vars, "MENDLINE_MIGRATE_URL"),
                 bin_dir: vars.text("PG_BIN_DIR").map(PathBuf::from),
                 pool_size: vars.number("MENDLINE_DATABASE_POOL", 16, 2, 500),
                 extra_ca: extra_ca.clone(),
@@ -71,7 +105,7 @@ impl Config {
             http: Http {
                 bind,
                 ops_bind: vars.parsed("MENDLINE_OPS_BIND", SocketAddr::from(([127, 0, 0, 1], 9090))),
-                public_url: public_url(&mut vars, bind),
+                public_url: public_url(vars, bind),
                 trusted_proxies: vars.list("MENDLINE_TRUSTED_PROXIES"),
                 cors_origins: vars.list("MENDLINE_CORS_ORIGINS").into_iter().map(|Origin(origin)| origin).collect(),
                 workers: vars
@@ -83,27 +117,26 @@ impl Config {
             keys: Keys {
                 token: vars.pem("MENDLINE_TOKEN_KEY").map(SecretString::from),
                 secret: vars.secret("MENDLINE_SECRET_KEY").map(SecretString::from),
+                vapid: vars.pem("MENDLINE_VAPID_KEY").map(SecretString::from),
             },
             worker: Worker {
                 concurrency: vars.number("MENDLINE_WORKER_CONCURRENCY", 256, 1, 10_000),
-                lease: seconds(&mut vars, "MENDLINE_LEASE_SECONDS", 60, 3600),
-                send_timeout: seconds(&mut vars, "MENDLINE_SEND_TIMEOUT_SECONDS", 15, 600),
+                lease: seconds(vars, "MENDLINE_LEASE_SECONDS", 60, 3600),
+                send_timeout: seconds(vars, "MENDLINE_SEND_TIMEOUT_SECONDS", 15, 600),
                 shutdown,
-                poll: seconds(&mut vars, "MENDLINE_POLL_SECONDS", 1, 600),
-                limits: Limits::read(&mut vars),
+                poll: seconds(vars, "MENDLINE_POLL_SECONDS", 1, 600),
+                limit: ALL_PROVIDERS.read(vars),
             },
-            push: push::read(&mut vars, extra_ca),
+            push: push::Settings::read(vars, environment, extra_ca, carriers),
             app: AppVersions {
                 minimum_app_version: vars.text("MENDLINE_MINIMUM_APP_VERSION"),
                 terms_version: vars.text("MENDLINE_TERMS_VERSION"),
                 privacy_version: vars.text("MENDLINE_PRIVACY_VERSION"),
             },
+            strangers: Vec::new(),
         };
-        config.check(&mut vars);
-        match vars.into_faults() {
-            faults if faults.is_empty() => Ok(config),
-            faults => Err(faults),
-        }
+        config.check(vars);
+        config
     }
 
     /// Whether generated keys and the embedded database will do.
@@ -123,12 +156,6 @@ impl Config {
         if self.database.migrate_url.is_some() && self.database.url.is_none() {
             vars.fault("MENDLINE_MIGRATE_URL", "needs DATABASE_URL beside it");
         }
-        if let Some(subject) = &self.push.vapid_subject
-            && !subject.starts_with("mailto:")
-            && !subject.starts_with("https://")
-        {
-            vars.fault("MENDLINE_VAPID_SUBJECT", "must start with mailto: or https://");
-        }
         if !self.is_production() {
             return;
         }
@@ -138,8 +165,7 @@ impl Config {
             ("DATABASE_URL", self.database.url.is_some(), plain),
             ("MENDLINE_TOKEN_KEY", self.keys.token.is_some(), key),
             ("MENDLINE_SECRET_KEY", self.keys.secret.is_some(), key),
-            ("MENDLINE_VAPID_KEY", self.push.vapid_key.is_some(), key),
-            ("MENDLINE_VAPID_SUBJECT", self.push.vapid_subject.is_some(), plain),
+            ("MENDLINE_VAPID_KEY", self.keys.vapid.is_some(), key),
             ("MENDLINE_PUBLIC_URL", vars.text("MENDLINE_PUBLIC_URL").is_some(), plain),
         ];
         for (variable, _, fault) in required.into_iter().filter(|(_, present, _)| !present) {
@@ -165,18 +191,8 @@ fn extra_ca(vars: &mut Vars) -> Option<String> {
     Some(pem)
 }
 
-fn base_url(vars: &mut Vars, variable: &'static str, default: &str) -> String {
-    let text = vars.text(variable).unwrap_or_else(|| default.to_owned());
-    match url::Url::parse(&text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
-        Ok(_) => vars.fault(variable, "must be an http or https URL"),
-        Err(error) => vars.fault(variable, format!("is not a URL: {error}")),
-    }
-    text.trim_end_matches('/').to_owned()
-}
-
 fn public_url(vars: &mut Vars, bind: SocketAddr) -> String {
-    base_url(vars, "MENDLINE_PUBLIC_URL", &format!("http://{bind}"))
+    vars.base_url("MENDLINE_PUBLIC_URL", &format!("http://{bind}"))
 }
 
 #[cfg(test)]

@@ -13,10 +13,10 @@ pub fn search_path() -> OsString {
 
 /// Where data is kept where nothing else is needed of the settings.
 pub fn default_data_dir() -> PathBuf {
-    data_dir(&Vars::from_environment())
+    data_dir(&mut Vars::from_environment())
 }
 
-pub(super) fn data_dir(vars: &Vars) -> PathBuf {
+pub(super) fn data_dir(vars: &mut Vars) -> PathBuf {
     if let Some(dir) = vars.text("MENDLINE_DATA_DIR") {
         return PathBuf::from(dir);
     }

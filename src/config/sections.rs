@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Serialize;
 
-use super::limits::Limits;
+use super::limits::Limit;
 
 /// How strict the server is with its surroundings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,13 +78,15 @@ pub struct Http {
     pub shutdown: Duration,
 }
 
-/// Signing and sealing keys; absent ones are generated into the data directory, in development only.
+/// Our own keys; absent ones are generated into the data directory, in development only.
 #[derive(Debug, Clone)]
 pub struct Keys {
     /// `MENDLINE_TOKEN_KEY`: PEM, Ed25519 or P-256; the first signs, all verify.
     pub token: Option<SecretString>,
     /// `MENDLINE_SECRET_KEY`: at least 32 bytes, base64, inline or a path.
     pub secret: Option<SecretString>,
+    /// `MENDLINE_VAPID_KEY`: PEM, P-256; the first is what apps subscribe with, the others serve older subscriptions.
+    pub vapid: Option<SecretString>,
 }
 
 /// The worker's pace.
@@ -100,6 +102,6 @@ pub struct Worker {
     pub shutdown: Duration,
     /// `MENDLINE_POLL_SECONDS`: how often a worker looks at the queue and for claims of dead ones without being called.
     pub poll: Duration,
-    /// How fast this process may send.
-    pub limits: Limits,
+    /// `MENDLINE_PUSH_RATE`, `MENDLINE_PUSH_CONCURRENCY`: how fast this process may send, over all providers.
+    pub limit: Limit,
 }

@@ -1,9 +1,13 @@
 //! Reading one variable: by name, typed, and remembering everything that is wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::{Component, Path};
 use std::str::FromStr;
+
+use url::Url;
+
+use super::strangers::{self, Stranger};
 
 /// Characters of the shortest secret that is long enough: 32 bytes in base64.
 const LEAST_SECRET: usize = 43;
@@ -18,10 +22,11 @@ pub struct Fault {
     pub problem: String,
 }
 
-/// The variables, and the faults found so far.
+/// The variables, which of them were asked for, and the faults found so far.
 #[derive(Debug)]
 pub struct Vars {
     values: BTreeMap<String, String>,
+    asked: BTreeSet<&'static str>,
     faults: Vec<Fault>,
 }
 
@@ -33,11 +38,12 @@ impl Vars {
 
     /// Given values: for tests.
     pub fn from_map(values: BTreeMap<String, String>) -> Self {
-        Self { values, faults: Vec::new() }
+        Self { values, asked: BTreeSet::new(), faults: Vec::new() }
     }
 
     /// The value, unless it is absent or empty.
-    pub fn text(&self, variable: &'static str) -> Option<String> {
+    pub fn text(&mut self, variable: &'static str) -> Option<String> {
+        self.asked.insert(variable);
         self.values.get(variable).map(|value| value.trim()).filter(|value| !value.is_empty()).map(str::to_owned)
     }
 
@@ -76,6 +82,22 @@ impl Vars {
         parts
     }
 
+    /// An http or https URL, without a slash at its end.
+    pub fn base_url(&mut self, variable: &'static str, default: &str) -> String {
+        let text = self.text(variable).unwrap_or_else(|| default.to_owned());
+        match Url::parse(&text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
+            Ok(_) => self.fault(variable, "must be an http or https URL"),
+            Err(error) => self.fault(variable, format!("is not a URL: {error}")),
+        }
+        text.trim_end_matches('/').to_owned()
+    }
+
+    /// The same, parsed; `None` where that is a fault.
+    pub fn url(&mut self, variable: &'static str, default: &str) -> Option<Url> {
+        Url::parse(&self.base_url(variable, default)).ok()
+    }
+
     /// A PEM text: given inline, or as the path of a file.
     pub fn pem(&mut self, variable: &'static str) -> Option<String> {
         let text = self.text(variable)?;
@@ -108,6 +130,16 @@ impl Vars {
     /// Notes that something is wrong.
     pub fn fault(&mut self, variable: &'static str, problem: impl Into<String>) {
         self.faults.push(Fault { variable, problem: problem.into() });
+    }
+
+    /// Every variable that was asked for, set or not.
+    pub fn asked(&self) -> &BTreeSet<&'static str> {
+        &self.asked
+    }
+
+    /// Variables that are set and called like ours, and that nobody asked for, once all is read.
+    pub fn strangers(&self) -> Vec<Stranger> {
+        strangers::among(self.values.keys().map(String::as_str), &self.asked)
     }
 
     /// Everything found wrong, once all is read.

@@ -1,4 +1,4 @@
-//! Who takes part: a clinic, its clinician and a patient, each with a login and a phone.
+//! Who takes part: a clinic, two clinicians and a patient, each with a login and a phone.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -31,6 +31,8 @@ pub struct Cast {
     pub clinic_id: Uuid,
     /// The clinician.
     pub clinician: Person,
+    /// Another one, who treats other patients.
+    pub colleague: Person,
     /// The patient.
     pub patient: Person,
     /// The patient's record.
@@ -57,13 +59,16 @@ impl Cast {
         let code = invite(&admin, &json!({ "role": "clinician" })).await?;
         let clinician = person(&nobody, exchange, &code, email("clara"), "Clara Clinician").await?;
 
+        let code = invite(&admin, &json!({ "role": "clinician" })).await?;
+        let colleague = person(&nobody, exchange, &code, email("carl"), "Carl Colleague").await?;
+
         let record = json!({ "display_name": "Pia Patient", "time_zone": ZONE.name(), "locale": "en" });
         let invitation = json!({ "role": "patient", "patient": record });
         let code = invite(&clinician.api, &invitation).await?;
         let patient = person(&nobody, exchange, &code, email("pia"), "Pia Patient").await?;
         let me = patient.api.get("/v1/me").await?;
         let patient_id = text(&me, "/membership/patient_id")?;
-        Ok(Self { clinic_id: clinic.clinic_id, clinician, patient, patient_id })
+        Ok(Self { clinic_id: clinic.clinic_id, clinician, colleague, patient, patient_id })
     }
 }
 

@@ -15,9 +15,9 @@ pub enum Deed {
     ReportWell,
     /// The patient reports what should not be.
     ReportWorry,
-    /// The clinician takes the flag on.
+    /// Another clinician takes the flag on.
     Acknowledge,
-    /// The clinician has called.
+    /// And has called.
     Contact,
     /// The clinician closes the flag.
     Resolve,

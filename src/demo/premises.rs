@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::alerts::queue;
 use crate::db::{Db, DbError, Scope};
+use crate::escalation::store as escalation;
 use crate::schema::clinics;
 
 /// What a database looks like from outside.
@@ -62,6 +63,7 @@ async fn real_clinics(conn: &mut AsyncPgConnection) -> QueryResult<i64> {
 pub(super) async fn clear(db: &Db, now: DateTime<Utc>) -> Result<(), DbError> {
     db.scoped(Scope::System, async |conn| {
         for clinic_id in clinics::table.filter(clinics::demo).select(clinics::id).load(conn).await? {
+            escalation::delete_all(conn, clinic_id).await?;
             queue::withdraw(conn, clinic_id, now).await?;
         }
         Ok(())

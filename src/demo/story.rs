@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::api::text;
+use super::api::{Api, text};
 use super::cast::{Cast, Person, ZONE};
 use super::phone::Exchange;
 use super::plot::{Deed, deeds};
@@ -16,6 +16,7 @@ use super::screen::{self, Screen};
 use crate::alerts::queue;
 use crate::app::State;
 use crate::db::{Db, DbError, Scope};
+use crate::escalation::store as escalation;
 use crate::worker::Worker;
 
 /// What is told at the end.
@@ -66,7 +67,8 @@ impl<'a> Story<'a> {
         screen::title();
         let cast = Cast::assemble(state, exchange, base).await?;
         let now = state.clocks.care.now();
-        let arrival = "Pia accepts the clinic's invitation and registers her phone; so does Clara, her clinician";
+        let arrival =
+            "Pia accepts the clinic's invitation and registers her phone; so do Clara, her clinician, and Carl";
         screen.deed(now, arrival).await;
         let body = json!({ "patient_id": cast.patient_id, "performed_at": now, "session_number": 1 });
         let treatment = cast.clinician.api.post("/v1/treatments", &body).await?;
@@ -107,14 +109,19 @@ impl<'a> Story<'a> {
         }
     }
 
+    /// When the next alert is due or somebody else is to be told of a flag.
     async fn next_alert(&self) -> Result<Option<DateTime<Utc>>, DbError> {
-        self.state.db.scoped(Scope::System, async |conn| Ok::<_, DbError>(queue::next_due(conn).await?)).await
+        let look = async |conn: &mut _| {
+            let next = [queue::next_due(conn).await?, escalation::next_wake(conn).await?];
+            Ok::<_, DbError>(next.into_iter().flatten().min())
+        };
+        self.state.db.scoped(Scope::System, look).await
     }
 
     /// Both phones: what came in is shown, fetched and mostly opened.
     async fn look(&mut self) -> anyhow::Result<()> {
         let now = self.state.clocks.care.now();
-        for who in [&mut self.cast.patient, &mut self.cast.clinician] {
+        for who in [&mut self.cast.patient, &mut self.cast.clinician, &mut self.cast.colleague] {
             for notification in who.phone.look()? {
                 self.received += 1;
                 let path = format!("/v1/alerts/{}", notification.alert_id);
@@ -164,32 +171,37 @@ impl<'a> Story<'a> {
                 let flags = flags.pointer("/items").and_then(Value::as_array).context("a list of flags")?;
                 self.flag_ids = flags.iter().map(|flag| text(flag, "/id")).collect::<anyhow::Result<_>>()?;
                 anyhow::ensure!(!self.flag_ids.is_empty(), "the worrying report raised no flag");
-                self.deeds.insert((now + TimeDelta::minutes(12), Deed::Acknowledge));
+                // Clara has left for the day: after a quarter of an hour all clinicians are told.
+                self.deeds.insert((now + TimeDelta::minutes(22), Deed::Acknowledge));
                 self.deeds.insert((now + TimeDelta::minutes(30), Deed::Contact));
                 self.deeds.insert((now + TimeDelta::hours(44), Deed::Resolve));
                 Ok(())
             }
             Deed::Acknowledge => {
-                self.flag("acknowledge", &json!({ "note": "Looking at it now." })).await?;
-                self.screen.deed(now, "Clara acknowledges the flag; Pia's app shows that the clinic has seen it").await;
+                let colleague = &self.cast.colleague.api;
+                self.flag(colleague, "acknowledge", &json!({ "note": "Clara is away, looking at it now." })).await?;
+                let seen = "Clara did not answer, so Carl was told: he acknowledges the flag, and Pia's app shows it";
+                self.screen.deed(now, seen).await;
                 Ok(())
             }
             Deed::Contact => {
-                self.flag("contacted", &json!({ "note": "Called, seen the same evening." })).await?;
-                self.screen.deed(now, "Clara calls Pia").await;
+                let called = json!({ "note": "Called, seen the same evening." });
+                self.flag(&self.cast.colleague.api, "contacted", &called).await?;
+                self.screen.deed(now, "Carl calls Pia").await;
                 Ok(())
             }
             Deed::Resolve => {
-                self.flag("resolve", &json!({ "outcome": "Seen and treated; settling.", "note": "Closed." })).await?;
+                let outcome = json!({ "outcome": "Seen and treated; settling.", "note": "Closed." });
+                self.flag(&self.cast.clinician.api, "resolve", &outcome).await?;
                 self.screen.deed(now, "Clara resolves the flag").await;
                 Ok(())
             }
         }
     }
 
-    async fn flag(&self, verb: &str, body: &Value) -> anyhow::Result<()> {
+    async fn flag(&self, api: &Api, verb: &str, body: &Value) -> anyhow::Result<()> {
         for flag in &self.flag_ids {
-            self.cast.clinician.api.post(&format!("/v1/flags/{flag}/{verb}"), body).await?;
+            api.post(&format!("/v1/flags/{flag}/{verb}"), body).await?;
         }
         Ok(())
     }

@@ -5,9 +5,11 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 
 use crate::body::Faults;
-use crate::domain::address::check_address;
-use crate::domain::device::{Address, AddressKind, Environment, Permission, ProviderKind, WebPushKeys};
+use crate::domain::address::Said;
+use crate::domain::device::{Address, AddressKind, Environment, Permission, WebPushKeys};
 use crate::domain::endpoint::AllowedHosts;
+use crate::domain::provider::{Provider, Providers};
+use crate::error::ApiError;
 
 /// Characters of an app's name at its provider.
 const APP_ID: std::ops::RangeInclusive<usize> = 1..=255;
@@ -16,7 +18,7 @@ const APP_ID: std::ops::RangeInclusive<usize> = 1..=255;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceFields {
-    provider: ProviderKind,
+    provider: String,
     address: String,
     #[serde(default)]
     address_kind: AddressKind,
@@ -43,10 +45,10 @@ pub struct SubscribedWith {
 #[derive(Debug, Clone)]
 pub struct Registration {
     /// Who carries its messages.
-    pub provider: ProviderKind,
+    pub provider: &'static Provider,
     /// The app at the provider; empty where there is but one.
     pub app_id: String,
-    /// APNs environment.
+    /// Which of the provider's worlds it belongs to.
     pub environment: Environment,
     /// What the address is: `token`, `fid` or `endpoint`.
     pub address_kind: &'static str,
@@ -66,43 +68,45 @@ pub struct Registration {
 
 impl DeviceFields {
     /// Checks the values. `vapid_keys` are the ids of our keys, the current one first.
-    pub fn read(self, faults: &mut Faults, allowed: &AllowedHosts, vapid_keys: &[String]) -> Registration {
+    pub fn read(
+        self,
+        faults: &mut Faults,
+        providers: &Providers,
+        hosts: &AllowedHosts,
+        vapid_keys: &[String],
+    ) -> Result<Registration, ApiError> {
+        let provider =
+            providers.find(&self.provider).map_err(|error| ApiError::misshapen("/provider", error.to_string()))?;
+        let form = &provider.address;
         let address = self.address.trim();
-        let checked = check_address(self.provider, self.address_kind, address, self.keys.as_ref(), allowed);
-        for fault in checked.err().into_iter().flatten() {
-            faults.push(fault.pointer(), fault.to_string());
+        let (kind, environment) = (self.address_kind, self.environment);
+        for fault in form.faults(&Said { address, kind, environment, keys: self.keys.as_ref(), hosts }) {
+            faults.push(fault.pointer, fault.problem);
         }
-        if self.environment == Environment::Sandbox && self.provider != ProviderKind::Apns {
-            faults.push("/environment", "only APNs has a sandbox: leave it out");
-        }
-        Registration {
-            address: Address::new(match self.provider {
-                // The same token in other letters is the same phone.
-                ProviderKind::Apns => address.to_ascii_lowercase(),
-                _ => address.to_owned(),
-            }),
-            address_kind: if self.provider == ProviderKind::WebPush { "endpoint" } else { self.address_kind.as_str() },
+        Ok(Registration {
+            provider,
+            address: Address::new(form.spelling(address)),
+            address_kind: if form.is_subscription { "endpoint" } else { kind.as_str() },
             app_id: app_id(faults, self.app_id.as_deref()),
-            vapid_key: vapid_key(faults, self.provider, self.vapid_key_id, vapid_keys),
+            vapid_key: vapid_key(faults, form.is_subscription, self.vapid_key_id, vapid_keys),
             locale: faults.locale("/locale", &self.locale),
             time_zone: faults.time_zone("/time_zone", self.time_zone.trim()),
-            provider: self.provider,
-            environment: self.environment,
+            environment,
             keys: self.keys,
             permission: self.permission,
-        }
+        })
     }
 }
 
 fn vapid_key(
     faults: &mut Faults,
-    provider: ProviderKind,
+    is_subscription: bool,
     told: Option<String>,
     ours: &[String],
 ) -> Option<SubscribedWith> {
     match told {
-        Some(_) if provider != ProviderKind::WebPush => {
-            faults.push("/vapid_key_id", "only Web Push subscribes with a key: leave it out");
+        Some(_) if !is_subscription => {
+            faults.push("/vapid_key_id", "is for subscriptions, of which this provider knows nothing: leave it out");
             None
         }
         Some(id) if !ours.contains(&id) => {
@@ -113,9 +117,7 @@ fn vapid_key(
             None
         }
         Some(id) => Some(SubscribedWith { id, is_told: true }),
-        None if provider == ProviderKind::WebPush => {
-            ours.first().map(|id| SubscribedWith { id: id.clone(), is_told: false })
-        }
+        None if is_subscription => ours.first().map(|id| SubscribedWith { id: id.clone(), is_told: false }),
         None => None,
     }
 }

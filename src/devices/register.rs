@@ -81,7 +81,7 @@ pub async fn register(
         id,
         user_id: caller.user_id,
         session_id: caller.session_id,
-        provider: device.provider.as_str(),
+        provider: device.provider.word,
         app_id: &device.app_id,
         environment: device.environment.as_str(),
         address_kind: device.address_kind,
@@ -115,7 +115,7 @@ async fn vapid_key_of(
     if key.is_told {
         return Ok(Some(key.id.clone()));
     }
-    let known = store::find_vapid_key(conn, device.provider.as_str(), &device.app_id, address_hash).await?;
+    let known = store::find_vapid_key(conn, device.provider.word, &device.app_id, address_hash).await?;
     Ok(known.unwrap_or_else(|| Some(key.id.clone())))
 }
 

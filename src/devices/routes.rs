@@ -104,7 +104,8 @@ pub async fn put_device(
     body: Body<DeviceFields>,
 ) -> Result<HttpResponse, ApiError> {
     let mut faults = Faults::default();
-    let device = body.value.read(&mut faults, &state.push_hosts, state.about.vapid_key_ids());
+    let vapid_keys = state.about.vapid_key_ids();
+    let device = body.value.read(&mut faults, &state.providers, &state.push_hosts, vapid_keys)?;
     faults.finish()?;
     let address = SealedAddress { address: device.address.expose().to_owned(), keys: device.keys.clone() };
     let sealed = address.seal(&state.keys, *id)?;

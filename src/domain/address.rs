@@ -1,115 +1,97 @@
-//! Whether a text can be a push address: the pure checks at registration.
-//! Whether an address still works only its provider knows.
+//! What a push address looks like: the pure checks at registration. What is each provider's own about it stands in the
+//! provider's file; what holds for all is here. Whether an address still works only its provider knows.
 
-use std::fmt;
+use std::borrow::Cow;
 
-use super::device::{AddressKind, ProviderKind, WebPushKeys};
-use super::endpoint::{self, AllowedHosts, EndpointError};
+use super::device::{AddressKind, Environment, WebPushKeys};
+use super::endpoint::AllowedHosts;
 
-/// What is wrong with an address as it was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddressError {
-    /// It does not have the provider's form.
-    Form(ProviderKind),
-    /// It does not have the form of a Firebase installation id.
-    FidForm,
-    /// Only FCM has kinds of addresses.
-    KindWithoutFcm,
-    /// Web Push needs keys.
-    KeysMissing,
-    /// `p256dh` is not an uncompressed P-256 point in base64url.
-    P256dh,
-    /// `auth` is not 16 bytes in base64url.
-    Auth,
-    /// The Web Push endpoint is not acceptable.
-    Endpoint(EndpointError),
+/// Where a phone is reached, as its app says. It has no `Debug`: an address is never shown.
+#[derive(Clone, Copy)]
+pub struct Said<'a> {
+    /// The address.
+    pub address: &'a str,
+    /// What kind of address it is to be.
+    pub kind: AddressKind,
+    /// Which of the provider's worlds it belongs to.
+    pub environment: Environment,
+    /// What to encrypt with.
+    pub keys: Option<&'a WebPushKeys>,
+    /// Hosts that may be private.
+    pub hosts: &'a AllowedHosts,
 }
 
-impl AddressError {
-    /// Which field of the device it concerns, as a JSON pointer.
-    pub fn pointer(self) -> &'static str {
-        match self {
-            Self::Form(_) | Self::FidForm | Self::Endpoint(_) => "/address",
-            Self::KindWithoutFcm => "/address_kind",
-            Self::KeysMissing => "/keys",
-            Self::P256dh => "/keys/p256dh",
-            Self::Auth => "/keys/auth",
+/// What is wrong with a field, in words that follow its name.
+pub type Problem = Cow<'static, str>;
+
+/// A field that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressFault {
+    /// Which field of the device, as a JSON pointer.
+    pub pointer: &'static str,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What a provider's addresses look like, and what comes with them.
+#[derive(Debug, Clone, Copy)]
+pub struct AddressForm {
+    /// Whether the address itself can be one; what is wrong with it otherwise.
+    pub check: fn(&Said<'_>) -> Result<(), Problem>,
+    /// Kinds to choose from.
+    pub kinds: &'static [AddressKind],
+    /// Worlds to choose from.
+    pub environments: &'static [Environment],
+    /// The same address in other letters is the same phone.
+    pub ignores_case: bool,
+    /// It is the endpoint of a subscription: made with one of our keys, and of no use without its own.
+    pub is_subscription: bool,
+}
+
+impl AddressForm {
+    /// Of a plain token, about which nothing is to be chosen.
+    pub const fn of(check: fn(&Said<'_>) -> Result<(), Problem>) -> Self {
+        Self {
+            check,
+            kinds: &[AddressKind::Token],
+            environments: &[Environment::Production],
+            ignores_case: false,
+            is_subscription: false,
         }
     }
-}
 
-impl fmt::Display for AddressError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Form(ProviderKind::Fcm) => "is not an FCM registration token (1 to 4096 of A-Z a-z 0-9 _ - : .)",
-            Self::Form(ProviderKind::Apns) => "is not an APNs device token (32 to 100 bytes in hexadecimal)",
-            Self::Form(ProviderKind::Expo) => "is not an Expo push token (ExponentPushToken[...] or a UUID)",
-            Self::Form(ProviderKind::WebPush) => "is not a Web Push endpoint",
-            Self::FidForm => "is not a Firebase installation id (22 characters of base64url)",
-            Self::KindWithoutFcm => "only FCM has installation ids: leave it out",
-            Self::KeysMissing => "Web Push needs the subscription's p256dh and auth",
-            Self::P256dh => "is not an uncompressed P-256 public key (65 bytes in base64url)",
-            Self::Auth => "is not an authentication secret (16 bytes in base64url)",
-            Self::Endpoint(error) => return error.fmt(f),
-        })
-    }
-}
-
-impl std::error::Error for AddressError {}
-
-/// Checks an address as an app sent it; returns every fault at once.
-pub fn check_address(
-    provider: ProviderKind,
-    kind: AddressKind,
-    address: &str,
-    keys: Option<&WebPushKeys>,
-    allowed: &AllowedHosts,
-) -> Result<(), Vec<AddressError>> {
-    let mut faults = Vec::new();
-    match (provider, kind) {
-        (ProviderKind::Fcm, AddressKind::Token) if !is_fcm_token(address) => faults.push(AddressError::Form(provider)),
-        (ProviderKind::Fcm, AddressKind::Fid) if !is_base64url(address, 22) => faults.push(AddressError::FidForm),
-        (ProviderKind::Apns, _) if !is_apns_token(address) => faults.push(AddressError::Form(provider)),
-        (ProviderKind::Expo, _) if !is_expo_token(address) => faults.push(AddressError::Form(provider)),
-        (ProviderKind::WebPush, _) => {
-            faults.extend(endpoint::parse_endpoint(address, allowed).err().map(AddressError::Endpoint));
+    /// Everything that is wrong with what an app said.
+    pub fn faults(&self, said: &Said<'_>) -> Vec<AddressFault> {
+        let mut faults = Vec::new();
+        let mut fault = |pointer, problem| faults.push(AddressFault { pointer, problem });
+        if let Err(problem) = (self.check)(said) {
+            fault("/address", problem);
         }
-        _ => {}
-    }
-    if kind == AddressKind::Fid && provider != ProviderKind::Fcm {
-        faults.push(AddressError::KindWithoutFcm);
-    }
-    match (provider, keys) {
-        (ProviderKind::WebPush, None) => faults.push(AddressError::KeysMissing),
-        // The others carry what is encrypted under them beside the rest.
-        (_, Some(keys)) => {
-            if !is_uncompressed_point(&keys.p256dh) {
-                faults.push(AddressError::P256dh);
-            }
-            if !is_base64url(unpadded(&keys.auth), 22) {
-                faults.push(AddressError::Auth);
+        if !self.kinds.contains(&said.kind) {
+            fault("/address_kind", "is not known to this provider: leave it out".into());
+        }
+        match said.keys {
+            None if self.is_subscription => fault("/keys", "must hold the subscription's p256dh and auth".into()),
+            None => {}
+            // What is encrypted under them travels with any provider's message.
+            Some(keys) => {
+                if !is_uncompressed_point(&keys.p256dh) {
+                    fault("/keys/p256dh", "is not an uncompressed P-256 public key (65 bytes in base64url)".into());
+                }
+                if !is_base64url(unpadded(&keys.auth), 22) {
+                    fault("/keys/auth", "is not an authentication secret (16 bytes in base64url)".into());
+                }
             }
         }
-        (_, None) => {}
+        if !self.environments.contains(&said.environment) {
+            fault("/environment", "is not known to this provider: leave it out".into());
+        }
+        faults
     }
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
-}
 
-/// Tokens are opaque and have grown before, so only what could break a JSON body or a log is refused.
-fn is_fcm_token(text: &str) -> bool {
-    (1..=4096).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-:.".contains(&b))
-}
-
-/// 32 bytes today; Apple asks not to rely on it and has named 100 bytes as the most.
-fn is_apns_token(text: &str) -> bool {
-    (64..=200).contains(&text.len()) && text.len().is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-fn is_expo_token(text: &str) -> bool {
-    let inner = ["ExponentPushToken[", "ExpoPushToken["].iter().find_map(|prefix| text.strip_prefix(prefix));
-    match inner.and_then(|rest| rest.strip_suffix(']')) {
-        Some(inner) => (1..=200).contains(&inner.len()) && inner.bytes().all(|b| b.is_ascii_graphic() && b != b']'),
-        None => text.len() == 36 && uuid::Uuid::try_parse(text).is_ok(),
+    /// The one spelling of an address.
+    pub fn spelling(&self, address: &str) -> String {
+        if self.ignores_case { address.to_ascii_lowercase() } else { address.to_owned() }
     }
 }
 
@@ -119,7 +101,8 @@ fn is_uncompressed_point(text: &str) -> bool {
     is_base64url(text, 87) && text.starts_with('B') && text.as_bytes().get(1).is_some_and(|b| (b'A'..=b'P').contains(b))
 }
 
-fn is_base64url(text: &str, chars: usize) -> bool {
+/// Whether a text is so many characters of base64url.
+pub fn is_base64url(text: &str, chars: usize) -> bool {
     text.len() == chars && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
@@ -130,89 +113,66 @@ fn unpadded(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use proptest::prelude::*;
 
-    fn faults(
-        provider: ProviderKind,
-        kind: AddressKind,
-        address: &str,
-        keys: Option<&WebPushKeys>,
-    ) -> Vec<AddressError> {
-        check_address(provider, kind, address, keys, &AllowedHosts::default()).err().unwrap_or_default()
+    static NOWHERE: LazyLock<AllowedHosts> = LazyLock::new(AllowedHosts::default);
+
+    const PLAIN: AddressForm = AddressForm::of(|said| match said.address {
+        "" => Err("is empty".into()),
+        _ => Ok(()),
+    });
+
+    fn said() -> Said<'static> {
+        let (kind, environment) = (AddressKind::default(), Environment::default());
+        Said { address: "x", kind, environment, keys: None, hosts: &NOWHERE }
     }
 
     fn keys() -> WebPushKeys {
         WebPushKeys { p256dh: format!("BP{}", "x".repeat(85)), auth: "a_-9".repeat(5) + "AA" }
     }
 
+    fn pointers(form: AddressForm, said: Said<'_>) -> Vec<&'static str> {
+        form.faults(&said).into_iter().map(|fault| fault.pointer).collect()
+    }
+
     #[test]
-    fn good_addresses_of_every_provider_pass() {
-        let token = AddressKind::Token;
-        assert_eq!(faults(ProviderKind::Fcm, token, "cQ1x-Y_z:APA91bE.x", None), []);
-        assert_eq!(faults(ProviderKind::Fcm, AddressKind::Fid, "cQ1xAAAAAAAAAAAAAAAA-_", None), []);
-        assert_eq!(faults(ProviderKind::Apns, token, &"0aF9".repeat(16), None), []);
-        assert_eq!(faults(ProviderKind::Expo, token, "ExponentPushToken[xxYY-1_2]", None), []);
-        assert_eq!(faults(ProviderKind::Expo, token, "f58ab5ae-6f9d-4d3a-8d0c-7d1f4b0f1a2b", None), []);
-        assert_eq!(faults(ProviderKind::WebPush, token, "https://push.example.com/x", Some(&keys())), []);
+    fn every_fault_is_named_at_once() {
+        let (kind, environment) = (AddressKind::Fid, Environment::Sandbox);
+        let chosen = Said { address: "", kind, environment, ..said() };
+        assert_eq!(pointers(PLAIN, chosen), ["/address", "/address_kind", "/environment"]);
+        let choosing = AddressForm { kinds: AddressKind::ALL, environments: Environment::ALL, ..PLAIN };
+        assert_eq!(pointers(choosing, chosen), ["/address"]);
+    }
+
+    #[test]
+    fn any_device_may_bring_keys_a_subscription_must_and_only_good_ones() {
+        let (good, bad) = (keys(), WebPushKeys { p256dh: "B".repeat(86), auth: "short".into() });
         let padded = WebPushKeys { p256dh: keys().p256dh + "=", auth: keys().auth + "==" };
-        assert_eq!(faults(ProviderKind::WebPush, token, "https://push.example.com/x", Some(&padded)), []);
-    }
-
-    #[test]
-    fn bad_addresses_of_every_provider_are_named() {
-        let token = AddressKind::Token;
-        for address in ["", "a b", "a\"b", "ü", &"x".repeat(4097)] {
-            assert_eq!(faults(ProviderKind::Fcm, token, address, None), [AddressError::Form(ProviderKind::Fcm)]);
-        }
-        assert_eq!(faults(ProviderKind::Fcm, AddressKind::Fid, "short", None), [AddressError::FidForm]);
-        for address in ["", "zz".repeat(32).as_str(), "ab".repeat(31).as_str(), &"a".repeat(65)] {
-            assert_eq!(faults(ProviderKind::Apns, token, address, None), [AddressError::Form(ProviderKind::Apns)]);
-        }
-        for address in ["", "ExponentPushToken[]", "ExponentPushToken[x", "PushToken[x]", "ExpoPushToken[a]b]"] {
-            assert_eq!(faults(ProviderKind::Expo, token, address, None), [AddressError::Form(ProviderKind::Expo)]);
-        }
-    }
-
-    #[test]
-    fn every_fault_of_a_web_push_subscription_is_named_at_once() {
-        let bad = WebPushKeys { p256dh: "B".repeat(86), auth: "short".into() };
-        let found = faults(ProviderKind::WebPush, AddressKind::Fid, "http://10.0.0.1/", Some(&bad));
-        let pointers: Vec<_> = found.iter().map(|fault| fault.pointer()).collect();
-        assert_eq!(pointers, ["/address", "/address_kind", "/keys/p256dh", "/keys/auth"]);
         let compressed = WebPushKeys { p256dh: format!("Ag{}", "x".repeat(85)), auth: keys().auth };
-        assert_eq!(
-            faults(ProviderKind::WebPush, AddressKind::Token, "https://push.example.com/", Some(&compressed)),
-            [AddressError::P256dh]
-        );
-        assert_eq!(
-            faults(ProviderKind::WebPush, AddressKind::Token, "https://push.example.com/", None),
-            [AddressError::KeysMissing]
-        );
+        let subscription = AddressForm { is_subscription: true, ..PLAIN };
+        for form in [PLAIN, subscription] {
+            let of = |keys| pointers(form, Said { keys: Some(keys), ..said() });
+            assert_eq!((of(&good), of(&padded)), (vec![], vec![]));
+            assert_eq!((of(&bad), of(&compressed)), (vec!["/keys/p256dh", "/keys/auth"], vec!["/keys/p256dh"]));
+        }
+        assert!(pointers(PLAIN, said()).is_empty());
+        assert_eq!(pointers(subscription, said()), ["/keys"]);
     }
 
     #[test]
-    fn any_device_may_bring_keys_but_only_good_ones() {
-        let bad = WebPushKeys { p256dh: "B".repeat(86), auth: "short".into() };
-        let apns = "0aF9".repeat(16);
-        for (provider, address) in
-            [(ProviderKind::Fcm, "abc"), (ProviderKind::Apns, &apns), (ProviderKind::Expo, "ExponentPushToken[x]")]
-        {
-            assert_eq!(faults(provider, AddressKind::Token, address, Some(&keys())), []);
-            let found = faults(provider, AddressKind::Token, address, Some(&bad));
-            assert_eq!(found, [AddressError::P256dh, AddressError::Auth]);
-        }
+    fn case_is_kept_where_it_may_mean_something() {
+        assert_eq!(PLAIN.spelling("aB"), "aB");
+        assert_eq!(AddressForm { ignores_case: true, ..PLAIN }.spelling("aB"), "ab");
     }
 
     proptest! {
         #[test]
-        fn no_text_makes_the_check_fall_over(text in "\\PC{0,120}", p256dh in "\\PC{0,90}", auth in "\\PC{0,24}") {
+        fn no_keys_make_the_check_fall_over(p256dh in "\\PC{0,90}", auth in "\\PC{0,24}") {
             let keys = WebPushKeys { p256dh, auth };
-            for provider in ProviderKind::ALL {
-                for kind in AddressKind::ALL {
-                    let _ = faults(*provider, *kind, &text, Some(&keys));
-                }
-            }
+            let _ = pointers(PLAIN, Said { keys: Some(&keys), ..said() });
         }
     }
 }

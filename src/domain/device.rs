@@ -1,56 +1,26 @@
-//! What a device is to a push provider: who carries, what kind of address, which keys.
-//! Whether a text can be such an address is `address.rs`; who owns it is the devices' store's business.
+//! What a device is to a push provider: what kind of address, which keys. Who carries is `provider.rs`, whether a text can
+//! be such an address `address.rs`; who owns it is the devices' store's business.
 
 use std::fmt;
 
-use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::words::word_enum;
 
 word_enum! {
-    /// Who carries the message.
-    pub enum ProviderKind {
-        /// Firebase Cloud Messaging.
-        Fcm = "fcm",
-        /// Apple's own service.
-        Apns = "apns",
-        /// RFC 8030: browsers, UnifiedPush, Safari.
-        WebPush = "web_push",
-        /// Expo's relay.
-        Expo = "expo",
-    }
-}
-
-impl ProviderKind {
-    /// For how long an address is believed of whose app nobody has heard: afterwards the phone is most likely gone, and
-    /// a provider that goes on accepting for it only flatters the figures.
-    pub const fn believed_for(self) -> TimeDelta {
-        match self {
-            // Firebase itself forgets an Android registration that was inactive for so long; Expo stands before it.
-            Self::Fcm | Self::Expo => TimeDelta::days(270),
-            // Apple tells of a token that is gone, but not when it wants to.
-            Self::Apns => TimeDelta::days(180),
-            // A push service keeps a browser's subscription although nobody opens the browser; nobody tells.
-            Self::WebPush => TimeDelta::days(90),
-        }
-    }
-}
-
-word_enum! {
-    /// What kind of FCM address it is: both are in use while Firebase moves from the first to the second.
+    /// What kind of address it is, where a provider has several: Firebase is moving from the first to the second.
     #[derive(Default)]
     pub enum AddressKind {
-        /// A registration token (or whatever a provider without kinds calls its address).
+        /// A token, or whatever a provider calls its addresses.
         #[default]
         Token = "token",
-        /// A Firebase installation id.
+        /// The id of an installation.
         Fid = "fid",
     }
 }
 
 word_enum! {
-    /// Which of APNs' two worlds an address belongs to.
+    /// Which of a provider's worlds an address belongs to, where it has two.
     #[derive(Default)]
     pub enum Environment {
         /// Apps from the store.
@@ -118,11 +88,11 @@ mod tests {
 
     #[test]
     fn words_read_back_as_what_they_name() {
-        for kind in ProviderKind::ALL {
+        for kind in AddressKind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(*kind));
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }
-        assert!("sms".parse::<ProviderKind>().is_err());
+        assert!("pager".parse::<AddressKind>().is_err());
         assert_eq!("fid".parse(), Ok(AddressKind::Fid));
         assert_eq!("sandbox".parse(), Ok(Environment::Sandbox));
     }

@@ -7,26 +7,27 @@
 
 use uuid::Uuid;
 
-use super::protocol::Level;
+use super::escalation::Step;
 use super::words::word_enum;
 
-/// The step under which a patient is told that nobody can be reached.
-const UNREACHED: &str = "unreached";
-
-/// The name under which staff are told once that a flag has reached a level.
-pub fn staff_alert_key(flag: Uuid, reached: Level) -> String {
-    format!("f:{flag}:{reached}")
+/// The name under which a member of the staff is told once, as this step, since a flag was opened for the `opening`-th time.
+pub fn staff_alert_key(flag: Uuid, opening: i32, step: Step) -> String {
+    format!("f:{flag}:{opening}:{step}")
 }
 
 /// The name under which the patient is told once that nobody can be reached about a flag.
 pub fn unreached_alert_key(flag: Uuid) -> String {
-    format!("f:{flag}:{UNREACHED}")
+    format!("f:{flag}:unreached")
 }
 
-/// Every name under which somebody may be owed an alert about a flag.
-pub fn alert_keys(flag: Uuid) -> Vec<String> {
-    let staff = Level::OF_RULES.map(|level| staff_alert_key(flag, level));
-    staff.into_iter().chain([unreached_alert_key(flag)]).collect()
+/// Every name under which staff may be owed an alert about a flag since it was last opened.
+pub fn staff_alert_keys(flag: Uuid, opening: i32) -> Vec<String> {
+    Step::ALL.iter().map(|step| staff_alert_key(flag, opening, *step)).collect()
+}
+
+/// The same with the name under which the patient is.
+pub fn alert_keys(flag: Uuid, opening: i32) -> Vec<String> {
+    staff_alert_keys(flag, opening).into_iter().chain([unreached_alert_key(flag)]).collect()
 }
 
 word_enum! {

@@ -1,6 +1,8 @@
 //! "May I do this yet?": what to expect, what should still wait, what has opened again and what to do today, at any
 //! moment of a laid-out treatment. Words come from the texts it is given; how it is sent is the routes' affair.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 use super::compliance::{Said, Standing, standing};
@@ -60,6 +62,8 @@ pub struct NotYet<'a> {
     pub range: Option<Range>,
     /// The facts behind it.
     pub evidence: Vec<Evidence>,
+    /// No source gives the figure: it is ours.
+    pub product_decision: bool,
 }
 
 /// Something whose usual waiting time is over.
@@ -75,6 +79,12 @@ pub struct OpenAgain<'a> {
     pub soft_until: Option<DateTime<Utc>>,
     /// Which care, until then.
     pub soft: Option<&'a str>,
+    /// Why it waited, and some care is still advisable.
+    pub why: &'a str,
+    /// Bounds as durations, with what the sources say.
+    pub range: Option<Range>,
+    /// No source gives the figure: it is ours.
+    pub product_decision: bool,
     /// The facts behind it.
     pub evidence: Vec<Evidence>,
 }
@@ -150,6 +160,21 @@ pub fn guidance<'a>(from: &Sources<'a>, at: DateTime<Utc>) -> Guidance<'a> {
     }
 }
 
+/// What can be asked about: every restriction, by its own key or by that of the group it shares.
+pub fn topics(version: &ProtocolVersion) -> BTreeSet<&str> {
+    let restrictions = version.structure.items.iter().filter(|item| item.kind == Kind::Restriction);
+    restrictions.flat_map(|item| std::iter::once(item.key.as_str()).chain(item.group.as_deref())).collect()
+}
+
+impl Guidance<'_> {
+    /// Only what it says of one topic: the rest of it goes on as it was.
+    pub fn retain(&mut self, topic: &str) {
+        let is_of = |item: &Item| item.key == topic || item.group.as_deref() == Some(topic);
+        self.not_yet.retain(|entry| is_of(entry.item));
+        self.open_again.retain(|entry| is_of(entry.item));
+    }
+}
+
 fn is_advice(item: &Item) -> bool {
     match item.kind {
         Kind::ProductAdvice => true,
@@ -194,6 +219,7 @@ impl<'a> Sources<'a> {
             instead: text.and_then(|text| text.instead.as_deref()),
             range: laid.range(),
             evidence: self.version.facts.resolve(&laid.item.evidence),
+            product_decision: laid.item.product_decision,
         }
     }
 
@@ -207,6 +233,9 @@ impl<'a> Sources<'a> {
             since: laid.close_at?,
             soft_until: laid.soft_close_at.filter(|_| cautious),
             soft: text.and_then(|text| text.soft.as_deref()).filter(|_| cautious),
+            why: text.and_then(|text| text.why.as_deref()).unwrap_or_default(),
+            range: laid.range(),
+            product_decision: laid.item.product_decision,
             evidence: self.version.facts.resolve(&laid.item.evidence),
         })
     }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use uuid::Uuid;
 
+use super::course::WhatFollows;
 use super::local_time::{ZoneHistory, day};
 use super::protocol::{DayTime, Item, Kind, Reminder};
 use super::timeline::{Conditions, Hold, Plan, timeline};
@@ -133,8 +134,8 @@ pub struct RunningTreatment<'a> {
     pub settled: &'a BTreeSet<Uuid>,
     /// The patient's dates on which a check-in came in.
     pub checked_in_on: &'a BTreeSet<NaiveDate>,
-    /// The next treatment of the course is registered: no session prompts.
-    pub course_continued: bool,
+    /// What has been arranged for the time after it.
+    pub follows: WhatFollows<'a>,
 }
 
 /// What is to become of an alert.

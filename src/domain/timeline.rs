@@ -176,6 +176,16 @@ impl<'a> Timeline<'a> {
         self.phases.iter().rev().find(|laid| laid.open_at <= at).map(|laid| laid.phase)
     }
 
+    /// When the last of its items ends that end at all, soft bounds included: there is nothing to ask of it after that.
+    /// `None` while an open flag keeps something from ending.
+    pub fn ends_at(&self) -> Option<DateTime<Utc>> {
+        if self.items.iter().any(|laid| laid.held) {
+            return None;
+        }
+        let ends = self.items.iter().flat_map(|laid| [laid.close_at, laid.soft_close_at]);
+        ends.flatten().max()
+    }
+
     /// The milestone that opens next after a moment.
     pub fn next_milestone(&self, at: DateTime<Utc>) -> Option<&LaidOut<'a>> {
         let ahead = |laid: &&LaidOut<'a>| laid.item.kind == Kind::Milestone && !laid.skipped && laid.open_at > at;

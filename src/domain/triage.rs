@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::protocol::{IsoDuration, Level, NO_ADVICE, ProtocolVersion, Rule, Test, When};
-use super::symptoms::{Field, Symptoms};
+use super::symptoms::Symptoms;
 
 /// What a check-in is judged against.
 #[derive(Debug, Clone, Copy)]
@@ -107,37 +107,7 @@ fn passes(test: &Test, symptoms: &Symptoms, previous: Option<&Symptoms>) -> bool
     }
 }
 
-/// When each of the version's conditions ended, by what check-ins said: at the first of the last unbroken run of reports
-/// that the field is absent. Reports before the condition's `counts_from` say nothing: it may not have begun. Reports
-/// that leave the field out neither end nor resume it. `reports` may come in any order.
-pub fn condition_ends<'a>(
-    version: &ProtocolVersion,
-    performed_at: DateTime<Utc>,
-    reports: impl IntoIterator<Item = (DateTime<Utc>, &'a Symptoms)>,
-) -> BTreeMap<String, DateTime<Utc>> {
-    let mut reports: Vec<(DateTime<Utc>, &Symptoms)> = reports.into_iter().collect();
-    reports.sort_by_key(|(at, _)| *at);
-    let ended = |field: Field, from: DateTime<Utc>| {
-        let mut end = None;
-        for (at, symptoms) in reports.iter().filter(|(at, _)| *at >= from) {
-            match symptoms.present(field) {
-                Some(false) => end = end.or(Some(*at)),
-                Some(true) => end = None,
-                None => {}
-            }
-        }
-        end
-    };
-    let conditions = version.structure.conditions.iter();
-    conditions
-        .filter_map(|condition| {
-            let end = ended(condition.field, performed_at + condition.counts_from.delta())?;
-            Some((condition.key.clone(), end))
-        })
-        .collect()
-}
-
 #[cfg(test)]
-mod conservative_tests;
+mod builtin_tests;
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,17 @@
-//! What staff do about a flag: one transaction in which the patient's plan is locked, the flag moves, messages that
-//! nobody needs any more are cancelled, the plan is made anew where it depends on the flag, and the deed is recorded.
+//! What staff do about a flag: one transaction in which the patient's plan is locked, the flag moves, its escalation ends
+//! or begins anew, the plan is made anew where it depends on the flag, and the deed is recorded.
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use super::store::{self, Flag, FlagEvent};
-use crate::alerts::queue;
 use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::db::{DbError, Scope};
-use crate::domain::flag::{Act, Illegal, Status, alert_keys};
+use crate::domain::flag::{Act, Illegal, Status};
+use crate::domain::protocol::Level;
+use crate::escalation;
 use crate::planning::{self, PlanningError, Tools, through_planning};
 
 /// Why nothing was done.
@@ -77,6 +78,8 @@ pub async fn act(
             store::insert_events(conn, &events(tools, caller, &before, status, deed, now)).await?;
             if status == Status::Open {
                 withdraw(conn, &before, now).await?;
+            } else if after == Status::Open && is_urgent(&before) {
+                escalation::begin(conn, tools.clocks, clinic, id, now).await?;
             }
             if status == Status::Resolved || after == Status::Resolved {
                 person.replan(conn, tools.catalogue, now).await?;
@@ -135,7 +138,10 @@ fn moved(mut flag: Flag, to: Status, deed: &Deed, now: DateTime<Utc>) -> Flag {
     to.as_str().clone_into(&mut flag.status);
     flag.version += 1;
     match to {
-        Status::Open => (flag.acknowledged_at, flag.resolved_at, flag.outcome) = (None, None, None),
+        Status::Open => {
+            flag.opening += 1;
+            (flag.acknowledged_at, flag.resolved_at, flag.outcome) = (None, None, None);
+        }
         Status::Acknowledged => flag.acknowledged_at = flag.acknowledged_at.or(Some(now)),
         Status::Resolved => (flag.resolved_at, flag.outcome) = (Some(now), deed.outcome.clone()),
     }
@@ -164,19 +170,22 @@ fn events(
         check_in_id: None,
         actor_id: Some(caller.user_id),
         note: deed.note.clone().filter(|_| act == deed.act),
+        step: None,
         at: now,
     })
     .collect()
 }
 
-/// One message tells of all flags that a check-in raised, so it is withdrawn once all of them were seen.
+/// One message tells of all flags that a check-in raised, so it is withdrawn once all of them were seen; an urgent one
+/// once all that are urgent were.
 async fn withdraw(conn: &mut AsyncPgConnection, flag: &Flag, now: DateTime<Utc>) -> Result<(), ActError> {
-    if store::is_any_unseen(conn, flag.clinic_id, flag.check_in_id).await? {
+    let as_pressing: &[Level] = if is_urgent(flag) { &Level::URGENT } else { &Level::OF_RULES };
+    if store::is_any_unseen(conn, flag.clinic_id, flag.check_in_id, as_pressing).await? {
         return Ok(());
     }
-    let all = store::list_of_treatment(conn, flag.clinic_id, flag.treatment_id).await?;
-    let told_together = all.iter().filter(|other| other.check_in_id == flag.check_in_id);
-    let keys = told_together.flat_map(|other| alert_keys(other.id)).collect();
-    queue::cancel_seen(conn, flag.clinic_id, flag.patient_id, keys, now).await?;
-    Ok(())
+    Ok(escalation::end(conn, flag.clinic_id, flag.check_in_id, flag.patient_id, now).await?)
+}
+
+fn is_urgent(flag: &Flag) -> bool {
+    flag.level.parse().is_ok_and(Level::is_urgent)
 }

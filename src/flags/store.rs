@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
+use crate::domain::protocol::Level;
 use crate::schema::{flag_events, flags, patients, users};
 
 /// A flag as stored.
@@ -45,6 +46,8 @@ pub struct Flag {
     pub outcome: Option<String>,
     /// Counts changes.
     pub version: i32,
+    /// Counts how often staff were asked to look at it: from 1, and one more whenever it is open anew.
+    pub opening: i32,
 }
 
 /// Something that happened to a flag.
@@ -65,6 +68,8 @@ pub struct FlagEvent {
     pub actor_id: Option<Uuid>,
     /// The person's note.
     pub note: Option<String>,
+    /// Who was told when it was escalated.
+    pub step: Option<&'static str>,
     /// When.
     pub at: DateTime<Utc>,
 }
@@ -84,6 +89,8 @@ pub struct PastEvent {
     pub actor_name: Option<String>,
     /// The person's note.
     pub note: Option<String>,
+    /// Who was told when it was escalated.
+    pub step: Option<String>,
     /// When.
     pub at: DateTime<Utc>,
 }
@@ -138,10 +145,17 @@ pub async fn list_of_check_ins(
         .await
 }
 
-/// Whether a flag that this check-in raised still waits for somebody to see it.
-pub async fn is_any_unseen(conn: &mut AsyncPgConnection, clinic_id: Uuid, check_in: Uuid) -> QueryResult<bool> {
+/// Whether a flag of one of these levels that this check-in raised still waits for somebody to see it.
+pub async fn is_any_unseen(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    check_in: Uuid,
+    levels: &[Level],
+) -> QueryResult<bool> {
+    let words: Vec<&str> = levels.iter().map(|level| level.as_str()).collect();
     let unseen = flags::table
-        .filter(flags::clinic_id.eq(clinic_id).and(flags::check_in_id.eq(check_in)).and(flags::status.eq("open")));
+        .filter(flags::clinic_id.eq(clinic_id).and(flags::check_in_id.eq(check_in)).and(flags::status.eq("open")))
+        .filter(flags::level.eq_any(words));
     diesel::select(diesel::dsl::exists(unseen)).get_result(conn).await
 }
 
@@ -175,6 +189,7 @@ pub async fn list_events(conn: &mut AsyncPgConnection, clinic_id: Uuid, flag_id:
             flag_events::actor_id,
             users::display_name.nullable(),
             flag_events::note,
+            flag_events::step,
             flag_events::at,
         ))
         .order((flag_events::at, flag_events::id))
@@ -261,39 +276,4 @@ pub async fn list_flags(
         .await?;
     let find = |id: Uuid| flags.iter().find(|flag| flag.id == id).cloned();
     Ok(listed.into_iter().filter_map(|row| find(row.id).map(|flag| (row, flag))).collect())
-}
-
-/// A member of the staff who is to be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
-pub struct ToTell {
-    /// The membership.
-    pub membership_id: Uuid,
-    /// Whether there is a phone that may be addressed.
-    pub reachable: bool,
-}
-
-hot_query! {
-    struct ListToTell {
-        clinic: Uuid as SqlUuid,
-        clinician: Option<Uuid> as Nullable<SqlUuid>,
-    }
-    returns (SqlUuid, Bool);
-    ", staff AS (
-        SELECT id, user_id, role FROM memberships WHERE clinic_id = $1 AND removed_at IS NULL AND role <> 'patient'
-    ), told AS (
-        SELECT s.*, CASE WHEN s.id = $2 THEN 1 WHEN s.role = 'clinician' THEN 2 ELSE 3 END AS turn FROM staff AS s
-    )
-    SELECT t.id, EXISTS (SELECT 1 FROM devices AS d
-                          WHERE d.user_id = t.user_id AND d.permission <> 'denied' AND d.quarantined_at IS NULL)
-      FROM told AS t WHERE t.turn = (SELECT min(turn) FROM told) ORDER BY t.id"
-}
-
-/// Who is told about a flag: the treating clinician; all clinicians where there is none (any more); administrators where
-/// the clinic has no clinician at all.
-pub async fn list_to_tell(
-    conn: &mut AsyncPgConnection,
-    clinic_id: Uuid,
-    clinician: Option<Uuid>,
-) -> QueryResult<Vec<ToTell>> {
-    ListToTell { clinic: clinic_id, clinician }.load(conn).await
 }

@@ -56,6 +56,8 @@ struct EventView {
     actor: Option<Actor>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<String>,
     at: DateTime<Utc>,
 }
 
@@ -96,6 +98,7 @@ impl FlagHistory {
             check_in_id: event.check_in_id,
             actor: event.actor_id.zip(event.actor_name).map(|(user_id, display_name)| Actor { user_id, display_name }),
             note: event.note,
+            step: event.step,
             at: event.at,
         });
         Self { flag: FlagView::new(flag, patient_name), events: events.collect() }

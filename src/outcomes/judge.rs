@@ -56,6 +56,8 @@ pub enum Verdict {
 pub enum Refusal {
     /// Another entry has its id.
     IdTaken,
+    /// The treatment was cancelled: nobody asks for its tasks.
+    Cancelled,
     /// The treatment has no such task.
     UnknownTask,
     /// It was recorded later than now.
@@ -73,6 +75,8 @@ pub enum Refusal {
 pub struct Judge<'a> {
     /// The treatment.
     pub treatment_id: Uuid,
+    /// It was cancelled.
+    pub cancelled: bool,
     /// T0.
     pub performed_at: DateTime<Utc>,
     /// When it was last moved to another day.
@@ -112,6 +116,9 @@ impl Judge<'_> {
     }
 
     fn refusal(&self, entry: &Entry) -> Option<Refusal> {
+        if self.cancelled {
+            return Some(Refusal::Cancelled);
+        }
         let Some(task) = self.tasks.get(&entry.task_id) else { return Some(Refusal::UnknownTask) };
         if entry.recorded_at > self.now + SKEW {
             return Some(Refusal::Future);

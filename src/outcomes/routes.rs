@@ -113,6 +113,9 @@ impl EntryResult {
 fn problem(refusal: Refusal) -> ApiError {
     match refusal {
         Refusal::IdTaken => ApiError::conflict(Conflict::IdTaken, "Another entry has this id: choose a fresh one."),
+        Refusal::Cancelled => {
+            ApiError::conflict(Conflict::State, "The treatment was cancelled: its tasks are nobody's.")
+        }
         Refusal::UnknownTask => ApiError::invalid("/task_id", "the treatment has no such task"),
         Refusal::Future => {
             let detail = format!("lies more than {} minutes ahead of the server's clock", SKEW.num_minutes());

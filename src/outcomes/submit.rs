@@ -15,7 +15,7 @@ use crate::db::{Db, Lock, Scope};
 use crate::domain::compliance::{Outcome, Said};
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::tally::{Tally, counting_from};
-use crate::domain::timeline::{Overrides, Plan, Timeline, timeline};
+use crate::domain::timeline::{Plan, Timeline, timeline};
 use crate::planning::{self, PlanningError};
 use crate::protocols::Catalogue;
 use crate::recovery;
@@ -26,6 +26,7 @@ struct Ground<'a> {
     laid: Timeline<'a>,
     before: Vec<Outcome>,
     zones: &'a ZoneHistory,
+    cancelled: bool,
     performed_at: DateTime<Utc>,
     moved_at: Option<DateTime<Utc>>,
     starts_at: DateTime<Utc>,
@@ -60,6 +61,7 @@ pub async fn submit(
                 laid: recovery.timeline(&version),
                 before: recovery.outcomes.clone(),
                 zones: &recovery.zones,
+                cancelled: recovery.row.status == "cancelled",
                 performed_at: recovery.row.performed_at,
                 moved_at: recovery.row.moved_at,
                 starts_at: recovery.since(),
@@ -68,7 +70,7 @@ pub async fn submit(
             };
             return Ok(ground.write(conn, caller, entries).await?.0);
         };
-        let (overrides, conditions) = (Overrides::default(), row.conditions());
+        let (overrides, conditions) = (row.overrides(), row.conditions(version)?);
         let plan = Plan {
             treatment: treatment_id,
             version,
@@ -83,6 +85,7 @@ pub async fn submit(
             laid: timeline(&plan),
             before: row.outcomes(),
             zones: &person.zones,
+            cancelled: false,
             performed_at: row.performed_at,
             moved_at: row.moved_at,
             starts_at: counting_from(row.performed_at, row.counts_from, person.linked_at),
@@ -130,6 +133,7 @@ impl Ground<'_> {
         }
         let judge = Judge {
             treatment_id: self.treatment_id,
+            cancelled: self.cancelled,
             performed_at: self.performed_at,
             moved_at: self.moved_at,
             tasks: self.laid.tasks.iter().map(|task| (task.id, task)).collect(),

@@ -4,18 +4,75 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use anyhow::Context;
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::Deserialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Person, Running};
-use crate::domain::compliance::Said;
+use crate::domain::appointment::Appointment;
+use crate::domain::compliance::{Outcome, Said};
+use crate::domain::condition::{Decision, ended};
+use crate::domain::course::{Spacing, WhatFollows};
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::ProtocolVersion;
 use crate::domain::reminders::RunningTreatment;
+use crate::domain::symptoms::Symptoms;
 use crate::domain::tally::{Tally, counting_from};
-use crate::domain::timeline::{Conditions, Overrides, Plan, timeline};
+use crate::domain::timeline::{Conditions, Hold, Overrides, Plan, timeline};
+
+impl Running {
+    /// Entries about its tasks: per task at least the latest.
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        let columns = self.outcome_ids.iter().zip(&self.outcome_tasks).zip(&self.outcome_kinds).zip(&self.outcome_at);
+        columns
+            .filter_map(|(((id, task), kind), at)| {
+                Some(Outcome { id: *id, task_id: *task, kind: kind.parse().ok()?, recorded_at: *at })
+            })
+            .collect()
+    }
+
+    /// When flags held things back, and which conditions have ended.
+    pub fn conditions(&self, version: &ProtocolVersion) -> anyhow::Result<Conditions> {
+        let holds = self.held_from.iter().zip(&self.held_to).map(|(from, to)| Hold { from: *from, to: *to }).collect();
+        let answers = answers(&self.checked_in_at, &self.answers)?;
+        let decisions = decisions(&self.decided_keys, &self.decided_ended, &self.decided_at);
+        let ended = ended(&version.structure.conditions, self.performed_at, &answers, &decisions);
+        Ok(Conditions { ended, holds })
+    }
+
+    /// What is particular to it.
+    pub fn overrides(&self) -> Overrides {
+        let spacing = self.interval_min_days.zip(self.interval_max_days);
+        let spacing = spacing.map(|(min_days, max_days)| Spacing { min_days, max_days });
+        Overrides { spacing, ..Overrides::default() }
+    }
+
+    pub(super) fn follows<'p>(&self, appointments: &'p [Appointment]) -> WhatFollows<'p> {
+        WhatFollows {
+            course_id: self.course_id,
+            continued: self.course_continued,
+            over: self.course_over,
+            appointments,
+        }
+    }
+}
+
+/// What check-ins answered, from two columns of the same length.
+pub(crate) fn answers(at: &[DateTime<Utc>], symptoms: &[Value]) -> anyhow::Result<Vec<(DateTime<Utc>, Symptoms)>> {
+    let read = |(at, symptoms): (&DateTime<Utc>, &Value)| Ok((*at, Symptoms::deserialize(symptoms)?));
+    at.iter().zip(symptoms).map(read).collect::<Result<_, serde_json::Error>>().context("a stored check-in")
+}
+
+/// What clinicians decided, from three columns of the same length.
+pub(crate) fn decisions(keys: &[String], ended: &[bool], at: &[DateTime<Utc>]) -> Vec<Decision> {
+    let columns = keys.iter().zip(ended).zip(at);
+    columns.map(|((key, ended), at)| Decision { key: key.clone(), ended: *ended, at: *at }).collect()
+}
 
 /// One running treatment, ready to be laid out.
+#[derive(Debug)]
 pub(super) struct Input<'a> {
     pub(super) row: &'a Running,
     pub(super) version: Arc<ProtocolVersion>,
@@ -23,40 +80,42 @@ pub(super) struct Input<'a> {
     pub(super) said: Said,
     pub(super) settled: BTreeSet<Uuid>,
     pub(super) checked_in_on: BTreeSet<NaiveDate>,
+    pub(super) overrides: Overrides,
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn new(row: &'a Running, version: Arc<ProtocolVersion>, zones: &ZoneHistory) -> Self {
+    pub(super) fn new(row: &'a Running, version: Arc<ProtocolVersion>, zones: &ZoneHistory) -> anyhow::Result<Self> {
         let said = Said::fold(&row.outcomes());
-        Self {
+        Ok(Self {
             row,
+            conditions: row.conditions(&version)?,
             version,
-            conditions: row.conditions(),
             settled: said.settled().collect(),
             said,
             checked_in_on: row.checked_in_at.iter().map(|at| zones.date(*at)).collect(),
-        }
+            overrides: row.overrides(),
+        })
     }
 
-    pub(super) fn plan<'p>(&'p self, person: &'p Person, overrides: &'p Overrides) -> Plan<'p> {
+    pub(super) fn plan<'p>(&'p self, person: &'p Person) -> Plan<'p> {
         Plan {
             treatment: self.row.id,
             version: &self.version,
             performed_at: self.row.performed_at,
             anchor_on: self.row.anchor_on,
             zones: &person.zones,
-            overrides,
+            overrides: &self.overrides,
             conditions: &self.conditions,
         }
     }
 
-    pub(super) fn running<'p>(&'p self, person: &'p Person, overrides: &'p Overrides) -> RunningTreatment<'p> {
+    pub(super) fn running<'p>(&'p self, person: &'p Person) -> RunningTreatment<'p> {
         RunningTreatment {
-            plan: self.plan(person, overrides),
+            plan: self.plan(person),
             registered_at: self.row.counts_from,
             settled: &self.settled,
             checked_in_on: &self.checked_in_on,
-            course_continued: self.row.course_continued,
+            follows: self.row.follows(&person.appointments),
         }
     }
 
@@ -65,8 +124,7 @@ impl<'a> Input<'a> {
         if self.settled.is_empty() {
             return Tally::default();
         }
-        let overrides = Overrides::default();
-        let laid = timeline(&self.plan(person, &overrides));
+        let laid = timeline(&self.plan(person));
         let starts_at = counting_from(self.row.performed_at, self.row.counts_from, person.linked_at);
         Tally::of(&laid.tasks, &self.said, starts_at, now)
     }

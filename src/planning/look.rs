@@ -1,15 +1,16 @@
 //! Looking at a plan without making one: nothing is locked, counted or written.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use super::{Input, Person, PlanningError, RunningTreatments, store};
+use crate::domain::appointment::reminders;
+use crate::domain::course::WhatFollows;
 use crate::domain::reminders::{RunningTreatment, Story, owed, stories};
-use crate::domain::timeline::Overrides;
+use crate::domain::timeline::Plan;
 use crate::protocols::Catalogue;
 
 /// The person as they are.
@@ -28,26 +29,57 @@ pub async fn look_at_treatments(
     RunningTreatments::of(conn, catalogue, rows).await
 }
 
+/// A treatment with all that a layout of it borrows.
+#[derive(Debug)]
+pub struct Laid<'a> {
+    input: Input<'a>,
+    person: &'a Person,
+    /// What has been arranged for the time after it.
+    pub follows: WhatFollows<'a>,
+}
+
+impl Laid<'_> {
+    /// The pinned protocol version.
+    pub fn version_id(&self) -> Uuid {
+        self.input.row.protocol_version_id
+    }
+
+    /// What it is laid out from.
+    pub fn plan(&self) -> Plan<'_> {
+        self.input.plan(self.person)
+    }
+}
+
+impl RunningTreatments {
+    /// Every treatment, ready to be laid out.
+    pub fn plans<'a>(&'a self, person: &'a Person) -> anyhow::Result<Vec<Laid<'a>>> {
+        let inputs = self.inputs(&person.zones)?.into_iter();
+        Ok(inputs.map(|input| Laid { follows: input.row.follows(&person.appointments), input, person }).collect())
+    }
+}
+
 impl Person {
     /// Keys of what these treatments owe as far as all but the time goes: what a plan made at `at` with all that is known
     /// today would hold.
-    pub fn owed_at(&self, treatments: &RunningTreatments, at: DateTime<Utc>) -> BTreeSet<String> {
-        self.with_inputs(treatments, |running| owed(self.patient_id, running, &self.preferences, at))
-            .into_iter()
-            .map(|alert| alert.dedupe_key)
-            .collect()
+    pub fn owed_at(&self, treatments: &RunningTreatments, at: DateTime<Utc>) -> anyhow::Result<BTreeSet<String>> {
+        let owed = self.with_inputs(treatments, |running| owed(self.patient_id, running, &self.preferences, at))?;
+        let reminders = reminders(&self.appointments, &self.preferences, &self.zones, at);
+        let of_appointments = reminders.into_iter().map(|reminder| reminder.dedupe_key);
+        Ok(owed.into_iter().map(|alert| alert.dedupe_key).chain(of_appointments).collect())
     }
 
     /// The story of everything that these treatments have a reminder for, as a plan made at `at` would tell it.
-    pub fn stories(&self, treatments: &RunningTreatments, at: DateTime<Utc>) -> Vec<Story> {
+    pub fn stories(&self, treatments: &RunningTreatments, at: DateTime<Utc>) -> anyhow::Result<Vec<Story>> {
         self.with_inputs(treatments, |running| stories(self.patient_id, running, &self.preferences, at))
     }
 
-    fn with_inputs<T>(&self, treatments: &RunningTreatments, work: impl FnOnce(&[RunningTreatment<'_>]) -> T) -> T {
-        let overrides = Overrides::default();
-        let inputs: Vec<Input<'_>> =
-            treatments.0.iter().map(|(row, version)| Input::new(row, Arc::clone(version), &self.zones)).collect();
-        let running: Vec<_> = inputs.iter().map(|input| input.running(self, &overrides)).collect();
-        work(&running)
+    fn with_inputs<T>(
+        &self,
+        treatments: &RunningTreatments,
+        work: impl FnOnce(&[RunningTreatment<'_>]) -> T,
+    ) -> anyhow::Result<T> {
+        let inputs = treatments.inputs(&self.zones)?;
+        let running: Vec<_> = inputs.iter().map(|input| input.running(self)).collect();
+        Ok(work(&running))
     }
 }

@@ -5,6 +5,7 @@
 //! so between [`lock`] and [`Person::replan`], in one transaction. The lock is taken first, by everybody, so that plans
 //! of one person never interleave.
 
+mod appointments;
 mod input;
 mod look;
 mod store;
@@ -20,17 +21,18 @@ use uuid::Uuid;
 use crate::alerts::queue::{self, PlannedState, Recipient, RecipientKind};
 use crate::clock::Clocks;
 use crate::db::{Db, DbError};
+use crate::domain::appointment::{Appointment, reminders};
 use crate::domain::compliance::Outcome;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{DayTime, ProtocolVersion};
 use crate::domain::reminders::{Category, Fate, Preferences, QuietHours, owed};
 use crate::domain::tally::Tally;
-use crate::domain::timeline::{Conditions, Hold, Overrides};
 use crate::failpoint::failpoint;
 use crate::protocols::{Catalogue, CatalogueError};
 
 use input::Input;
-pub use look::{look, look_at_treatments};
+pub(crate) use input::{answers, decisions};
+pub use look::{Laid, look, look_at_treatments};
 pub use store::Running;
 
 /// Workers look by themselves at least this often (`MENDLINE_POLL_SECONDS` may say less); what is due sooner wakes them.
@@ -101,6 +103,8 @@ pub struct Person {
     pub zones: ZoneHistory,
     /// What the person wants to be told, and when.
     pub preferences: Preferences,
+    /// Every appointment that the person ever had: as many as a clinic makes with one person.
+    pub appointments: Vec<Appointment>,
     /// The clinic's default protocol.
     pub default_protocol: String,
     /// The number of the plan that this transaction makes.
@@ -144,6 +148,10 @@ impl RunningTreatments {
         Ok(Self(running))
     }
 
+    fn inputs(&self, zones: &ZoneHistory) -> anyhow::Result<Vec<Input<'_>>> {
+        self.0.iter().map(|(row, version)| Input::new(row, Arc::clone(version), zones)).collect()
+    }
+
     /// All of them, each with its version.
     pub fn iter(&self) -> impl Iterator<Item = &(Running, Arc<ProtocolVersion>)> {
         self.0.iter()
@@ -169,24 +177,6 @@ impl RunningTreatments {
     }
 }
 
-impl Running {
-    /// Entries about its tasks: per task at least the latest.
-    pub fn outcomes(&self) -> Vec<Outcome> {
-        let columns = self.outcome_ids.iter().zip(&self.outcome_tasks).zip(&self.outcome_kinds).zip(&self.outcome_at);
-        columns
-            .filter_map(|(((id, task), kind), at)| {
-                Some(Outcome { id: *id, task_id: *task, kind: kind.parse().ok()?, recorded_at: *at })
-            })
-            .collect()
-    }
-
-    /// When flags held things back, and which conditions have ended.
-    pub fn conditions(&self) -> Conditions {
-        let holds = self.held_from.iter().zip(&self.held_to).map(|(from, to)| Hold { from: *from, to: *to }).collect();
-        Conditions { ended: BTreeMap::new(), holds }
-    }
-}
-
 impl Person {
     fn new(clinic_id: Uuid, row: store::PersonRow) -> Result<Self, PlanningError> {
         Ok(Self {
@@ -195,6 +185,7 @@ impl Person {
             user_id: row.user_id,
             linked_at: row.linked_at,
             zones: zones(&row.zones, &row.valid_from)?,
+            appointments: row.appointments()?,
             preferences: Preferences {
                 preferred_time: row.preferred_time.map_or(Preferences::default().preferred_time, day_time),
                 quiet: Some(QuietHours { from: day_time(row.quiet_from), to: day_time(row.quiet_to) }),
@@ -234,15 +225,16 @@ impl Person {
         running: &RunningTreatments,
         now: DateTime<Utc>,
     ) -> Result<usize, PlanningError> {
-        let inputs: Vec<Input<'_>> =
-            running.0.iter().map(|(row, version)| Input::new(row, Arc::clone(version), &self.zones)).collect();
+        let inputs = running.inputs(&self.zones)?;
         for input in &inputs {
             let tally = input.tally(self, now);
             if tally != input.stored_tally(now) {
                 store::update_tally(conn, self.clinic_id, input.row.id, tally).await?;
             }
         }
-        let alerts = self.alerts(&inputs, now);
+        let mut alerts = self.alerts(&inputs, now);
+        let reminders = reminders(&self.appointments, &self.preferences, &self.zones, now);
+        alerts.extend(reminders.into_iter().map(queue::Owed::from));
         let to = Recipient { clinic_id: self.clinic_id, kind: RecipientKind::Patient, id: self.patient_id };
         let changed = queue::replace_plan(conn, to, &alerts, now, now + WAKE_WITHIN, self.plan_revision).await?;
         failpoint!("plan:uncommitted");
@@ -250,8 +242,7 @@ impl Person {
     }
 
     fn alerts(&self, inputs: &[Input<'_>], now: DateTime<Utc>) -> Vec<queue::Owed> {
-        let overrides = Overrides::default();
-        let treatments: Vec<_> = inputs.iter().map(|input| input.running(self, &overrides)).collect();
+        let treatments: Vec<_> = inputs.iter().map(|input| input.running(self)).collect();
         let versions: BTreeMap<Uuid, Uuid> =
             inputs.iter().map(|input| (input.row.id, input.row.protocol_version_id)).collect();
         owed(self.patient_id, &treatments, &self.preferences, now)
@@ -268,13 +259,18 @@ impl Person {
                 seq: Some(owed.seq),
                 due_at: owed.due_at,
                 expires_at: owed.expires_at,
-                state: match owed.fate {
-                    Fate::Due => PlannedState::Scheduled,
-                    Fate::Suppressed => PlannedState::Suppressed,
-                },
+                state: planned(owed.fate),
                 dedupe_key: owed.dedupe_key,
             })
             .collect()
+    }
+}
+
+/// In which state what is owed enters the queue.
+fn planned(fate: Fate) -> PlannedState {
+    match fate {
+        Fate::Due => PlannedState::Scheduled,
+        Fate::Suppressed => PlannedState::Suppressed,
     }
 }
 

@@ -74,14 +74,7 @@ pub async fn find_protocol_version(
     wanted: Wanted,
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
-    let (key, number) = path.into_inner();
-    let (reader, published) = state
-        .db
-        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            let reader = Reader::find(conn, &caller).await?;
-            Ok::<_, ApiError>((reader, named(conn, &state.protocols, caller.clinic_id, &key, number).await?))
-        })
-        .await?;
+    let (reader, published) = read(&state, &caller, &path).await?;
     let texts = reader.words(&published, &wanted);
     answer(&known, &texts.locale, &ProtocolView::new(&published, texts))
 }
@@ -115,6 +108,15 @@ pub async fn list_faqs(
     let version = &published.version;
     let texts = reader.words(&published, &wanted);
     answer(&known, &texts.locale, &Faqs { protocol: ProtocolName::of(version), items: faqs(version, texts) })
+}
+
+/// Who asks, and the version that the path names.
+async fn read(state: &State, caller: &Caller, (key, number): &(String, i32)) -> Result<(Reader, Published), ApiError> {
+    let read = async |conn: &mut _| {
+        let reader = Reader::find(conn, caller).await?;
+        Ok::<_, ApiError>((reader, named(conn, &state.protocols, caller.clinic_id, key, *number).await?))
+    };
+    state.db.scoped(Scope::Clinic(caller.clinic_id), read).await
 }
 
 /// The version of that name; no such thing where nothing that the clinic may see bears it.

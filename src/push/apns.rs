@@ -4,23 +4,25 @@
 mod body;
 mod classify;
 mod link;
+mod settings;
 mod token;
 mod verdict;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{BoxFuture, FutureExt as _, join};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use secrecy::ExposeSecret;
 use url::Url;
 
 use super::http::{HttpClientError, HttpSettings};
-use super::{Carrier, Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError, Urgency};
+use super::{Carrier, Finding, PushMessage, PushProvider, PushTarget, Urgency};
 use crate::clock::Clocks;
+use crate::config::LimitSettings;
+use crate::domain::address::{AddressForm, Problem, Said};
 use crate::domain::alert::PushOutcome;
-use crate::domain::device::{Environment, ProviderKind};
+use crate::domain::device::Environment;
+use crate::domain::provider::{Provider, Services};
 use classify::{Answer, Beside};
 use link::World;
 
@@ -73,22 +75,28 @@ pub enum ApnsError {
 }
 
 /// APNs as one of the providers.
-pub(super) const CARRIER: Carrier =
-    Carrier { kind: ProviderKind::Apns, is_configured: |settings| settings.apns.is_some(), build };
+pub static CARRIER: Carrier = Carrier {
+    provider: Provider {
+        word: "apns",
+        // Apple tells of a token that is gone, but not when it wants to.
+        believed_for: TimeDelta::days(180),
+        address: AddressForm { environments: Environment::ALL, ignores_case: true, ..AddressForm::of(check_address) },
+        services: Services::Several(|_, environment| match environment {
+            Environment::Production => "apns production".into(),
+            Environment::Sandbox => "apns sandbox".into(),
+        }),
+    },
+    limit: LimitSettings { rate: ("MENDLINE_APNS_RATE", 0), concurrency: ("MENDLINE_APNS_CONCURRENCY", 0) },
+    read: settings::read,
+};
 
-fn build(setup: &Setup<'_>) -> Result<Arc<dyn PushProvider>, SetupError> {
-    let given = setup.settings.apns.as_ref().ok_or("is missing").map_err(SetupError::of("MENDLINE_APNS_KEY"))?;
-    let key = ApnsKey::new(given.key.expose_secret(), &given.key_id, &given.team_id);
-    let url = |text: &str, variable| Url::parse(text).map_err(SetupError::of(variable));
-    let settings = ApnsSettings {
-        key: key.map_err(|fault| SetupError::of(fault.variable())(fault))?,
-        topic: given.topic.clone(),
-        base_url: url(&given.base_url, "MENDLINE_APNS_BASE_URL")?,
-        sandbox_base_url: url(&given.sandbox_base_url, "MENDLINE_APNS_SANDBOX_BASE_URL")?,
-        http: setup.http.clone(),
-    };
-    let apns = Apns::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_APNS_TOPIC"))?;
-    Ok(Arc::new(apns))
+/// 32 bytes today; Apple asks not to rely on it and has named 100 bytes as the most.
+fn check_address(said: &Said<'_>) -> Result<(), Problem> {
+    let (text, length) = (said.address, said.address.len());
+    if (64..=200).contains(&length) && length.is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    Err("is not an APNs device token (32 to 100 bytes in hexadecimal)".into())
 }
 
 /// What differs from message to message.
@@ -221,7 +229,7 @@ impl Apns {
         };
         let outcome = self.exchange(self.world(environment), NOBODY, request).await;
         let subject = format!("key {} for {environment}", self.signer.key_id());
-        Finding::new(ProviderKind::Apns, subject, verdict::of(environment, &self.topic, &outcome))
+        Finding::new(&CARRIER.provider, subject, verdict::of(environment, &self.topic, &outcome))
     }
 }
 
@@ -251,8 +259,8 @@ fn unavailable(reason: &'static str) -> PushOutcome {
 }
 
 impl PushProvider for Apns {
-    fn kind(&self) -> ProviderKind {
-        ProviderKind::Apns
+    fn provider(&self) -> &'static Provider {
+        &CARRIER.provider
     }
 
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome> {
@@ -262,5 +270,21 @@ impl PushProvider for Apns {
     fn check(&self) -> BoxFuture<'_, Vec<Finding>> {
         let both = join(self.probe(Environment::Production), self.probe(Environment::Sandbox));
         both.map(|(production, sandbox)| vec![production, sandbox]).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn device_tokens_are_hexadecimal_and_of_a_length_that_apple_has_named() {
+        let (kind, environment, hosts) = Default::default();
+        let is_address =
+            |address: &str| check_address(&Said { address, kind, environment, keys: None, hosts: &hosts }).is_ok();
+        assert!(is_address(&"0aF9".repeat(16)) && is_address(&"ab".repeat(100)));
+        for address in ["", "zz".repeat(32).as_str(), "ab".repeat(31).as_str(), &"a".repeat(65), &"ab".repeat(101)] {
+            assert!(!is_address(address), "{address}");
+        }
     }
 }

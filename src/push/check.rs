@@ -2,13 +2,13 @@
 //! A check reaches nobody: it sends to an address that cannot exist, and a provider that says so knows us.
 
 use crate::domain::alert::{PushOutcome, Scope};
-use crate::domain::device::ProviderKind;
+use crate::domain::provider::Provider;
 
 /// One credential that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Whose credential it is.
-    pub provider: ProviderKind,
+    pub provider: &'static Provider,
     /// Which one, by a name that is no secret: a project, a key's id, an environment.
     pub subject: String,
     /// What was found.
@@ -41,7 +41,7 @@ pub enum Verdict {
 
 impl Finding {
     /// A finding about `subject`.
-    pub fn new(provider: ProviderKind, subject: impl Into<String>, verdict: Verdict) -> Self {
+    pub fn new(provider: &'static Provider, subject: impl Into<String>, verdict: Verdict) -> Self {
         Self { provider, subject: subject.into(), verdict }
     }
 

@@ -8,17 +8,21 @@ mod receipts;
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Semaphore, oneshot};
 use url::Url;
+use uuid::Uuid;
 
 use super::http::{Failure, HttpClient, HttpClientError, HttpSettings, Reply};
-use super::{Carrier, Finding, PushMessage, PushProvider, PushTarget, Receipts, Setup, SetupError, Verdict};
+use super::{Carrier, Finding, Maker, PushMessage, PushProvider, PushTarget, Receipts, SetupError, Verdict};
 use crate::clock::Clocks;
+use crate::config::{self, LimitSettings, Vars};
+use crate::domain::address::{AddressForm, Problem, Said};
 use crate::domain::alert::PushOutcome;
-use crate::domain::device::ProviderKind;
+use crate::domain::provider::{Provider, Services};
 
 use batch::{Collector, Departure, Letter};
 
@@ -76,17 +80,43 @@ pub enum ExpoError {
     Token,
 }
 
-/// Expo as one of the providers. It needs nothing from us.
-pub(super) const CARRIER: Carrier = Carrier { kind: ProviderKind::Expo, is_configured: |_settings| true, build };
+/// Expo as one of the providers.
+pub static CARRIER: Carrier = Carrier {
+    provider: Provider {
+        word: "expo",
+        // It stands before Firebase, which forgets an Android registration that was inactive for so long.
+        believed_for: TimeDelta::days(270),
+        address: AddressForm::of(check_address),
+        services: Services::One,
+    },
+    limit: LimitSettings {
+        // What Expo takes from one project.
+        rate: ("MENDLINE_EXPO_RATE", 600),
+        // It wants six connections at most, each with a hundred messages in one request.
+        concurrency: ("MENDLINE_EXPO_CONCURRENCY", 600),
+    },
+    read,
+};
 
-fn build(setup: &Setup<'_>) -> Result<Arc<dyn PushProvider>, SetupError> {
-    let settings = ExpoSettings {
-        token: setup.settings.expo_token.clone(),
-        base_url: Url::parse(&setup.settings.expo_base_url).map_err(SetupError::of("MENDLINE_EXPO_BASE_URL"))?,
-        http: setup.http.clone(),
+fn check_address(said: &Said<'_>) -> Result<(), Problem> {
+    let text = said.address;
+    let inner = ["ExponentPushToken[", "ExpoPushToken["].iter().find_map(|prefix| text.strip_prefix(prefix));
+    let is_one = match inner.and_then(|rest| rest.strip_suffix(']')) {
+        Some(inner) => (1..=200).contains(&inner.len()) && inner.bytes().all(|b| b.is_ascii_graphic() && b != b']'),
+        None => text.len() == 36 && Uuid::try_parse(text).is_ok(),
     };
-    let expo = Expo::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_EXPO_TOKEN"))?;
-    Ok(Arc::new(expo))
+    if is_one { Ok(()) } else { Err("is not an Expo push token (ExponentPushToken[...] or a UUID)".into()) }
+}
+
+/// It needs nothing from us; `MENDLINE_EXPO_TOKEN` is for projects with enhanced push security.
+fn read(vars: &mut Vars, _: config::Environment) -> Option<Maker> {
+    let token = vars.secret("MENDLINE_EXPO_TOKEN").map(SecretString::from);
+    let base_url = vars.url("MENDLINE_EXPO_BASE_URL", BASE_URL)?;
+    Some(Maker::new(move |setup| {
+        let settings = ExpoSettings { token: token.clone(), base_url: base_url.clone(), http: setup.http.clone() };
+        let expo = Expo::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_EXPO_TOKEN"))?;
+        Ok(Arc::new(expo))
+    }))
 }
 
 impl Expo {
@@ -132,7 +162,7 @@ impl Expo {
                 Verdict::of_probe(&refused, |_word| "see MENDLINE_EXPO_TOKEN and MENDLINE_EXPO_BASE_URL".into())
             }
         };
-        Finding::new(ProviderKind::Expo, subject, verdict)
+        Finding::new(&CARRIER.provider, subject, verdict)
     }
 
     async fn deliver(&self, target: &PushTarget, message: &PushMessage) -> PushOutcome {
@@ -205,8 +235,8 @@ impl Wire {
 }
 
 impl PushProvider for Expo {
-    fn kind(&self) -> ProviderKind {
-        ProviderKind::Expo
+    fn provider(&self) -> &'static Provider {
+        &CARRIER.provider
     }
 
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome> {
@@ -219,5 +249,21 @@ impl PushProvider for Expo {
 
     fn receipts(&self) -> Option<&dyn Receipts> {
         Some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn push_tokens_are_of_either_form() {
+        let (kind, environment, hosts) = Default::default();
+        let is_address =
+            |address: &str| check_address(&Said { address, kind, environment, keys: None, hosts: &hosts }).is_ok();
+        assert!(is_address("ExponentPushToken[xxYY-1_2]") && is_address("f58ab5ae-6f9d-4d3a-8d0c-7d1f4b0f1a2b"));
+        for address in ["", "ExponentPushToken[]", "ExponentPushToken[x", "PushToken[x]", "ExpoPushToken[a]b]"] {
+            assert!(!is_address(address), "{address}");
+        }
     }
 }

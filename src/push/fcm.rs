@@ -8,16 +8,20 @@ mod credentials;
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::http::{HttpClient, HttpClientError, HttpSettings, Reply};
-use super::{Carrier, Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError, Verdict};
+use super::{Carrier, Finding, Maker, PushMessage, PushProvider, PushTarget, SetupError, Verdict};
 use crate::clock::Clocks;
+use crate::config::{self, LimitSettings, Vars};
+use crate::domain::address::{AddressForm, Problem, Said, is_base64url};
 use crate::domain::alert::PushOutcome;
-use crate::domain::device::ProviderKind;
+use crate::domain::device::AddressKind;
+use crate::domain::provider::{Provider, Services};
 
 pub use credentials::{CredentialsError, ServiceAccount};
 
@@ -60,19 +64,48 @@ pub enum FcmError {
 }
 
 /// FCM as one of the providers.
-pub(super) const CARRIER: Carrier =
-    Carrier { kind: ProviderKind::Fcm, is_configured: |settings| settings.fcm_credentials.is_some(), build };
+pub static CARRIER: Carrier = Carrier {
+    provider: Provider {
+        word: "fcm",
+        // Firebase itself forgets an Android registration that was inactive for so long.
+        believed_for: TimeDelta::days(270),
+        address: AddressForm { kinds: AddressKind::ALL, ..AddressForm::of(check_address) },
+        services: Services::One,
+    },
+    // What FCM takes from one project: 600,000 a minute.
+    limit: LimitSettings { rate: ("MENDLINE_FCM_RATE", 10_000), concurrency: ("MENDLINE_FCM_CONCURRENCY", 0) },
+    read,
+};
 
-fn build(setup: &Setup<'_>) -> Result<Arc<dyn PushProvider>, SetupError> {
-    let credentials = setup.settings.fcm_credentials.as_ref().map(|secret| secret.expose_secret());
-    let account = ServiceAccount::from_json(credentials.unwrap_or_default());
-    let settings = FcmSettings {
-        account: account.map_err(SetupError::of("MENDLINE_FCM_CREDENTIALS"))?,
-        base_url: Url::parse(&setup.settings.fcm_base_url).map_err(SetupError::of("MENDLINE_FCM_BASE_URL"))?,
-        http: setup.http.clone(),
-    };
-    let fcm = Fcm::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_FCM_BASE_URL"))?;
-    Ok(Arc::new(fcm))
+/// Tokens are opaque and have grown before, so only what could break a JSON body or a log is refused.
+fn check_address(said: &Said<'_>) -> Result<(), Problem> {
+    let is_of_a_token = |b: u8| b.is_ascii_alphanumeric() || b"_-:.".contains(&b);
+    match said.kind {
+        AddressKind::Fid if !is_base64url(said.address, 22) => {
+            Err("is not a Firebase installation id (22 characters of base64url)".into())
+        }
+        AddressKind::Token if !(1..=4096).contains(&said.address.len()) || !said.address.bytes().all(is_of_a_token) => {
+            Err("is not an FCM registration token (1 to 4096 of A-Z a-z 0-9 _ - : .)".into())
+        }
+        AddressKind::Fid | AddressKind::Token => Ok(()),
+    }
+}
+
+/// `MENDLINE_FCM_CREDENTIALS` is service-account JSON, inline or a path.
+fn read(vars: &mut Vars, _: config::Environment) -> Option<Maker> {
+    let base_url = vars.url("MENDLINE_FCM_BASE_URL", BASE_URL);
+    let credentials = SecretString::from(vars.pem("MENDLINE_FCM_CREDENTIALS")?);
+    let base_url = base_url?;
+    Some(Maker::new(move |setup| {
+        let account = ServiceAccount::from_json(credentials.expose_secret());
+        let settings = FcmSettings {
+            account: account.map_err(SetupError::of("MENDLINE_FCM_CREDENTIALS"))?,
+            base_url: base_url.clone(),
+            http: setup.http.clone(),
+        };
+        let fcm = Fcm::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_FCM_BASE_URL"))?;
+        Ok(Arc::new(fcm))
+    }))
 }
 
 impl Fcm {
@@ -138,7 +171,7 @@ impl Fcm {
             PushOutcome::Rejected { reason } if reason == "INVALID_ARGUMENT" => PushOutcome::AddressSuspect { reason },
             outcome => outcome,
         };
-        Finding::new(ProviderKind::Fcm, &self.project, Verdict::of_probe(&outcome, |word| self.remedy(word)))
+        Finding::new(&CARRIER.provider, &self.project, Verdict::of_probe(&outcome, |word| self.remedy(word)))
     }
 
     fn remedy(&self, word: &str) -> String {
@@ -166,8 +199,8 @@ impl Fcm {
 }
 
 impl PushProvider for Fcm {
-    fn kind(&self) -> ProviderKind {
-        ProviderKind::Fcm
+    fn provider(&self) -> &'static Provider {
+        &CARRIER.provider
     }
 
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome> {
@@ -176,5 +209,25 @@ impl PushProvider for Fcm {
 
     fn check(&self) -> BoxFuture<'_, Vec<Finding>> {
         self.probe().map(|finding| vec![finding]).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_address(kind: AddressKind, address: &str) -> bool {
+        let (environment, hosts) = (Default::default(), Default::default());
+        check_address(&Said { address, kind, environment, keys: None, hosts: &hosts }).is_ok()
+    }
+
+    #[test]
+    fn tokens_and_installation_ids_are_told_from_what_is_neither() {
+        assert!(is_address(AddressKind::Token, "cQ1x-Y_z:APA91bE.x"));
+        assert!(is_address(AddressKind::Fid, "cQ1xAAAAAAAAAAAAAAAA-_"));
+        assert!(!is_address(AddressKind::Fid, "short"));
+        for address in ["", "a b", "a\"b", "ü", &"x".repeat(4097)] {
+            assert!(!is_address(AddressKind::Token, address), "{address}");
+        }
     }
 }

@@ -1,33 +1,40 @@
-//! Handing a message to a device's provider: the trait, what goes in, and who is configured.
+//! Handing a message to a device's provider: the trait, what goes in, and which providers there are.
 //! A provider classifies what happened into a [`PushOutcome`] value and decides nothing: what becomes of the alert is
 //! `domain/alert.rs`, what is written is `alerts/queue.rs`. Nothing here knows a database, a slice or a patient.
 
-pub mod apns;
 mod carriers;
 pub mod check;
-pub mod expo;
-pub mod fcm;
 pub mod http;
 pub mod message;
 pub mod recording;
+mod registry;
 pub mod sealed;
-pub mod web_push;
+mod settings;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use futures_util::future::{BoxFuture, join_all};
-use url::Url;
+use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use crate::domain::alert::{PushOutcome, Scope};
-use crate::domain::device::{Address, AddressKind, Environment, ProviderKind, WebPushKeys};
+use crate::domain::alert::PushOutcome;
+use crate::domain::device::{Address, AddressKind, Environment, WebPushKeys};
+use crate::domain::provider::Provider;
 
-pub use carriers::{Carrier, Setup, SetupError, configured};
+pub use carriers::{Carrier, Made, Maker, Setup, SetupError};
 pub use check::{Finding, Verdict};
 pub use message::{Collapse, Payload, Private, PushMessage, Urgency, VisibleText};
+pub use registry::Registry;
+pub use settings::{Settings, Told};
+
+// A new provider is a file of its own beside these, and its name here.
+carriers::carriers! {
+    fcm,
+    apns,
+    web_push,
+    expo,
+}
 
 /// One device's address, as a provider needs it.
 #[derive(Debug, Clone)]
@@ -35,7 +42,7 @@ pub struct PushTarget {
     /// The device.
     pub device_id: Uuid,
     /// Who carries its messages.
-    pub provider: ProviderKind,
+    pub provider: &'static Provider,
     /// What kind of address it is.
     pub address_kind: AddressKind,
     /// The app the address belongs to, where the device told us.
@@ -53,37 +60,16 @@ pub struct PushTarget {
 }
 
 impl PushTarget {
-    /// For whom an answer about the whole provider speaks: the key of pauses and of "many at once".
-    ///
-    /// A Web Push endpoint is the device's own choice and anybody can run such a service, so a 401 or a 429 from one
-    /// of them must not silence the others: there it is the endpoint's origin. Elsewhere it is the provider.
+    /// For whom an answer about the whole service speaks: the key of pauses and of "many at once".
     pub fn realm(&self) -> Cow<'_, str> {
-        match self.provider {
-            ProviderKind::WebPush => origin(self.address.expose()),
-            ProviderKind::Apns => match self.environment {
-                Environment::Production => "apns production".into(),
-                Environment::Sandbox => "apns sandbox".into(),
-            },
-            ProviderKind::Fcm | ProviderKind::Expo => self.provider.as_str().into(),
-        }
+        self.provider.service(self.address.expose(), self.environment)
     }
-}
-
-/// The origin of an endpoint: without a copy where the text has the usual form, which is nearly always.
-fn origin(endpoint: &str) -> Cow<'_, str> {
-    let host = endpoint.strip_prefix("https://").unwrap_or_default();
-    let host = host.split(['/', '?', '#']).next().unwrap_or_default();
-    let usual = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
-    if !host.is_empty() && host.bytes().all(usual) {
-        return endpoint.get(.."https://".len() + host.len()).unwrap_or_default().into();
-    }
-    Url::parse(endpoint).map_or(Cow::Borrowed("no origin"), |url| url.origin().ascii_serialization().into())
 }
 
 /// Somebody who carries messages.
 pub trait PushProvider: Send + Sync {
     /// Which of the providers this is.
-    fn kind(&self) -> ProviderKind;
+    fn provider(&self) -> &'static Provider;
 
     /// Hands over one message and says what came of it. It never fails: every fault is an outcome, and it takes no
     /// longer than the HTTP client's total timeout (twice that when credentials had to be renewed).
@@ -109,47 +95,4 @@ pub trait Receipts: Send + Sync {
     /// What became of the messages that were accepted under these ids. An id that is missing in the answer is not known
     /// yet, or no longer. An error says why nothing can be learnt for now.
     fn ask<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, Result<WhatBecame, PushOutcome>>;
-}
-
-/// The providers of this installation.
-#[derive(Clone, Default)]
-pub struct Registry(BTreeMap<ProviderKind, Arc<dyn PushProvider>>);
-
-impl Registry {
-    /// Adds a provider, in place of another one of its kind.
-    #[must_use]
-    pub fn with(mut self, provider: Arc<dyn PushProvider>) -> Self {
-        self.0.insert(provider.kind(), provider);
-        self
-    }
-
-    /// Who is configured.
-    pub fn kinds(&self) -> impl Iterator<Item = ProviderKind> {
-        self.0.keys().copied()
-    }
-
-    /// The memory of a provider that has one.
-    pub fn receipts(&self, kind: ProviderKind) -> Option<&dyn Receipts> {
-        self.0.get(&kind)?.receipts()
-    }
-
-    /// Hands the message to the target's provider. One that is not configured is a matter of our credentials: no
-    /// device is to blame, and alerts wait until they expire.
-    pub async fn send(&self, target: &PushTarget, message: &PushMessage) -> PushOutcome {
-        match self.0.get(&target.provider) {
-            Some(provider) => provider.send(target, message).await,
-            None => PushOutcome::Unauthorized { scope: Scope::Provider, reason: "not_configured".into() },
-        }
-    }
-
-    /// What the credentials of every provider are worth, asked of all at once.
-    pub async fn check(&self) -> Vec<Finding> {
-        join_all(self.0.values().map(|provider| provider.check())).await.concat()
-    }
-}
-
-impl std::fmt::Debug for Registry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Finding, PushMessage, PushProvider, PushTarget, Verdict};
 use crate::domain::alert::PushOutcome;
-use crate::domain::device::ProviderKind;
+use crate::domain::provider::Provider;
 
 /// What was handed over, in order.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct Sent {
 /// See the module's words.
 #[derive(Debug)]
 pub struct Recording {
-    kind: ProviderKind,
+    provider: &'static Provider,
     inner: Mutex<Inner>,
 }
 
@@ -36,9 +36,9 @@ struct Inner {
 }
 
 impl Recording {
-    /// Stands in for `kind` and accepts everything until told otherwise.
-    pub fn new(kind: ProviderKind) -> Self {
-        Self { kind, inner: Mutex::default() }
+    /// Stands in for `provider` and accepts everything until told otherwise.
+    pub fn new(provider: &'static Provider) -> Self {
+        Self { provider, inner: Mutex::default() }
     }
 
     /// The next message, whoever it is for, gets this answer. Answers queue up.
@@ -62,8 +62,8 @@ impl Recording {
 }
 
 impl PushProvider for Recording {
-    fn kind(&self) -> ProviderKind {
-        self.kind
+    fn provider(&self) -> &'static Provider {
+        self.provider
     }
 
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome> {
@@ -76,6 +76,6 @@ impl PushProvider for Recording {
     }
 
     fn check(&self) -> BoxFuture<'_, Vec<Finding>> {
-        ready(vec![Finding::new(self.kind, "recording", Verdict::good("it sends nothing"))]).boxed()
+        ready(vec![Finding::new(self.provider, "recording", Verdict::good("it sends nothing"))]).boxed()
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn seal_private(target: &PushTarget, message: &PushMessage) -> Option
     message.private.as_ref()?;
     let sealed = seal(target.keys.as_ref()?, message);
     if let Err(error) = &sealed {
-        tracing::warn!(push.provider = target.provider.as_str(), %error, "details could not be encrypted and stay here");
+        tracing::warn!(push.provider = target.provider.word, %error, "details could not be encrypted and stay here");
     }
     Some(URL_SAFE_NO_PAD.encode(sealed.ok()?))
 }

@@ -5,8 +5,10 @@ mod classify;
 mod vapid;
 mod vapid_key;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
@@ -14,11 +16,13 @@ use url::Url;
 
 use super::http::{HttpClient, HttpClientError, HttpSettings};
 use super::sealed;
-use super::{Carrier, Finding, PushMessage, PushProvider, PushTarget, Setup, SetupError, Urgency};
+use super::{Carrier, Finding, Maker, PushMessage, PushProvider, PushTarget, SetupError, Urgency};
 use crate::clock::Clocks;
+use crate::config::{Environment, LimitSettings, Vars};
+use crate::domain::address::{AddressForm, Problem, Said};
 use crate::domain::alert::PushOutcome;
-use crate::domain::device::ProviderKind;
-use crate::domain::endpoint::AllowedHosts;
+use crate::domain::endpoint::{self, AllowedHosts};
+use crate::domain::provider::{Provider, Services};
 
 pub use super::sealed::{EncryptionError, MAX_PLAINTEXT_BYTES, Receiver};
 pub use vapid::{InvalidVapidSubject, VapidSubject};
@@ -49,19 +53,54 @@ pub struct WebPush {
 const DEVELOPMENT_SUBJECT: &str = "mailto:development@localhost";
 
 /// Web Push as one of the providers: there is always a key for it.
-pub(super) const CARRIER: Carrier = Carrier { kind: ProviderKind::WebPush, is_configured: |_settings| true, build };
+pub static CARRIER: Carrier = Carrier {
+    provider: Provider {
+        word: "web_push",
+        // A push service keeps a browser's subscription although nobody opens the browser; nobody tells.
+        believed_for: TimeDelta::days(90),
+        address: AddressForm { is_subscription: true, ..AddressForm::of(check_address) },
+        services: Services::Several(|endpoint, _| origin(endpoint)),
+    },
+    limit: LimitSettings { rate: ("MENDLINE_WEB_PUSH_RATE", 0), concurrency: ("MENDLINE_WEB_PUSH_CONCURRENCY", 0) },
+    read,
+};
 
-fn build(setup: &Setup<'_>) -> Result<Arc<dyn PushProvider>, SetupError> {
-    let keys = VapidKeys::from_pem(setup.vapid_pem.expose_secret());
-    let subject = setup.settings.vapid_subject.as_deref().unwrap_or(DEVELOPMENT_SUBJECT);
-    let settings = WebPushSettings {
-        keys: keys.map_err(SetupError::of("MENDLINE_VAPID_KEY"))?,
-        subject: VapidSubject::parse(subject).map_err(SetupError::of("MENDLINE_VAPID_SUBJECT"))?,
-        allowed_hosts: setup.hosts.clone(),
-        http: setup.http.clone(),
-    };
-    let web_push = WebPush::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_EXTRA_CA"))?;
-    Ok(Arc::new(web_push))
+fn check_address(said: &Said<'_>) -> Result<(), Problem> {
+    endpoint::parse_endpoint(said.address, said.hosts).map(drop).map_err(|error| error.to_string().into())
+}
+
+/// The origin of an endpoint: without a copy where the text has the usual form, which is nearly always. An endpoint is the
+/// device's own choice and anybody can run such a service, so a 401 or a 429 from one of them must not silence the others.
+fn origin(endpoint: &str) -> Cow<'_, str> {
+    let host = endpoint.strip_prefix("https://").unwrap_or_default();
+    let host = host.split(['/', '?', '#']).next().unwrap_or_default();
+    let usual = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
+    if !host.is_empty() && host.bytes().all(usual) {
+        return endpoint.get(.."https://".len() + host.len()).unwrap_or_default().into();
+    }
+    Url::parse(endpoint).map_or(Cow::Borrowed("no origin"), |url| url.origin().ascii_serialization().into())
+}
+
+/// `MENDLINE_VAPID_SUBJECT` is whom push services may write to; the keys are the server's own.
+fn read(vars: &mut Vars, environment: Environment) -> Option<Maker> {
+    let variable = "MENDLINE_VAPID_SUBJECT";
+    let given = vars.text(variable);
+    if given.is_none() && environment == Environment::Production {
+        vars.fault(variable, "is required in production");
+    }
+    let subject = VapidSubject::parse(given.as_deref().unwrap_or(DEVELOPMENT_SUBJECT));
+    let subject = subject.map_err(|error| vars.fault(variable, error.to_string())).ok()?;
+    Some(Maker::new(move |setup| {
+        let keys = VapidKeys::from_pem(setup.vapid_pem.expose_secret());
+        let settings = WebPushSettings {
+            keys: keys.map_err(SetupError::of("MENDLINE_VAPID_KEY"))?,
+            subject: subject.clone(),
+            allowed_hosts: setup.hosts.clone(),
+            http: setup.http.clone(),
+        };
+        let web_push = WebPush::new(settings, setup.clocks.clone()).map_err(SetupError::of("MENDLINE_EXTRA_CA"))?;
+        Ok(Arc::new(web_push))
+    }))
 }
 
 impl WebPush {
@@ -112,8 +151,8 @@ fn urgency(endpoint: &Url, wanted: Urgency) -> Urgency {
 }
 
 impl PushProvider for WebPush {
-    fn kind(&self) -> ProviderKind {
-        ProviderKind::WebPush
+    fn provider(&self) -> &'static Provider {
+        &CARRIER.provider
     }
 
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome> {

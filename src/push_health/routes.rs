@@ -12,12 +12,12 @@ use crate::app::State;
 use crate::auth::extract::Administrator;
 use crate::db::Scope;
 use crate::domain::breaker::ServiceState;
-use crate::domain::device::ProviderKind;
+use crate::domain::provider::Providers;
 use crate::domain::push_service::public_name;
 use crate::error::ApiError;
 
-/// A worker that wrote nothing for so long is gone: it writes every twenty seconds.
-const LIVING: TimeDelta = TimeDelta::seconds(60);
+/// A worker that wrote nothing for so long is gone: it writes every thirty seconds.
+const LIVING: TimeDelta = TimeDelta::seconds(90);
 
 /// One push service, as sent.
 #[derive(Debug, Serialize)]
@@ -91,7 +91,7 @@ fn severity(state: &str) -> u8 {
 }
 
 /// Every provider that this server knows, with the services that workers met.
-fn providers(rows: Vec<ServiceRow>) -> Vec<ProviderView> {
+fn views(providers: &Providers, rows: Vec<ServiceRow>) -> Vec<ProviderView> {
     let mut known: BTreeMap<(String, String), ServiceView> = BTreeMap::new();
     let mut configured = Vec::new();
     for row in rows {
@@ -107,11 +107,11 @@ fn providers(rows: Vec<ServiceRow>) -> Vec<ProviderView> {
         };
         known.insert(key, view);
     }
-    let mut views: Vec<ProviderView> = ProviderKind::ALL
+    let mut views: Vec<ProviderView> = providers
         .iter()
-        .map(|kind| ProviderView {
-            provider: kind.as_str(),
-            configured: configured.iter().any(|provider| provider == kind.as_str()),
+        .map(|provider| ProviderView {
+            provider: provider.word,
+            configured: configured.iter().any(|configured| configured == provider.word),
             services: Vec::new(),
         })
         .collect();
@@ -138,6 +138,6 @@ pub async fn list_push_providers(
     let mut workers: Vec<_> = rows.iter().map(|row| row.worker).collect();
     workers.sort_unstable();
     workers.dedup();
-    let list = ProviderList { workers: workers.len(), items: providers(rows) };
+    let list = ProviderList { workers: workers.len(), items: views(&state.providers, rows) };
     Ok(private(HttpResponse::Ok(), &list))
 }

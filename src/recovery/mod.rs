@@ -5,6 +5,8 @@ pub mod compliance_view;
 mod store;
 pub mod task_view;
 
+use std::sync::OnceLock;
+
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
@@ -12,8 +14,11 @@ use uuid::Uuid;
 use crate::auth::extract::Caller;
 
 use crate::domain::compliance::{AsOf, Outcome, Report, Said, WHOLE_BP, report};
+use crate::domain::condition::{self, Decision, Word};
+use crate::domain::course::Spacing;
 use crate::domain::local_time::ZoneHistory;
-use crate::domain::protocol::ProtocolVersion;
+use crate::domain::protocol::{Condition, ProtocolVersion};
+use crate::domain::symptoms::Symptoms;
 use crate::domain::tally::counting_from;
 use crate::domain::timeline::{Conditions, Hold, Overrides, Plan, Task, Timeline, timeline};
 use crate::planning::{self, PlanningError};
@@ -31,7 +36,11 @@ pub struct Recovery {
     pub outcomes: Vec<Outcome>,
     /// What stands of them.
     pub said: Said,
-    conditions: Conditions,
+    holds: Vec<Hold>,
+    answers: Vec<(DateTime<Utc>, Symptoms)>,
+    decisions: Vec<Decision>,
+    /// What the pinned version makes of them.
+    conditions: OnceLock<Conditions>,
     overrides: Overrides,
 }
 
@@ -82,13 +91,27 @@ impl Recovery {
             zones,
             said: Said::fold(&outcomes),
             outcomes,
-            conditions: Conditions { holds, ..Conditions::default() },
-            overrides: Overrides::default(),
+            holds,
+            answers: planning::answers(&row.answered_at, &row.answers)?,
+            decisions: planning::decisions(&row.decided_keys, &row.decided_ended, &row.decided_at),
+            conditions: OnceLock::new(),
+            overrides: Overrides { spacing: spacing(&row), ..Overrides::default() },
             row,
         })
     }
 
-    /// What it is laid out from.
+    /// What was said of a condition, in order of time.
+    pub fn words(&self, condition: &Condition) -> Vec<Word> {
+        condition::words(condition, self.row.performed_at, &self.answers, &self.decisions)
+    }
+
+    fn conditions(&self, version: &ProtocolVersion) -> Conditions {
+        let conditions = &version.structure.conditions;
+        let ended = condition::ended(conditions, self.row.performed_at, &self.answers, &self.decisions);
+        Conditions { ended, holds: self.holds.clone() }
+    }
+
+    /// What it is laid out from; `version` is the pinned one, whatever the call.
     pub fn plan<'a>(&'a self, version: &'a ProtocolVersion) -> Plan<'a> {
         Plan {
             treatment: self.row.id,
@@ -97,7 +120,7 @@ impl Recovery {
             anchor_on: self.row.anchor_on,
             zones: &self.zones,
             overrides: &self.overrides,
-            conditions: &self.conditions,
+            conditions: self.conditions.get_or_init(|| self.conditions(version)),
         }
     }
 
@@ -151,4 +174,10 @@ impl Recovery {
     pub fn locales(&self) -> [&str; 2] {
         [&self.row.reader_locale, &self.row.clinic_locale]
     }
+}
+
+/// The interval of the course that it is a session of.
+fn spacing(row: &RecoveryRow) -> Option<Spacing> {
+    let days = row.interval_min_days.zip(row.interval_max_days);
+    days.map(|(min_days, max_days)| Spacing { min_days, max_days })
 }

@@ -2,9 +2,10 @@
 
 use anyhow::Context;
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::sql_types::{Array, Date, Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Date, Int4, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
@@ -41,6 +42,13 @@ pub struct RecoveryRow {
     pub(super) valid_from: Vec<DateTime<Utc>>,
     pub(super) held_from: Vec<DateTime<Utc>>,
     pub(super) held_to: Vec<Option<DateTime<Utc>>>,
+    pub(super) interval_min_days: Option<i32>,
+    pub(super) interval_max_days: Option<i32>,
+    pub(super) answered_at: Vec<DateTime<Utc>>,
+    pub(super) answers: Vec<Value>,
+    pub(super) decided_keys: Vec<String>,
+    pub(super) decided_ended: Vec<bool>,
+    pub(super) decided_at: Vec<DateTime<Utc>>,
     outcome_ids: Vec<Uuid>,
     outcome_tasks: Vec<Uuid>,
     outcome_kinds: Vec<String>,
@@ -69,12 +77,25 @@ macro_rules! recovery_sql {
             SELECT t.id, t.patient_id, t.status, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.moved_at, t.ended_at,
                    p.linked_at, t.activity, coalesce(u.locale, c.locale), c.locale,
                    coalesce(z.zones, ARRAY[p.time_zone]), coalesce(z.valid_from, ARRAY[p.created_at]),
-                   coalesce(f.opened, '{}'), coalesce(f.resolved, '{}'),
+                   coalesce(f.opened, '{}'), coalesce(f.resolved, '{}'), co.interval_min_days, co.interval_max_days,
+                   coalesce(ci.at, '{}'), coalesce(ci.answers, '{}'), coalesce(d.keys, '{}'), coalesce(d.ended, '{}'), coalesce(d.at, '{}'),
                    coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}')
               FROM t
               JOIN patients AS p ON p.clinic_id = t.clinic_id AND p.id = t.patient_id
               JOIN clinics AS c ON c.id = t.clinic_id
               LEFT JOIN users AS u ON u.id = $3
+              LEFT JOIN courses AS co ON co.clinic_id = t.clinic_id AND co.id = t.course_id
+              LEFT JOIN LATERAL (
+                  SELECT array_agg(ci.recorded_at ORDER BY ci.recorded_at, ci.id) AS at,
+                         array_agg(ci.symptoms ORDER BY ci.recorded_at, ci.id) AS answers
+                    FROM check_ins AS ci WHERE ci.clinic_id = t.clinic_id AND ci.treatment_id = t.id
+              ) AS ci ON true
+              LEFT JOIN LATERAL (
+                  SELECT array_agg(d.condition_key ORDER BY d.decided_at, d.id) AS keys,
+                         array_agg(d.ended ORDER BY d.decided_at, d.id) AS ended,
+                         array_agg(d.decided_at ORDER BY d.decided_at, d.id) AS at
+                    FROM condition_decisions AS d WHERE d.clinic_id = t.clinic_id AND d.treatment_id = t.id
+              ) AS d ON true
               LEFT JOIN LATERAL (
                   SELECT array_agg(z.zone ORDER BY z.valid_from) AS zones,
                          array_agg(z.valid_from ORDER BY z.valid_from) AS valid_from
@@ -109,6 +130,7 @@ hot_query! {
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
+        Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
     recovery_sql!("t.clinic_id = $1 AND t.id = $2")
@@ -123,6 +145,7 @@ hot_query! {
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
+        Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
     recovery_sql!(
@@ -160,6 +183,7 @@ hot_query! {
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
+        Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
     );
     recovery_sql!("t.clinic_id = $1 AND t.id = ANY($2)")

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::course::{check_course, sessions};
 use super::details::Details;
 use super::plan::{anchor, check_clinician, check_fit};
 use super::refusal::TreatmentError;
@@ -67,11 +68,15 @@ pub async fn change(
                 check_fit(&version, details)?;
                 check_clinician(conn, caller, details.clinician_id).await?;
                 let elsewhere = (after.performed_at, &after.area) != (before.performed_at, &before.area);
+                check_course(conn, &after, before.course_id).await?;
                 if elsewhere && !allow_duplicate && store::has_neighbour(conn, caller.clinic_id, &after).await? {
                     return Err(TreatmentError::Duplicate);
                 }
             }
             store::update_treatment(conn, &after).await?;
+            for course in [before.course_id, after.course_id.filter(|course| before.course_id != Some(*course))] {
+                sessions::count(conn, caller.clinic_id, course).await?;
+            }
             person.replan(conn, tools.catalogue, now).await?;
             let entry = Entry::by(caller, change.action(), "treatment", id).about(after.patient_id);
             audit::record(conn, tools.clocks, entry).await?;
@@ -125,6 +130,7 @@ fn apply(
             treatment.device.clone_from(&details.device);
             treatment.needle_depth_um = details.needle_depth_um;
             treatment.products.clone_from(&details.products);
+            treatment.course_id = details.course_id;
             treatment.session_number = details.session_number;
             treatment.clinician_id = details.clinician_id;
             treatment.notes.clone_from(&details.notes);

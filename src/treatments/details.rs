@@ -22,7 +22,9 @@ pub struct Details {
     pub needle_depth_um: Option<i32>,
     /// Products used.
     pub products: Vec<String>,
-    /// Which session of the course it was.
+    /// The course it is a session of.
+    pub course_id: Option<Uuid>,
+    /// Which session it was; of a course this follows from the sessions themselves.
     pub session_number: Option<i32>,
     /// Membership of the treating clinician.
     pub clinician_id: Option<Uuid>,
@@ -41,6 +43,7 @@ impl Details {
             device: treatment.device.clone(),
             needle_depth_um: treatment.needle_depth_um,
             products: treatment.products.clone(),
+            course_id: treatment.course_id,
             session_number: treatment.session_number,
             clinician_id: treatment.clinician_id,
             notes: treatment.notes.clone(),

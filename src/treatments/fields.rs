@@ -31,6 +31,7 @@ pub struct CreateTreatment {
     device: Option<String>,
     needle_depth_mm: Option<f64>,
     products: Option<Vec<String>>,
+    course_id: Option<Uuid>,
     session_number: Option<i32>,
     clinician_id: Option<Uuid>,
     notes: Option<String>,
@@ -48,6 +49,9 @@ pub struct UpdateTreatment {
     device: Option<String>,
     needle_depth_mm: Option<f64>,
     products: Option<Vec<String>>,
+    course_id: Option<Uuid>,
+    #[serde(default)]
+    leave_course: bool,
     session_number: Option<i32>,
     clinician_id: Option<Uuid>,
     notes: Option<String>,
@@ -94,6 +98,7 @@ pub(super) fn read_new(asking: Asking, body: CreateTreatment) -> Result<NewTreat
         device: faults.optional_text("/device", body.device.as_deref(), 1..=120),
         needle_depth_um: needle_depth(&mut faults, body.needle_depth_mm),
         products: products(&mut faults, body.products.unwrap_or_default()),
+        course_id: body.course_id,
         session_number: session_number(&mut faults, body.session_number),
         clinician_id: body.clinician_id,
         notes: faults.optional_text("/notes", body.notes.as_deref(), 1..=4000),
@@ -136,6 +141,13 @@ pub(super) fn read_edit(asking: Asking, before: &Treatment, body: UpdateTreatmen
     if let Some(list) = body.products {
         details.products = products(&mut faults, list);
     }
+    if body.leave_course && body.course_id.is_some() {
+        faults.push("/leave_course", "cannot go with course_id");
+    }
+    if body.leave_course {
+        (details.course_id, details.session_number) = (None, None);
+    }
+    details.course_id = body.course_id.or(details.course_id);
     if body.session_number.is_some() {
         details.session_number = session_number(&mut faults, body.session_number);
     }

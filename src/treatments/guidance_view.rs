@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::domain::guidance::{Guidance, NotYet, Notice, OpenAgain};
-use crate::domain::protocol::{Evidence, Kind};
+use crate::domain::protocol::{Evidence, IsoDuration, Kind};
 use crate::domain::timeline::Range;
 use crate::recovery::task_view::TaskView;
 
@@ -56,6 +56,8 @@ struct NotYetView<'a> {
     earliest: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     soft_until: Option<DateTime<Utc>>,
+    #[serde(flatten)]
+    countdown: Countdown,
     held: bool,
     why: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +65,23 @@ struct NotYetView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     range: Option<Range>,
     evidence: Vec<Evidence>,
+    product_decision: bool,
+}
+
+/// How long the bounds are still away at the moment that the answer is for.
+#[derive(Debug, Default, Serialize)]
+struct Countdown {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remaining: Option<IsoDuration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    soft_remaining: Option<IsoDuration>,
+}
+
+impl Countdown {
+    fn new(at: Option<DateTime<Utc>>, hard: Option<DateTime<Utc>>, soft: Option<DateTime<Utc>>) -> Self {
+        let to = |until: Option<DateTime<Utc>>| at.zip(until).map(|(at, until)| IsoDuration::between(at, until));
+        Self { remaining: to(hard), soft_remaining: to(soft) }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -75,20 +94,26 @@ struct OpenAgainView<'a> {
     /// Which care, until then.
     #[serde(skip_serializing_if = "Option::is_none")]
     soft_advice: Option<&'a str>,
+    #[serde(flatten)]
+    countdown: Countdown,
+    why: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    range: Option<Range>,
     evidence: Vec<Evidence>,
+    product_decision: bool,
 }
 
 impl<'a> GuidanceView<'a> {
-    /// The guidance; `asked` is the moment the client named.
-    pub fn new(guidance: Guidance<'a>, asked: Option<DateTime<Utc>>) -> Self {
+    /// The guidance; `asked` is the moment the client named, `at` the one to count down from, if anything is to be counted.
+    pub fn new(guidance: Guidance<'a>, asked: Option<DateTime<Utc>>, at: Option<DateTime<Utc>>) -> Self {
         let today = guidance.today.iter().map(|today| TaskView::new(&today.task, today.title, today.standing));
         Self {
             at: asked,
             phase: guidance.phase.map(|phase| PhaseView { key: phase.key, title: phase.title, body: phase.body }),
             today: today.collect(),
             expect: guidance.expect.into_iter().map(NoticeView::from).collect(),
-            not_yet: guidance.not_yet.into_iter().map(NotYetView::from).collect(),
-            open_again: guidance.open_again.into_iter().map(OpenAgainView::from).collect(),
+            not_yet: guidance.not_yet.into_iter().map(|entry| NotYetView::new(entry, at)).collect(),
+            open_again: guidance.open_again.into_iter().map(|entry| OpenAgainView::new(entry, at)).collect(),
             advice: guidance.advice.into_iter().map(NoticeView::from).collect(),
         }
     }
@@ -108,32 +133,38 @@ impl<'a> From<Notice<'a>> for NoticeView<'a> {
     }
 }
 
-impl<'a> From<NotYet<'a>> for NotYetView<'a> {
-    fn from(entry: NotYet<'a>) -> Self {
+impl<'a> NotYetView<'a> {
+    fn new(entry: NotYet<'a>, at: Option<DateTime<Utc>>) -> Self {
         Self {
             key: &entry.item.key,
             title: entry.title,
             until: entry.until,
             earliest: entry.earliest,
             soft_until: entry.soft_until,
+            countdown: Countdown::new(at, entry.until, entry.soft_until),
             held: entry.held,
             why: entry.why,
             instead: entry.instead,
             range: entry.range,
             evidence: entry.evidence,
+            product_decision: entry.product_decision,
         }
     }
 }
 
-impl<'a> From<OpenAgain<'a>> for OpenAgainView<'a> {
-    fn from(entry: OpenAgain<'a>) -> Self {
+impl<'a> OpenAgainView<'a> {
+    fn new(entry: OpenAgain<'a>, at: Option<DateTime<Utc>>) -> Self {
         Self {
             key: &entry.item.key,
             title: entry.title,
             since: entry.since,
             soft_until: entry.soft_until,
             soft_advice: entry.soft,
+            countdown: Countdown::new(at, None, entry.soft_until),
+            why: entry.why,
+            range: entry.range,
             evidence: entry.evidence,
+            product_decision: entry.product_decision,
         }
     }
 }

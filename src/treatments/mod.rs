@@ -2,6 +2,7 @@
 //! timeline and guidance that follow from them.
 
 mod change;
+mod course;
 mod details;
 pub mod fields;
 mod guidance_view;

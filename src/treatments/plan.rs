@@ -6,17 +6,19 @@ use diesel_async::AsyncPgConnection;
 use futures_util::future::try_join;
 use uuid::Uuid;
 
+use super::course::{find_course, sessions};
 use super::details::Details;
 use super::refusal::TreatmentError;
 use super::store::{self, Treatment};
 use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
+use crate::courses::store::Course;
 use crate::db::{Lock, Scope};
 use crate::domain::protocol::ProtocolVersion;
 use crate::domain::role::Role;
 use crate::idempotency::KeyedRequest;
 use crate::planning::{self, Person, Tools};
-use crate::protocols::{self, Published};
+use crate::protocols::Published;
 
 /// A treatment to be registered.
 #[derive(Debug, Clone)]
@@ -25,7 +27,7 @@ pub struct NewTreatment {
     pub id: Option<Uuid>,
     /// Who was treated.
     pub patient_id: Uuid,
-    /// Chosen by staff; otherwise the clinic's default.
+    /// Chosen by staff; otherwise that of the course, otherwise the clinic's default.
     pub protocol: Option<String>,
     /// What was done.
     pub details: Details,
@@ -49,23 +51,28 @@ pub async fn create(
                 return Ok(store::find_treatment(conn, caller.clinic_id, before).await?);
             }
             // Neither waits for the other's answer: one round trip.
-            let (person, choice) = try_join(planning::locked(conn, caller.clinic_id, new.patient_id), async {
-                Ok(protocols::store::find_choice(conn, caller.clinic_id, new.protocol.as_deref()).await?)
-            })
+            let (person, course) = try_join(
+                async { Ok(planning::locked(conn, caller.clinic_id, new.patient_id).await?) },
+                find_course(conn, &new, caller.clinic_id),
+            )
             .await?;
-            let no_protocol =
-                TreatmentError::Invalid { pointer: "/protocol", detail: "is not a protocol of this clinic" };
-            let published = tools.catalogue.chosen(conn, &choice).await?.ok_or(no_protocol)?;
-            let treatment = draft(caller, &published, &person, id, &new, now)?;
+            let of_course = course.as_ref().map(|course| course.protocol_key.as_str());
+            let key = new.protocol.as_deref().or(of_course).unwrap_or(&person.default_protocol);
+            let published = tools.catalogue.newest(conn, caller.clinic_id, key).await?.ok_or(NO_PROTOCOL)?;
+            let treatment = draft(caller, &published, &person, course.as_ref(), id, &new, now)?;
             check_clinician(conn, caller, new.details.clinician_id).await?;
             match store::insert_unless_there(conn, &treatment, !new.allow_duplicate).await? {
                 store::Inserted::New => {}
                 store::Inserted::Neighbour => return Err(TreatmentError::Duplicate),
                 store::Inserted::IdTaken => return replayed(conn, &treatment).await,
             }
+            sessions::count(conn, caller.clinic_id, treatment.course_id).await?;
             person.replan(conn, tools.catalogue, now).await?;
             let entry = Entry::by(caller, "treatment.create", "treatment", treatment.id).about(treatment.patient_id);
             audit::record(conn, tools.clocks, entry).await?;
+            if treatment.course_id.is_some() {
+                return Ok(store::find_treatment(conn, caller.clinic_id, id).await?);
+            }
             // The plan counted itself on the stored row.
             Ok(Treatment { plan_revision: treatment.plan_revision.saturating_add(1), ..treatment })
         })
@@ -81,10 +88,14 @@ async fn replayed(conn: &mut AsyncPgConnection, wanted: &Treatment) -> Result<Tr
     if same { Ok(there) } else { Err(TreatmentError::IdTaken) }
 }
 
+const NO_PROTOCOL: TreatmentError =
+    TreatmentError::Invalid { pointer: "/protocol", detail: "is not a protocol of this clinic" };
+
 fn draft(
     caller: &Caller,
     published: &Published,
     person: &Person,
+    course: Option<&Course>,
     id: Uuid,
     new: &NewTreatment,
     now: DateTime<Utc>,
@@ -120,6 +131,7 @@ fn draft(
         created_at: now,
         confirmed_at: by_staff.then_some(now),
         ended_at: None,
+        course_id: course.map(|course| course.id),
     })
 }
 

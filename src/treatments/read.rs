@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
-use chrono::TimeDelta;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -13,19 +13,20 @@ use super::guidance_view::GuidanceView;
 use super::timeline_view::TimelineView;
 use crate::app::State;
 use crate::auth::extract::Caller;
+use crate::body::Faults;
 use crate::db::Scope;
-use crate::domain::guidance::{Sources, guidance};
+use crate::domain::guidance::{Sources, guidance, topics};
 use crate::domain::protocol::ProtocolVersion;
 use crate::error::ApiError;
 use crate::language::Wanted;
 use crate::planning::PlanningError;
-use crate::preconditions::{IfNoneMatch, computed_answer};
+use crate::preconditions::{IfNoneMatch, computed_answer, computed_answer_like};
 use crate::protocols::{Accepted, words};
 use crate::query::{Query, instant};
 use crate::recovery::{self, Recovery};
 
-/// How far from the treatment guidance may be asked for.
-const AROUND: TimeDelta = TimeDelta::days(3 * 366);
+/// How far ahead of a treatment may be looked whose plan has no end.
+const FURTHEST: TimeDelta = TimeDelta::days(366);
 
 /// A treatment that the caller may see, with its protocol version and the languages that the clinic has accepted.
 async fn load(
@@ -61,6 +62,7 @@ pub async fn find_timeline(
 #[serde(deny_unknown_fields)]
 pub struct GuidanceQuery {
     at: Option<String>,
+    topic: Option<String>,
 }
 
 /// `GET /v1/treatments/{id}/guidance`
@@ -74,12 +76,18 @@ pub async fn find_guidance(
 ) -> Result<HttpResponse, ApiError> {
     let asked = query.at.as_deref().map(instant).transpose().map_err(|error| ApiError::invalid("at", error))?;
     let (recovery, version, accepted) = load(&state, &caller, path.into_inner()).await?;
-    let at = asked.unwrap_or_else(|| state.clocks.care.now());
-    if (at - recovery.row.performed_at).abs() > AROUND {
-        return Err(ApiError::invalid("at", "must lie within three years of the treatment"));
-    }
+    let now = state.clocks.care.now();
+    let at = asked.unwrap_or(now);
     let texts = words(&version, accepted.of(recovery.row.protocol_version_id), &wanted, &recovery.locales());
     let laid = recovery.timeline(&version);
+    let mut faults = Faults::default();
+    if asked.is_some() {
+        check_moment(&mut faults, at, now, recovery.row.performed_at, laid.ends_at());
+    }
+    if let Some(topic) = query.topic.as_deref() {
+        check_topic(&mut faults, topic, &version);
+    }
+    faults.finish()?;
     let sources = Sources {
         version: &version,
         texts,
@@ -88,6 +96,37 @@ pub async fn find_guidance(
         said: &recovery.said,
         starts_at: recovery.starts_at(at),
     };
-    let view = GuidanceView::new(guidance(&sources, at), asked);
-    computed_answer(&known, &texts.locale, &view)
+    let mut guidance = guidance(&sources, at);
+    if let Some(topic) = query.topic.as_deref() {
+        guidance.retain(topic);
+    }
+    let lasting = GuidanceView::new(guidance.clone(), asked, None);
+    let view = GuidanceView::new(guidance, asked, Some(at));
+    computed_answer_like(&known, &texts.locale, &view, &lasting)
+}
+
+/// A moment lies in the plan from the treatment to the plan's end, or to now where the plan is over.
+fn check_moment(
+    faults: &mut Faults,
+    at: DateTime<Utc>,
+    now: DateTime<Utc>,
+    performed_at: DateTime<Utc>,
+    ends_at: Option<DateTime<Utc>>,
+) {
+    let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    // While a flag keeps a plan open its end is as far away as anybody may look.
+    let last = ends_at.unwrap_or(performed_at + FURTHEST).max(now);
+    if at < performed_at {
+        faults.push("at", format!("lies before the treatment ({})", text(performed_at)));
+    } else if at > last {
+        faults.push("at", format!("lies after the end of the plan ({})", text(last)));
+    }
+}
+
+fn check_topic(faults: &mut Faults, topic: &str, version: &ProtocolVersion) {
+    let topics = topics(version);
+    if !topics.contains(topic) {
+        let known: Vec<_> = topics.into_iter().collect();
+        faults.push("topic", format!("is none of: {}", known.join(", ")));
+    }
 }

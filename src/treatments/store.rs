@@ -67,6 +67,8 @@ pub struct Treatment {
     pub confirmed_at: Option<DateTime<Utc>>,
     /// When it was completed or cancelled.
     pub ended_at: Option<DateTime<Utc>>,
+    /// The course it is a session of.
+    pub course_id: Option<Uuid>,
 }
 
 impl Treatment {
@@ -133,6 +135,7 @@ pub async fn update_treatment(conn: &mut AsyncPgConnection, treatment: &Treatmen
             treatments::version.eq(treatment.version),
             treatments::confirmed_at.eq(treatment.confirmed_at),
             treatments::ended_at.eq(treatment.ended_at),
+            treatments::course_id.eq(treatment.course_id),
         ))
         .execute(conn)
         .await?;
@@ -202,6 +205,7 @@ hot_query! {
         confirmed_at: Option<DateTime<Utc>> as Nullable<Timestamptz>,
         alone: bool as Bool,
         protocol_reason: Option<String> as Nullable<Text>,
+        course_id: Option<Uuid> as Nullable<SqlUuid>,
     }
     returns (Bool, Bool);
     ", others AS (
@@ -211,8 +215,8 @@ hot_query! {
     ), inserted AS (
         INSERT INTO treatments (clinic_id, id, patient_id, clinician_id, status, performed_at, anchor_on, counts_from,
             protocol_version_id, area, modality, device, needle_depth_um, products, session_number, notes, created_by,
-            created_at, confirmed_at, protocol_reason, version, plan_revision, activity, done_w, on_time_w)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $21, 1, 0, 0, 0, 0
+            created_at, confirmed_at, protocol_reason, course_id, version, plan_revision, activity, done_w, on_time_w)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $21, $22, 1, 0, 0, 0, 0
          WHERE NOT EXISTS (SELECT 1 FROM others)
         RETURNING 1
     )
@@ -249,6 +253,7 @@ pub async fn insert_unless_there(
         confirmed_at: new.confirmed_at,
         alone,
         protocol_reason: new.protocol_reason,
+        course_id: new.course_id,
     };
     let (inserted, taken): (bool, bool) = query.get_result(conn).await?;
     Ok(match (inserted, taken) {

@@ -42,6 +42,8 @@ pub struct TreatmentView {
     needle_depth_mm: Option<f64>,
     products: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    course_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     session_number: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     clinician_id: Option<Uuid>,
@@ -73,6 +75,7 @@ impl TreatmentView {
             device: treatment.device,
             needle_depth_mm: treatment.needle_depth_um.map(|um| f64::from(um) / 1000.0),
             products: treatment.products,
+            course_id: treatment.course_id,
             session_number: treatment.session_number,
             clinician_id: treatment.clinician_id,
             notes: treatment.notes.filter(|_| for_staff),

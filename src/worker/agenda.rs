@@ -47,7 +47,7 @@ impl Agenda {
         }
     }
 
-    /// A claim at `now` took `taken` alerts of at most `limit`. Whether something that was due escaped it: then it is in
+    /// A claim at `now` went by `taken` entries of at most `limit`. Whether something that was due escaped it: then it is in
     /// somebody else's hands, for now.
     pub(super) fn claimed(&mut self, now: DateTime<Utc>, taken: usize, limit: usize) -> bool {
         self.more = taken >= limit;
@@ -74,7 +74,7 @@ mod tests {
 
     fn agenda(seconds: &[i64]) -> Agenda {
         let mut agenda = Agenda::default();
-        agenda.looked(Look { rescued: 0, upcoming: seconds.iter().copied().map(at).collect() });
+        agenda.looked(Look { upcoming: seconds.iter().copied().map(at).collect(), ..Look::default() });
         agenda
     }
 
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn rescued_alerts_are_claimed_at_once() {
         let mut agenda = Agenda::default();
-        agenda.looked(Look { rescued: 1, upcoming: Vec::new() });
+        agenda.looked(Look { rescued: 1, ..Look::default() });
         assert_eq!(agenda.next(at(0)), Next::Claim);
     }
 

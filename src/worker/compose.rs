@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::Parts;
-use crate::alerts::message;
 use crate::alerts::queue::Claim;
 use crate::alerts::store::DeviceRow;
+use crate::alerts::{appointment_words, message};
 use crate::devices::sealed::SealedAddress;
+use crate::domain::appointment::Subject;
 use crate::domain::device::Address;
-use crate::domain::ids;
+use crate::domain::{ids, neutral_text};
 use crate::push::{Collapse, Payload, Private, PushMessage, PushTarget, Urgency, VisibleText};
 
 /// The address, opened; `None` if it was sealed under another key.
@@ -18,7 +19,7 @@ pub(super) fn target(parts: &Parts, device: &DeviceRow) -> Option<PushTarget> {
     let sealed = SealedAddress::open(&parts.keys, device.device_id, &device.address_sealed)?;
     Some(PushTarget {
         device_id: device.device_id,
-        provider: device.provider.parse().ok()?,
+        provider: parts.registry.known().find(&device.provider).ok()?,
         address_kind: device.address_kind.parse().unwrap_or_default(),
         app_id: Some(device.app_id.clone()).filter(|app| !app.is_empty()),
         environment: device.environment.parse().unwrap_or_default(),
@@ -55,6 +56,9 @@ fn details(parts: &Parts, claim: &Claim, device: &DeviceRow) -> Option<VisibleTe
     let said = match claim.category.as_str() {
         "test" => message::of_test(),
         _ if claim.recipient_kind != "patient" => return None,
+        _ if let Some(subject) = claim.item_key.as_deref().and_then(Subject::parse) => {
+            appointment_words::of(subject.told, None, neutral_text::language(&device.locale))
+        }
         _ => {
             let version = parts.catalogue.cached(claim.protocol_version_id?)?;
             let texts = version.texts_for(&[&device.locale], |texts| device.accepted_locales.contains(&texts.locale));

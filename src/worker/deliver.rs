@@ -13,7 +13,6 @@ use crate::alerts::queue::{AttemptRow, Claim, Settlement};
 use crate::alerts::store::{DeviceRow, ReceiptRow};
 use crate::domain::alert::{Decision, DeviceResult, PushOutcome, TryFrame, decide};
 use crate::domain::backoff::{MAX_JITTER_BP, MAX_TRIES};
-use crate::domain::device::ProviderKind;
 use crate::failpoint::failpoint;
 use crate::telemetry::{Metrics, PushLabels};
 
@@ -149,7 +148,7 @@ async fn send(
         return without_try(DeviceResult::AlreadyAccepted);
     }
     let Some(target) = compose::target(parts, device) else {
-        let provider = device.provider.parse().map_or("other", ProviderKind::as_str);
+        let provider = parts.registry.known().find(&device.provider).map_or("other", |provider| provider.word);
         count(parts, provider, "unauthorized");
         return without_try(health.unreadable(provider));
     };
@@ -189,7 +188,7 @@ async fn send(
     let left_alone = health.learn(pass, &target, &outcome, at);
     let duration_ms = i32::try_from(clock.elapsed().as_millis()).unwrap_or(i32::MAX);
 
-    let provider = target.provider.as_str();
+    let provider = target.provider.word;
     count(parts, provider, outcome.label());
     tracing::debug!(
         alert.id = %claim.id, alert.r#try = claim.tries, push.provider = provider, push.outcome = outcome.label(),
@@ -219,7 +218,7 @@ async fn send(
 fn receipt(parts: &Parts, attempt: &AttemptRow) -> Option<(&'static str, ReceiptRow)> {
     // Only an accepted message has an id.
     let receipt_id = attempt.provider_message_id.clone()?;
-    parts.registry.receipts(attempt.provider.parse().ok()?)?;
+    parts.registry.receipts(parts.registry.known().find(attempt.provider).ok()?)?;
     let row = ReceiptRow {
         clinic_id: attempt.clinic_id,
         receipt_id,

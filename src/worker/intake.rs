@@ -23,8 +23,8 @@ pub(super) struct Intake {
 
 /// What a claim took.
 pub(super) struct Taken {
-    /// Rows of the queue, whatever became of them.
-    pub(super) rows: usize,
+    /// Entries of the queue that it went by, whatever became of their alerts.
+    pub(super) entries: usize,
     /// The claim, if anything of it is left to be settled.
     pub(super) id: Option<Uuid>,
     /// What is to be sent.
@@ -46,8 +46,7 @@ impl Intake {
             .conn
             .at_once("rescue:uncommitted", async |conn| Ok::<_, DbError>(queue::look(conn, now).await?))
             .await?;
-        tell(&look);
-        Ok(look)
+        Ok(tell(look))
     }
 
     /// Claims what is due at `now`, then reads whom it goes to. The claim stands by then: whoever registers a device in between
@@ -61,28 +60,29 @@ impl Intake {
             Ok::<_, DbError>(claimed)
         };
         let claimed = self.conn.at_once("claim:uncommitted", claim).await?;
-        let rows = claimed.len();
+        let entries = claimed.entries();
         let claims = claimed.claims;
         let id = claims.first().map(|claim| claim.claim_id);
         if id.is_none() {
-            return Ok(Taken { rows, id, alerts: Vec::new(), unread: Vec::new() });
+            return Ok(Taken { entries, id, alerts: Vec::new(), unread: Vec::new() });
         }
         failpoint!("claim:committed");
         match self.conn.run(async |conn| devices(&self.parts, conn, &claims).await).await {
-            Ok(devices) => Ok(Taken { rows, id, alerts: deliver::pair(claims, devices), unread: Vec::new() }),
+            Ok(devices) => Ok(Taken { entries, id, alerts: deliver::pair(claims, devices), unread: Vec::new() }),
             Err(error) => {
                 tracing::warn!(%error, "devices could not be read; their alerts are given back");
-                Ok(Taken { rows, id, alerts: Vec::new(), unread: claims })
+                Ok(Taken { entries, id, alerts: Vec::new(), unread: claims })
             }
         }
     }
 }
 
 /// Says what a look has put back.
-pub(super) fn tell(look: &Look) {
+pub(super) fn tell(look: Look) -> Look {
     if look.rescued > 0 {
         tracing::warn!(alerts = look.rescued, "rescued claims of workers that are gone");
     }
+    look
 }
 
 /// Claims what is due at `now`.

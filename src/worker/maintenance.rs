@@ -23,6 +23,8 @@ use crate::push_health::store as push_health;
 const EVERY: Duration = Duration::from_secs(3600);
 /// How often the queue is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(30);
+/// How many pages of the queue's entries are gone through in an hour: a million entries.
+const PAGES: usize = 200;
 /// How long an address that its provider calls dead is kept, in case that the provider was wrong about many at once.
 const KEEP_DEAD: TimeDelta = TimeDelta::days(1);
 /// How long what a worker knew of push services outlives it.
@@ -37,10 +39,11 @@ const KEEP_ALERTS: TimeDelta = TimeDelta::days(365);
 pub(super) async fn run(parts: Arc<Parts>, health: Arc<Health>, stop: CancellationToken) {
     let shared = health.keep_shared(Arc::clone(&parts), stop.clone());
     let work = async {
-        let mut tidy_at = tokio::time::Instant::now();
+        let (mut tidy_at, mut swept_to) = (tokio::time::Instant::now(), None);
         loop {
             if tokio::time::Instant::now() >= tidy_at {
                 tidy(&parts).await;
+                tidy_queue(&parts, &mut swept_to).await;
                 tidy_at = tokio::time::Instant::now() + EVERY;
             }
             if let Err(error) = measure(&parts).await {
@@ -77,7 +80,7 @@ async fn tidy(parts: &Parts) {
     erase(parts, Old::Attempts, now - KEEP_ATTEMPTS).await;
     erase(parts, Old::Alerts, parts.clocks.care.now() - KEEP_ALERTS).await;
     job(parts, "stale devices", async |conn| {
-        for (provider, retired) in devices::retire_stale(conn, now).await? {
+        for (provider, retired) in devices::retire_stale(conn, parts.registry.known(), now).await? {
             tracing::info!(
                 push.provider = provider,
                 devices = retired,
@@ -91,6 +94,31 @@ async fn tidy(parts: &Parts) {
     job(parts, "dead addresses", async |conn| devices::prune_dead(conn, now - KEEP_DEAD).await.map(drop)).await;
     job(parts, "push health", async |conn| push_health::prune(conn, now - KEEP_HEALTH, now).await.map(drop)).await;
     job(parts, "idempotency keys", async |conn| idempotency::prune(conn, now).await.map(drop)).await;
+}
+
+/// Puts back into the queue what it has lost, and goes through some of its entries for such as mean nothing any more: on
+/// from where it stopped the last time.
+async fn tidy_queue(parts: &Parts, swept_to: &mut Option<queue::Swept>) {
+    let now = parts.clocks.care.now();
+    job(parts, "lost entries", async |conn| {
+        let alerts = queue::restore_lost(conn, now).await?;
+        if alerts > 0 {
+            tracing::warn!(alerts, "alerts were scheduled and not in the queue; they are now");
+        }
+        Ok(())
+    })
+    .await;
+    for _ in 0..PAGES {
+        let from = swept_to.take();
+        job(parts, "the queue's entries", async |conn| {
+            (_, *swept_to) = queue::sweep_page(conn, from).await?;
+            Ok(())
+        })
+        .await;
+        if swept_to.is_none() {
+            return;
+        }
+    }
 }
 
 /// What is erased a batch at a time.

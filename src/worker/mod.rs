@@ -4,11 +4,12 @@
 //! `presence.rs` is the worker's place among the others, `agenda.rs` knows what is due when, `intake.rs` claims,
 //! `flight.rs` and `deliver.rs` take one alert to its devices (`compose.rs`: what they are sent), `health/` knows which push services to leave alone,
 //! `settle.rs` writes results in batches (`open_claims.rs`: of which claims some are still to come), `receipts.rs` asks later what became of
-//! them, `maintenance.rs` tidies up.
+//! them, `escalate.rs` takes the steps of escalations, `maintenance.rs` tidies up.
 
 mod agenda;
 mod compose;
 mod deliver;
+mod escalate;
 mod flight;
 mod health;
 mod intake;
@@ -47,6 +48,9 @@ use presence::{Presence, Wake};
 
 /// The most that one claim takes: beyond that a batch no longer gets cheaper.
 const BATCH: usize = 500;
+/// How soon a worker looks again at the latest while nobody sends anything: nobody is to be rescued, and who owes
+/// something soon says so.
+const QUIET: Duration = Duration::from_secs(3);
 /// How soon a worker looks again where something is due that it could not claim: others hold it.
 const IN_OTHER_HANDS: Duration = Duration::from_millis(50);
 /// How long to wait before asking a database again that did not answer.
@@ -91,7 +95,7 @@ pub struct Worker {
 impl Worker {
     /// A worker that has not started yet.
     pub fn new(parts: Parts) -> Self {
-        let health = Arc::new(Health::new(parts.metrics.clone(), parts.clocks.wall.clone(), &parts.settings));
+        let health = Arc::new(Health::new(&parts));
         Self { parts: Arc::new(parts), health }
     }
 
@@ -101,10 +105,11 @@ impl Worker {
         let presence = Presence::register(&parts.db).await?;
         let (worker, alive) = (presence.number(), presence.alive());
         let mut total = Round::default();
-        self.health.adopt(&parts.db).await?;
+        self.health.adopt(parts).await?;
         let now = parts.clocks.care.now();
         let look = async |conn: &mut _| Ok::<_, DbError>(queue::look(conn, now).await?);
-        intake::tell(&parts.db.scoped(Scope::System, look).await?);
+        while intake::tell(parts.db.scoped(Scope::System, look).await?).is_littered {}
+        escalate::take_due(parts).await?;
         loop {
             anyhow::ensure!(presence.is_alive(), "the worker lost its place");
             let claim = async |conn: &mut _| {
@@ -135,13 +140,14 @@ impl Worker {
 
     /// Works until `stop`, then finishes what is in flight and gives back what was not sent.
     pub async fn run(&self, stop: CancellationToken) -> anyhow::Result<()> {
-        if let Err(error) = self.health.adopt(&self.parts.db).await {
+        if let Err(error) = self.health.adopt(&self.parts).await {
             tracing::warn!(%error, "what other workers know of push services could not be read");
         }
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let tidy = tokio::spawn(futures_util::future::join(
+        let beside = tokio::spawn(futures_util::future::join3(
             maintenance::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
             receipts::run(Arc::clone(&self.parts), Arc::clone(&self.health), stop.clone()),
+            escalate::run(Arc::clone(&self.parts), stop.clone()),
         ));
         while !stop.is_cancelled() {
             match Presence::register(&self.parts.db).await {
@@ -152,7 +158,7 @@ impl Worker {
                 }
             }
         }
-        tidy.await?;
+        beside.await?;
         Ok(())
     }
 
@@ -161,7 +167,7 @@ impl Worker {
         let parts = &self.parts;
         let (results, inbox) = mpsc::channel(settle::WAITING);
         #[expect(clippy::disallowed_methods, reason = "awaited below")]
-        let writer = tokio::spawn(settle::run(Arc::clone(parts), inbox));
+        let writer = tokio::spawn(settle::run(Arc::clone(parts), inbox, presence.caller()));
         let airspace = Arc::new(Airspace {
             parts: Arc::clone(parts),
             health: Arc::clone(&self.health),
@@ -184,10 +190,18 @@ impl Worker {
             if next == Next::Look || Instant::now() >= look_at {
                 look_at = Instant::now() + parts.settings.poll;
                 match intake.look().await {
-                    Ok(look) => agenda.looked(look),
+                    Ok(look) => {
+                        match &look {
+                            look if look.is_littered => look_at = Instant::now(),
+                            look if !look.in_flight => look_at = look_at.max(Instant::now() + QUIET),
+                            _ => {}
+                        }
+                        agenda.looked(look);
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "looking at the queue failed");
                         pause(DATABASE_BACKOFF, stop).await;
+                        look_at = Instant::now();
                     }
                 }
                 continue;
@@ -215,7 +229,7 @@ impl Worker {
                     break;
                 }
             };
-            if agenda.claimed(now, taken.rows, room) {
+            if agenda.claimed(now, taken.entries, room) {
                 look_at = look_at.min(Instant::now() + IN_OTHER_HANDS);
             }
             if let Some(id) = taken.id {

@@ -23,6 +23,7 @@ pub(super) enum Wake {
 /// A registration. Dropping it gives the place up.
 pub(super) struct Presence {
     number: i32,
+    call: mpsc::Sender<()>,
     calls: mpsc::Receiver<()>,
     lost: CancellationToken,
     _leave: DropGuard,
@@ -43,8 +44,8 @@ impl Presence {
         let (call, calls) = mpsc::channel(1);
         let (lost, leave) = (CancellationToken::new(), CancellationToken::new());
         #[expect(clippy::disallowed_methods, reason = "it ends when this registration is dropped")]
-        tokio::spawn(keep(conn, call, lost.clone(), leave.clone()));
-        Ok(Self { number, calls, lost, _leave: leave.drop_guard() })
+        tokio::spawn(keep(conn, call.clone(), lost.clone(), leave.clone()));
+        Ok(Self { number, call, calls, lost, _leave: leave.drop_guard() })
     }
 
     /// The number in `claimed_by`.
@@ -62,11 +63,17 @@ impl Presence {
         self.lost.clone()
     }
 
+    /// For those of this worker who know of something that it ought to look at. Calls that nobody has heard yet are one.
+    pub(super) fn caller(&self) -> mpsc::Sender<()> {
+        self.call.clone()
+    }
+
     /// Waits for a call, or for the loss of the place.
     pub(super) async fn next(&mut self) -> Wake {
-        match self.calls.recv().await {
-            Some(()) => Wake::Called,
-            None => Wake::Lost,
+        tokio::select! {
+            biased;
+            () = self.lost.cancelled() => Wake::Lost,
+            _ = self.calls.recv() => Wake::Called,
         }
     }
 }

@@ -15,7 +15,8 @@ use crate::alerts::store::{self, ReceiptRow};
 use crate::db::{DbError, Scope};
 use crate::devices::store::{DEAD, quarantine_all};
 use crate::domain::alert::PushOutcome;
-use crate::domain::device::{Address, AddressKind, Environment, ProviderKind};
+use crate::domain::device::{Address, AddressKind, Environment};
+use crate::domain::provider::Provider;
 use crate::push::{PushTarget, Receipts, WhatBecame};
 use crate::telemetry::PushLabels;
 
@@ -49,17 +50,22 @@ pub(super) async fn run(parts: Arc<Parts>, health: Arc<Health>, stop: Cancellati
 
 async fn round(parts: &Parts, health: &Health) -> Result<usize, DbError> {
     let mut answered = 0;
-    for kind in ProviderKind::ALL {
-        if let Some(receipts) = parts.registry.receipts(*kind) {
-            answered += ask(parts, health, *kind, receipts).await?;
+    for provider in parts.registry.configured() {
+        if let Some(receipts) = parts.registry.receipts(provider) {
+            answered += ask(parts, health, provider, receipts).await?;
         }
     }
     Ok(answered)
 }
 
 /// Everything that one provider is to be asked for. If it cannot be asked, the rest waits as well.
-async fn ask(parts: &Parts, health: &Health, kind: ProviderKind, receipts: &dyn Receipts) -> Result<usize, DbError> {
-    let provider = kind.as_str();
+async fn ask(
+    parts: &Parts,
+    health: &Health,
+    carrier: &'static Provider,
+    receipts: &dyn Receipts,
+) -> Result<usize, DbError> {
+    let provider = carrier.word;
     let mut answered = 0;
     loop {
         let now = parts.clocks.wall.now();
@@ -76,7 +82,7 @@ async fn ask(parts: &Parts, health: &Health, kind: ProviderKind, receipts: &dyn 
         }
         let ids: Vec<String> = rows.iter().map(|row| row.receipt_id.clone()).collect();
         match receipts.ask(&ids).await {
-            Ok(known) => answered += act(parts, health, kind, &rows, known).await?,
+            Ok(known) => answered += act(parts, health, carrier, &rows, known).await?,
             Err(refused) => {
                 count(parts, provider, "not_asked", u64::try_from(rows.len()).unwrap_or(0));
                 tracing::debug!(
@@ -86,7 +92,7 @@ async fn ask(parts: &Parts, health: &Health, kind: ProviderKind, receipts: &dyn 
                 );
                 if matches!(refused, PushOutcome::Unauthorized { .. }) {
                     let first = &rows[0];
-                    let target = behind(kind, first.device_id, first.accepted_at);
+                    let target = behind(carrier, first.device_id, first.accepted_at);
                     health.learn_later(first.alert_id, &target, &refused, now);
                 }
                 return Ok(answered);
@@ -99,12 +105,12 @@ async fn ask(parts: &Parts, health: &Health, kind: ProviderKind, receipts: &dyn 
 async fn act(
     parts: &Parts,
     health: &Health,
-    kind: ProviderKind,
+    carrier: &'static Provider,
     rows: &[ReceiptRow],
     mut known: WhatBecame,
 ) -> Result<usize, DbError> {
     let now = parts.clocks.wall.now();
-    let provider = kind.as_str();
+    let provider = carrier.word;
     let answered: Vec<&ReceiptRow> = rows.iter().filter(|row| known.contains_key(&row.receipt_id)).collect();
     if answered.is_empty() {
         return Ok(0);
@@ -133,7 +139,7 @@ async fn act(
                 alert.id = %row.alert_id, push.provider = provider, push.outcome = outcome.label(),
                 push.reason = outcome.reason(), "a receipt says that an accepted message went no further"
             );
-            let target = behind(kind, row.device_id, row.accepted_at);
+            let target = behind(carrier, row.device_id, row.accepted_at);
             let is_believed = health.learn_later(row.alert_id, &target, &outcome, now);
             if let PushOutcome::Unregistered { since } = outcome {
                 dead.push((row.device_id, since.unwrap_or(row.accepted_at)));
@@ -179,7 +185,7 @@ fn attempt(provider: &'static str, row: &ReceiptRow, outcome: &PushOutcome, at: 
 }
 
 /// Whom a receipt speaks of, as far as it is known: where the device is reached plays no part any more.
-fn behind(provider: ProviderKind, device_id: Uuid, registered_at: DateTime<Utc>) -> PushTarget {
+fn behind(provider: &'static Provider, device_id: Uuid, registered_at: DateTime<Utc>) -> PushTarget {
     PushTarget {
         device_id,
         provider,

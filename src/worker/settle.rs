@@ -49,8 +49,9 @@ pub(super) enum Result {
 }
 
 /// Writes what comes in until all senders are gone. A batch that cannot be written is tried again until its leases are
-/// over; then its alerts are rescued and sent again under the same delivery ids.
-pub(super) async fn run(parts: Arc<Parts>, mut inbox: mpsc::Receiver<Result>) {
+/// over; then its alerts are rescued and sent again under the same delivery ids. `caller` is told when something is to be
+/// tried again, which may be at once.
+pub(super) async fn run(parts: Arc<Parts>, mut inbox: mpsc::Receiver<Result>, caller: mpsc::Sender<()>) {
     let mut conn = parts.db.dedicated(Scope::System);
     let mut open = OpenClaims::default();
     let mut batch = Vec::with_capacity(BATCH);
@@ -72,7 +73,15 @@ pub(super) async fn run(parts: Arc<Parts>, mut inbox: mpsc::Receiver<Result>) {
         let deadline = tokio::time::Instant::now() + parts.settings.lease;
         let mut backoff = Duration::from_millis(50);
         let mut again = false;
-        while let Err(error) = write_all(&parts, &mut conn, &finished, &unsent, &over, again).await {
+        loop {
+            let error = match write_all(&parts, &mut conn, &finished, &unsent, &over, again).await {
+                Ok(false) => break,
+                Ok(true) => {
+                    caller.try_send(()).ok();
+                    break;
+                }
+                Err(error) => error,
+            };
             again = true;
             if tokio::time::Instant::now() + backoff > deadline {
                 open.abandon(&claims);
@@ -119,6 +128,7 @@ async fn gather(inbox: &mut mpsc::Receiver<Result>, batch: &mut Vec<Result>) -> 
     true
 }
 
+/// Writes it all; returns whether anything is to be tried again.
 async fn write_all(
     parts: &Parts,
     conn: &mut Dedicated,
@@ -126,20 +136,24 @@ async fn write_all(
     unsent: &[Claim],
     over: &[Uuid],
     again: bool,
-) -> std::result::Result<(), DbError> {
+) -> std::result::Result<bool, DbError> {
+    let mut is_left = false;
     // With the last of what is written.
     let (over_now, over_then) = if unsent.is_empty() { (over, &[][..]) } else { (&[][..], over) };
     if !finished.is_empty() {
         let settled = conn.transaction(async |conn| write(parts, conn, finished, over_now, again).await).await?;
         failpoint!("settle:committed");
         count(parts, finished, &settled);
+        is_left |= settled.iter().any(|row| row.state == "scheduled");
     }
     if !unsent.is_empty() {
         failpoint!("stop:release");
         let now = parts.clocks.care.now();
-        conn.run(async |conn| Ok::<_, DbError>(queue::release(conn, unsent, over_then.to_vec(), now).await?)).await?;
+        let release =
+            async |conn: &mut _| Ok::<_, DbError>(queue::release(conn, unsent, over_then.to_vec(), now).await?);
+        is_left |= conn.run(release).await? > 0;
     }
-    Ok(())
+    Ok(is_left)
 }
 
 /// Writes one batch; returns the claims that were still ours. To be called in one transaction, and [`count`] after it.

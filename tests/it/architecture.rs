@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mendline::push::CARRIERS;
+
 /// What a file is for; decides what it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
@@ -37,7 +39,8 @@ const BASE: &[(&str, &[&str])] = &[
     ("answer", &[]),
     ("body", &["error", "domain"]),
     ("clock", &["failpoint"]),
-    ("config", &[]),
+    // What a provider wants to be told stands in its own file; everything that is wrong is still reported at once.
+    ("config", &["failpoint", "push"]),
     // What a URL and a root certificate must look like is said once, where settings are read.
     ("db", &["config", "failpoint"]),
     ("embedded", &["config"]),
@@ -63,6 +66,7 @@ const BLOCKS: &[&str] = &[
     "auth::fetch_token",
     "auth::keys",
     "auth::revocation",
+    "escalation",
     "idempotency",
     "invitations",
     "patients::record",
@@ -149,6 +153,7 @@ impl Kind {
                 "db",
                 "devices",
                 "domain",
+                "escalation",
                 "failpoint",
                 "idempotency",
                 "patients",
@@ -322,6 +327,30 @@ fn rooms_use_only_what_they_may() {
     let idle = EXCEPTIONS.iter().filter(|exception| !excused.contains(exception));
     breaches
         .extend(idle.map(|(file, uses, _)| format!("src/{file}: no longer uses crate::{uses}; drop the exception")));
+    nothing(breaches);
+}
+
+/// Where a provider is named outside its own file and the list in `push/mod.rs`, each with its reason.
+const NAMED: &[(&str, &str, &str)] = &[
+    ("app/about.rs", "web_push", "browsers subscribe with a key of ours, which `GET /v1/config` shows"),
+    ("app/providers.rs", "web_push", "reads that key"),
+    ("demo/phone.rs", "web_push", "the demo's phone is a browser's subscription"),
+    ("domain/push_service.rs", "web_push", "endpoints are chosen by devices, and may say whose they are"),
+    ("push/fcm/body.rs", "apns", "a field of FCM's message is called so"),
+];
+
+#[test]
+fn a_push_provider_is_known_by_name_to_its_own_file_alone() {
+    let mut breaches = Vec::new();
+    for source in sources().iter().filter(|source| !source.is_test() && source.file != "push/mod.rs") {
+        for word in CARRIERS.iter().map(|carrier| carrier.provider.word) {
+            let own = source.file.starts_with(&format!("push/{word}"));
+            let excused = NAMED.iter().any(|(file, name, _)| *file == source.file && *name == word);
+            if !own && names(source, word) != excused {
+                breaches.push(format!("src/{}: {word}", source.file));
+            }
+        }
+    }
     nothing(breaches);
 }
 

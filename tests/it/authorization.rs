@@ -21,8 +21,10 @@ enum For {
     Administrators,
     /// Staff, and patients as far as it is about themselves.
     StaffAndOneself,
+    /// Patients, for themselves.
+    Patients,
 }
-use For::{Administrators, Anybody, Staff, StaffAndOneself, Users};
+use For::{Administrators, Anybody, Patients, Staff, StaffAndOneself, Users};
 
 /// What the table is tried on: a clinic with one of each, and a second one with one of each.
 struct World {
@@ -42,6 +44,12 @@ struct World {
     flag: Uuid,
     /// Something that the patient was told.
     alert: Uuid,
+    /// The patient's course.
+    course: Uuid,
+    /// The patient's appointment.
+    appointment: Uuid,
+    /// The patient's calendar feed.
+    feed: Uuid,
     /// A protocol that the clinic is writing.
     draft: Uuid,
 }
@@ -98,6 +106,8 @@ const DEVICE: Ids = |world| vec![world.device];
 const FLAG: Ids = |world| vec![world.flag];
 const ALERT: Ids = |world| vec![world.alert];
 const TREATMENT: Ids = |world| vec![world.treatment];
+const COURSE: Ids = |world| vec![world.course];
+const APPOINTMENT: Ids = |world| vec![world.appointment];
 const DRAFT: Ids = |world| vec![world.draft];
 const PATIENT: Ids = |world| vec![world.patient.patient()];
 
@@ -144,6 +154,7 @@ const TABLE: &[Row] = &[
     row("PATCH", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "area": "face" })),
     row("DELETE", "/v1/treatments/{id}", StaffAndOneself).on(TREATMENT),
     row("GET", "/v1/treatments/{id}/check-ins", StaffAndOneself).on(TREATMENT),
+    row("GET", "/v1/treatments/{id}/check-ins/windows", StaffAndOneself).on(TREATMENT),
     row("POST", "/v1/treatments/{id}/check-ins", StaffAndOneself).on(TREATMENT).sending(|_| check_in()),
     row("GET", "/v1/flags", Staff),
     row("GET", "/v1/flags/{id}", Staff).on(FLAG),
@@ -190,6 +201,27 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/treatments/{id}/outcomes", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "outcomes": [] })),
     row("GET", "/v1/treatments/{id}/compliance", StaffAndOneself).on(TREATMENT),
     row("GET", "/v1/patients/{id}/compliance", StaffAndOneself).on(PATIENT),
+    row("GET", "/v1/treatments/{id}/conditions", StaffAndOneself).on(TREATMENT),
+    row("POST", "/v1/treatments/{id}/conditions/{key}", Staff)
+        .on(TREATMENT)
+        .named(&["flaking_ended"])
+        .sending(|_| json!({ "ended": true, "reason": "Seen." })),
+    row("GET", "/v1/courses", Users),
+    row("POST", "/v1/courses", Staff).sending(|world| json!({ "patient_id": world.patient.patient() })),
+    row("GET", "/v1/courses/{id}", StaffAndOneself).on(COURSE),
+    row("PATCH", "/v1/courses/{id}", Staff).on(COURSE).sending(|_| json!({ "planned_sessions": 5 })),
+    row("POST", "/v1/courses/{id}/complete", Staff).on(COURSE),
+    row("DELETE", "/v1/courses/{id}", Staff).on(COURSE),
+    row("GET", "/v1/appointments", Users),
+    row("POST", "/v1/appointments", Staff).sending(|world| appointment(world.patient.patient())),
+    row("GET", "/v1/appointments/{id}", StaffAndOneself).on(APPOINTMENT),
+    row("PATCH", "/v1/appointments/{id}", Staff).on(APPOINTMENT).sending(|_| json!({ "minutes": 45 })),
+    row("DELETE", "/v1/appointments/{id}", Staff).on(APPOINTMENT),
+    row("GET", "/v1/me/calendar-feeds", Patients),
+    row("POST", "/v1/me/calendar-feeds", Patients),
+    row("DELETE", "/v1/me/calendar-feeds/{id}", Patients).on(|world| vec![world.feed]),
+    // Nobody is asked who they are; no feed has this address.
+    row("GET", "/v1/calendar/{token}.ics", Anybody).named(&["no-such-token"]),
     row("POST", "/v1/dev/clock", Users),
 ];
 
@@ -215,6 +247,10 @@ fn treatment(patient: Uuid) -> Value {
     json!({ "patient_id": patient, "performed_at": "2026-02-02T10:00:00Z" })
 }
 
+fn appointment(patient: Uuid) -> Value {
+    json!({ "patient_id": patient, "kind": "follow_up", "date": "2026-03-02", "time": "10:30" })
+}
+
 fn check_in() -> Value {
     json!({ "recorded_at": "2026-02-02T11:00:00Z", "symptoms": { "spreading": true } })
 }
@@ -228,6 +264,10 @@ async fn world(app: &TestApp) -> World {
     let id = |value: &Value| -> Uuid { value.as_str().unwrap().parse().unwrap() };
     let path = format!("/v1/treatments/{}/check-ins", id(&recorded["id"]));
     let reported = app.post(&path, &patient.token, check_in()).await.expect(201);
+    let course = json!({ "patient_id": patient.patient(), "area": "neck" });
+    let course = app.post("/v1/courses", &clinic.admin.token, course).await.expect(201);
+    let set = app.post("/v1/appointments", &clinic.admin.token, appointment(patient.patient())).await.expect(201);
+    let feed = app.post("/v1/me/calendar-feeds", &patient.token, json!({})).await.expect(201);
     let tested = app.post(&format!("/v1/me/devices/{phone}/test"), &patient.token, json!({})).await.expect(202);
     let copy = json!({ "from": "conservative@2", "key": "own-plan" });
     let draft = app.post("/v1/protocol-drafts", &clinic.admin.token, copy).await.expect(201);
@@ -241,6 +281,9 @@ async fn world(app: &TestApp) -> World {
         treatment: id(&recorded["id"]),
         flag: id(&reported["triage"]["flags"][0]["id"]),
         alert: id(&tested["alert_id"]),
+        course: id(&course["id"]),
+        appointment: id(&set["id"]),
+        feed: id(&feed["id"]),
         draft: id(&draft["id"]),
         patient,
         clinic,
@@ -281,17 +324,19 @@ fn refusals(row: &Row, world: &World) -> Vec<(&'static str, String, u16)> {
     match row.whom {
         Anybody | Users | StaffAndOneself => {}
         Staff => refused.push(("a patient", token(patient), 403)),
+        Patients => refused.push(("a clinician", token(clinician), 403)),
         Administrators => {
             refused.push(("a clinician", token(clinician), 403));
             refused.push(("a patient", token(patient), 403));
         }
     }
     if row.ids.is_some() {
-        let mut others = vec![("another clinic's administrator", &world.rival.admin)];
-        if row.whom != Administrators {
+        let staff = vec![("another clinic's administrator", &world.rival.admin)];
+        let mut others = if row.whom == Patients { Vec::new() } else { staff };
+        if !matches!(row.whom, Administrators | Patients) {
             others.push(("another clinic's clinician", &world.rival_clinician));
         }
-        if matches!(row.whom, Users | StaffAndOneself) {
+        if matches!(row.whom, Users | StaffAndOneself | Patients) {
             others.push(("another patient", &world.neighbour));
             others.push(("another clinic's patient", &world.rival_patient));
         }
@@ -338,13 +383,13 @@ async fn whoever_may_gets_past() {
     for row in TABLE.iter().filter(|row| !ends(row)) {
         let token = match row.whom {
             Anybody => "",
-            Users => &world.patient.token,
+            Users | Patients => &world.patient.token,
             Staff | Administrators | StaffAndOneself => &world.clinic.admin.token,
         };
         let got = row.status(&app, &world, token).await;
         let refused = matches!(got, 401 | 403) && row.whom != Anybody;
-        // No row but this one names something that must not be there.
-        let missing = got == 404 && row.path != "/v1/auth/switch";
+        // No row but these names something that must not be there.
+        let missing = got == 404 && !["/v1/auth/switch", "/v1/calendar/{token}.ics"].contains(&row.path);
         if refused || missing || matches!(got, 405 | 500..) {
             wrong.push(format!("{} {}: {got}", row.method, row.path));
         }

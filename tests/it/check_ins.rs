@@ -175,9 +175,10 @@ async fn quiet_hours_hold_what_can_wait_and_nothing_that_is_urgent() {
     scene.app.drain_worker().await;
     assert!(scene.pushed(clinicians_phone).is_empty(), "23:00: soon waits");
 
-    scene.report(json!({ "pain": 2, "spreading": true })).await;
+    let urgent = scene.report(json!({ "pain": 2, "spreading": true })).await;
     scene.app.drain_worker().await;
     assert_eq!(scene.pushed(clinicians_phone).len(), 1, "23:00: urgent does not wait");
+    scene.act(&urgent["triage"]["flags"][0], "acknowledge", json!({})).await.expect(200);
 
     scene.app.advance(hours(9) - TimeDelta::seconds(1)).await;
     assert_eq!(scene.pushed(clinicians_phone).len(), 1);
@@ -371,7 +372,7 @@ async fn if_nobody_can_be_reached_the_patient_is_told_until_somebody_has_seen_it
     scene.act(&answer["triage"]["flags"][0], "acknowledge", json!({})).await.expect(200);
     let listed = scene.app.get(&scene.path(), &scene.patient.token).await.expect(200);
     assert!(listed["items"][0]["triage"].get("nobody_reached").is_none());
-    let key = scene.alerts("f:").await.into_iter().find(|row| row.dedupe_key.ends_with(":urgent")).unwrap();
+    let key = scene.alerts("f:").await.into_iter().find(|row| row.dedupe_key.ends_with(":treating")).unwrap();
     assert_eq!((key.state.as_str(), key.reason.as_deref()), ("cancelled", Some("seen")), "no phone revives it");
 }
 
@@ -415,4 +416,121 @@ async fn pages_meet_every_check_in_once() {
     ids.extend(words(&rest["items"], "id"));
     let all = scene.app.get(&scene.path(), &scene.patient.token).await.expect(200);
     assert_eq!((ids.len(), ids), (3, words(&all["items"], "id")));
+}
+
+#[tokio::test]
+async fn a_check_in_says_how_it_lies_to_its_window_and_the_windows_say_who_answered() {
+    // Treated on Monday at 13:00 in Berlin: asked from Tuesday on, from 18:00 to midnight.
+    let scene = Scene::new().await;
+    let windows = async || {
+        let list = scene.app.get(&format!("{}/windows", scene.path()), &scene.patient.token).await.expect(200);
+        let items = list["items"].as_array().unwrap().clone();
+        assert_eq!(items.len(), 12);
+        (words(&list["items"], "state"), items)
+    };
+    assert!(windows().await.0.iter().all(|state| state == "ahead"));
+    assert!(scene.report(json!({ "redness": 2 })).await.get("expected").is_none(), "nobody asked on the day itself");
+    let mut timings = Vec::new();
+    // Tuesday 10:00, Wednesday 19:00, then silence until the day after the last of the daily ones.
+    for wait in [21, 33, 6 * 24 - 7] {
+        scene.app.care.advance(hours(wait));
+        let answer = scene.report(json!({ "redness": 1 })).await;
+        timings.push((answer["expected"]["local_date"].clone(), answer["expected"]["timing"].clone()));
+    }
+    let expected = [("2026-02-03", "early"), ("2026-02-04", "on_time"), ("2026-02-09", "late")];
+    assert_eq!(timings, expected.map(|(date, timing)| (json!(date), json!(timing))));
+    let (states, items) = windows().await;
+    let beginning = ["early", "on_time", "missed", "missed", "missed", "missed", "late", "ahead"];
+    assert_eq!(states[..8], beginning);
+    let listed = scene.app.get(&scene.path(), &scene.patient.token).await.expect(200);
+    assert_eq!(items[6]["check_in_id"], listed["items"][0]["id"]);
+    // Two weeks later one is overdue.
+    scene.app.care.set("2026-02-18T08:00:00Z".parse().unwrap());
+    assert_eq!(windows().await.0[7..10], ["missed", "overdue", "ahead"]);
+    // A treatment that has ended asks nothing more.
+    scene
+        .app
+        .post(&format!("/v1/treatments/{}/complete", scene.treatment), &scene.clinician.token, json!({}))
+        .await
+        .expect(200);
+    let list = scene.app.get(&format!("{}/windows", scene.path()), &scene.clinician.token).await.expect(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 9);
+}
+
+#[tokio::test]
+async fn what_is_reported_is_held_against_the_time_in_which_it_usually_shows() {
+    let scene = Scene::after(hours(6)).await;
+    let compared = async |symptoms: Value| {
+        let answer = scene.report(symptoms).await;
+        let entries = answer["triage"]["compared"].as_array().unwrap().clone();
+        let words = entries.iter().map(|entry| format!("{} {}", entry["field"], entry["state"]).replace('"', ""));
+        (words.collect::<Vec<_>>(), entries)
+    };
+    let peeling = json!({ "redness": 2, "flaking": 1, "dryness": 0, "pain": 1 });
+    let (words, entries) = compared(peeling.clone()).await;
+    assert_eq!(words, ["redness as_expected", "flaking early"]);
+    let begins: DateTime<Utc> = entries[1]["expected_from"].as_str().unwrap().parse().unwrap();
+    assert_eq!(begins, scene.app.care.now() + hours(18));
+    assert!(entries[1]["evidence"].as_array().unwrap().contains(&json!("M10")));
+    for (days, expected) in [
+        (3, ["redness late", "flaking as_expected"]),
+        (4, ["redness overdue", "flaking late"]),
+        (3, ["redness overdue", "flaking overdue"]),
+    ] {
+        scene.app.care.advance(hours(24 * days));
+        assert_eq!(compared(peeling.clone()).await.0, expected);
+    }
+}
+
+#[tokio::test]
+async fn of_many_check_ins_sent_one_by_one_the_wrong_ones_are_refused_and_their_neighbours_kept() {
+    let scene = Scene::after(hours(3)).await;
+    let now = scene.app.care.now();
+    let good = json!({ "redness": 1 });
+    let report = |at: DateTime<Utc>, symptoms: &Value| json!({ "recorded_at": at, "symptoms": symptoms });
+    let sent = [
+        (report(now - hours(2), &good), 201, ""),
+        (report(now + hours(2), &good), 422, "/recorded_at"),
+        (report(now - hours(1), &good), 201, ""),
+        (
+            report(now, &json!({ "temperature": { "value": 400, "unit": "celsius" } })),
+            422,
+            "/symptoms/temperature/value",
+        ),
+        (report(now - hours(4), &good), 422, "/recorded_at"),
+        (report(now, &json!({ "temperature": { "value": 36.6, "unit": "celsius" } })), 201, ""),
+    ];
+    for (body, status, pointer) in sent {
+        let answer = scene.app.post(&scene.path(), &scene.patient.token, body).await.expect(status);
+        assert_eq!(answer["errors"][0]["pointer"].as_str().unwrap_or(""), pointer);
+    }
+    let listed = scene.app.get(&scene.path(), &scene.patient.token).await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_administrator_switches_triage_off_and_what_is_open_stays_open() {
+    let scene = Scene::new().await;
+    let admin = scene.app.stage(scene.clinic, Role::Administrator).await;
+    let phones = [phone(&scene.app, &scene.clinician).await, phone(&scene.app, &admin).await];
+    let raised = scene.report(json!({ "pus": "coloured" })).await;
+    scene.app.drain_worker().await;
+    let switch = async |on: bool| {
+        scene.app.patch("/v1/clinic", &admin.token, json!({ "triage_enabled": on })).await.expect(200);
+    };
+    switch(false).await;
+    let silent = scene.report(json!({ "breathing_trouble": true, "redness": 2 })).await;
+    assert_eq!((&silent["triage"]["flags"], &silent["triage"]["compared"]), (&json!([]), &json!([])));
+    assert_eq!(words(&silent["triage"]["advice"], "key"), ["triage_off"]);
+    let flags = scene.app.get("/v1/flags", &scene.clinician.token).await.expect(200);
+    assert_eq!(flags["items"].as_array().unwrap().len(), 1);
+    for minutes in [15, 45] {
+        scene.app.advance(TimeDelta::minutes(minutes)).await;
+    }
+    assert_eq!(scene.pushed(phones[0]).len(), 2, "what was raised before is still somebody's business");
+    assert_eq!(scene.pushed(phones[1]).len(), 1);
+    scene.act(&raised["triage"]["flags"][0], "acknowledge", json!({})).await.expect(200);
+    switch(true).await;
+    let judged = scene.report(json!({ "breathing_trouble": true, "redness": 2 })).await;
+    assert_eq!(judged["triage"]["level"], "emergency");
 }

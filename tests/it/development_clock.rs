@@ -4,11 +4,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use mendline::auth::keys;
 use mendline::domain::role::Role;
-use mendline::worker::Worker;
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use crate::support::binary::{Reachable, Serving, mendline};
 use crate::support::people::registration;
@@ -28,19 +26,6 @@ fn instant(value: &Value) -> DateTime<Utc> {
     value.as_str().unwrap().parse().unwrap()
 }
 
-/// Runs a worker beside `story`.
-async fn beside<T>(app: &TestApp, story: impl Future<Output = T>) -> T {
-    let (stop, worker) = (CancellationToken::new(), Worker::new(app.worker_parts()));
-    let story = async {
-        let told = story.await;
-        stop.cancel();
-        told
-    };
-    let (ended, told) = tokio::join!(worker.run(stop.clone()), story);
-    ended.unwrap();
-    told
-}
-
 #[tokio::test]
 async fn what_is_due_on_the_way_is_sent_at_its_moment() {
     let (app, token) = app().await;
@@ -52,14 +37,14 @@ async fn what_is_due_on_the_way_is_sent_at_its_moment() {
         .into();
     seed::plan(&app, person, &owed).await;
     let start = app.care.now();
-    let stepped = beside(&app, app.post(CLOCK, &token, json!({ "advance": "P1D" }))).await.expect(200);
+    let stepped = app.beside(app.post(CLOCK, &token, json!({ "advance": "P1D" }))).await.expect(200);
     assert_eq!((&stepped["reached"], instant(&stepped["care_time"])), (&json!(true), start + TimeDelta::days(1)));
     let states: Vec<String> = seed::alerts(&app).await.into_iter().map(|row| row.state).collect();
     assert_eq!(states, ["sent", "sent", "sent", "sent", "sent", "scheduled"]);
     assert_eq!(app.fcm.sent().len(), 5);
 
     let to = start + TimeDelta::days(2);
-    let stepped = beside(&app, app.post(CLOCK, &token, json!({ "to": to }))).await.expect(200);
+    let stepped = app.beside(app.post(CLOCK, &token, json!({ "to": to }))).await.expect(200);
     assert_eq!((instant(&stepped["care_time"]), app.care.now()), (to, to));
     assert_eq!(seed::state(&app, "m:1441").await, "sent");
     let shown = app.get("/v1/config", "").await.expect(200);
@@ -78,7 +63,7 @@ async fn a_clock_that_runs_is_put_forward_as_well_and_runs_on() {
         .collect();
     seed::plan(&app, person, &owed).await;
     let start = app.care.now();
-    let stepped = beside(&app, app.post(CLOCK, &token, json!({ "advance": "P43D" }))).await.expect(200);
+    let stepped = app.beside(app.post(CLOCK, &token, json!({ "advance": "P43D" }))).await.expect(200);
     let ahead = instant(&stepped["care_time"]) - instant(&stepped["wall_time"]);
     assert_eq!((&stepped["reached"], (ahead.num_hours() + 1) / 24), (&json!(true), 43), "{stepped}");
     assert!(seed::alerts(&app).await.iter().all(|row| row.state == "sent"));
@@ -95,7 +80,7 @@ async fn a_push_that_has_to_be_tried_again_is_waited_for() {
     seed::phone(&app, person).await;
     seed::due_now(&app, person, "m:tried").await;
     app.fcm.answer_next(mendline::domain::alert::PushOutcome::Unavailable { retry_after: None, reason: "busy".into() });
-    let stepped = beside(&app, app.post(CLOCK, &token, json!({ "advance": "PT1H" }))).await.expect(200);
+    let stepped = app.beside(app.post(CLOCK, &token, json!({ "advance": "PT1H" }))).await.expect(200);
     assert_eq!(stepped["reached"], true);
     assert_eq!((seed::state(&app, "m:tried").await.as_str(), app.fcm.sent().len()), ("sent", 2));
 }
@@ -141,7 +126,7 @@ async fn the_clock_is_put_forward_by_one_at_a_time() {
     };
     assert_eq!(refused.problem(409), "in_flight");
     let waits = async { if first { other.await } else { one.await } };
-    assert_eq!(beside(&app, waits).await.expect(200)["reached"], true);
+    assert_eq!(app.beside(waits).await.expect(200)["reached"], true);
     assert_eq!(seed::state(&app, "m:waits").await, "sent");
 }
 

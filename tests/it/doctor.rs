@@ -98,6 +98,24 @@ async fn what_does_not_work_is_a_failure_that_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_variable_that_is_nearly_a_setting_is_named_with_the_one_that_was_meant_and_never_shown() {
+    let app = TestApp::start().await;
+    let (misspelt, taken) = (("MENDLINE_FCM_CREDENTIAL", "hunter2"), ("MENDLINE_BIND", app.api.to_string()));
+    let database = app.database.url.expose_secret();
+    let told = "MENDLINE_FCM_CREDENTIAL is no setting: MENDLINE_FCM_CREDENTIALS may be meant";
+    let (_, said, lines) = doctor(database, &[misspelt]).await;
+    assert!(lines.iter().any(|line| line["level"] == "warning" && line["found"] == told), "{said}");
+
+    // A server says so before it finds its address taken.
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = mendline(dir.path(), Some(database), &["api"]);
+    let ended = server.envs([misspelt, (taken.0, &taken.1)]).output().await.unwrap();
+    let log = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!((log.matches(told).count(), ended.status.success()), (1, false), "{log}");
+    assert!(log.contains("WARN") && !said.contains("hunter2") && !log.contains("hunter2"), "{log}");
+}
+
+#[tokio::test]
 async fn settings_that_stop_the_start_are_all_named_and_a_database_that_is_away_is_one_line() {
     let away = "postgres://somebody:hunter2@127.0.0.1:1/nothing";
     let (status, said, lines) = doctor(away, &[("MENDLINE_ENV", "production"), ("MENDLINE_LEASE_SECONDS", "1")]).await;

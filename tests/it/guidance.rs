@@ -1,6 +1,7 @@
 //! "May I do this yet?": guidance for now and for any other moment.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use mendline::domain::protocol::{IsoDuration, Kind};
 use mendline::domain::role::Role;
 use serde_json::{Value, json};
 
@@ -75,11 +76,95 @@ async fn another_moment_can_be_asked_for_and_is_named_in_the_answer() {
     assert_eq!(now, asked);
 }
 
+/// Before the treatment nothing waits, which would read as if everything were fine: there is no answer at all.
 #[tokio::test]
-async fn before_the_treatment_there_is_no_phase() {
+async fn outside_the_plan_there_is_no_answer_but_where_the_plan_lies() {
     let (app, patient, path) = treated().await;
-    let before = app.get(&format!("{path}?at=2026-02-02T11:59:59Z"), &patient.token).await.expect(200);
-    assert!(before.get("phase").is_none());
+    for (at, within) in [
+        ("2026-02-02T11:59:59Z", false),
+        ("2026-02-02T12:00:00Z", true),
+        // The last prompt ends with day index 48.
+        ("2026-03-22T23:00:00Z", true),
+        ("2026-03-22T23:00:01Z", false),
+    ] {
+        let answer = app.get(&format!("{path}?at={at}"), &patient.token).await;
+        if within {
+            assert!(answer.expect(200)["phase"].is_object(), "{at}");
+        } else {
+            let refused = answer.expect(422);
+            assert_eq!(refused["errors"][0]["pointer"], "at");
+            assert!(refused["errors"][0]["detail"].as_str().unwrap().contains("2026-"), "{refused}");
+        }
+    }
+    app.care.set(utc("2026-06-01T00:00:00Z"));
+    let now = app.get(&path, &patient.token).await.expect(200);
+    assert_eq!(now["not_yet"], json!([]), "long after the plan nothing waits");
+    assert_eq!(app.get(&format!("{path}?at=2026-05-31T00:00:00Z"), &patient.token).await.status, 200);
+}
+
+/// The facts of the sources about what should wait, by number; each must be behind some answer.
+fn restriction_facts() -> Vec<String> {
+    (1..=40).map(|number| format!("R{number:02}")).collect()
+}
+
+#[tokio::test]
+async fn every_restriction_of_the_facts_can_be_asked_about_at_every_bound_with_countdown_reason_and_sources() {
+    let (app, patient, path) = treated().await;
+    let version = app.state.protocols.latest("conservative").unwrap().version.clone();
+    let restrictions = version.structure.items.iter().filter(|item| item.kind == Kind::Restriction);
+    let topics: Vec<&str> = restrictions.map(|item| item.key.as_str()).collect();
+    let performed_at = app.care.now();
+    let mut cited = std::collections::BTreeSet::new();
+    for topic in &topics {
+        let ask = async |at: DateTime<Utc>| {
+            let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+            let answer = app.get(&format!("{path}?topic={topic}&at={at}"), &patient.token).await.expect(200);
+            let own = |entry: &&Value| entry["key"] == *topic;
+            let lists = ["not_yet", "open_again"]
+                .map(|list| answer[list].as_array().unwrap().iter().filter(own).cloned().collect::<Vec<_>>());
+            assert_eq!(lists.iter().map(Vec::len).sum::<usize>(), 1, "{topic} is in one of the two lists at {at}");
+            let [not_yet, open_again] = lists;
+            (not_yet.first().cloned(), open_again.first().cloned())
+        };
+        let (waits, _) = ask(performed_at).await;
+        let waits = waits.unwrap_or_else(|| panic!("{topic} waits right after the treatment"));
+        assert_eq!(waits["key"], *topic);
+        let hard = utc(waits["until"].as_str().unwrap());
+        assert_eq!(waits["remaining"], json!(IsoDuration::between(performed_at, hard)));
+        assert!(!waits["why"].as_str().unwrap().is_empty() && waits.get("instead").is_some(), "{topic}");
+        for evidence in waits["evidence"].as_array().unwrap() {
+            let source = &evidence["cited"][0];
+            assert!(!evidence["value"].as_str().unwrap().is_empty() && source["title"].is_string(), "{evidence}");
+            cited.insert(evidence["id"].as_str().unwrap().to_owned());
+        }
+        let (just_before, _) = ask(hard - TimeDelta::seconds(1)).await;
+        assert_eq!(just_before.unwrap()["remaining"], "PT1S", "{topic}");
+        let (_, over) = ask(hard).await;
+        let over = over.unwrap_or_else(|| panic!("{topic} is over at its bound"));
+        assert_eq!(over["since"], waits["until"]);
+        if let Some(soft) = waits.get("soft_until") {
+            assert_eq!((&over["soft_until"], over["soft_advice"].is_string()), (soft, true), "{topic}");
+            let soft = utc(soft.as_str().unwrap());
+            assert_eq!(over["soft_remaining"], json!(IsoDuration::between(hard, soft)));
+            let (_, after) = ask(soft).await;
+            assert!(after.unwrap().get("soft_until").is_none());
+        }
+    }
+    let carried: Vec<&String> = version.structure.not_carried.iter().flat_map(|entry| &entry.facts).collect();
+    let missing: Vec<_> =
+        restriction_facts().into_iter().filter(|id| !cited.contains(id) && !carried.contains(&id)).collect();
+    assert!(missing.is_empty(), "no answer cites {missing:?}");
+}
+
+#[tokio::test]
+async fn a_group_answers_for_all_of_its_restrictions_and_an_unknown_topic_names_those_there_are() {
+    let (app, patient, path) = treated().await;
+    let group = app.get(&format!("{path}?topic=make_up"), &patient.token).await.expect(200);
+    let keys: Vec<_> = group["not_yet"].as_array().unwrap().iter().map(|entry| entry["key"].clone()).collect();
+    assert_eq!(keys, [json!("make_up"), json!("make_up_heavy")]);
+    let refused = app.get(&format!("{path}?topic=skydiving"), &patient.token).await.expect(422);
+    assert_eq!(refused["errors"][0]["pointer"], "topic");
+    assert!(refused["errors"][0]["detail"].as_str().unwrap().contains("retinoids"));
 }
 
 #[tokio::test]
@@ -102,6 +187,9 @@ async fn the_answer_is_known_until_a_boundary_passes() {
     let tag = first.headers["etag"].to_str().unwrap().to_owned();
     app.care.advance(TimeDelta::minutes(30));
     assert_eq!(app.get_with(&path, &patient.token, "if-none-match", &tag).await.status, 304);
+    let counted = app.get(&path, &patient.token).await;
+    assert_eq!(counted.headers["etag"], tag.as_str(), "a countdown alone is no news");
+    assert_eq!(find(&counted.body["not_yet"], "first_wash")["remaining"], "PT3H30M");
     app.care.advance(TimeDelta::minutes(210));
     assert_eq!(app.get_with(&path, &patient.token, "if-none-match", &tag).await.status, 200);
 }

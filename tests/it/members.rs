@@ -211,7 +211,8 @@ async fn a_clinic_begins_with_careful_figures_and_an_administrator_changes_them(
     let figures = json!({
         "id": clinic.id, "name": "Clinic", "time_zone": "Europe/Berlin", "locale": "de",
         "default_protocol": "conservative", "quiet_from": "21:00", "quiet_to": "08:00",
-        "low_compliance_bp": 6000, "triage_enabled": true, "version": 1,
+        "low_compliance_bp": 6000, "triage_enabled": true, "escalate_clinicians_minutes": 15,
+        "escalate_administrators_minutes": 60, "version": 1,
     });
     assert_eq!(first, figures);
     let change =

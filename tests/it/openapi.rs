@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use mendline::app::ROUTES;
-use serde_json::Value;
+use mendline::push::CARRIERS;
+use serde_json::{Value, json};
 
 use crate::support::TestApp;
 use crate::support::contract::{TEXT, contract, schema_name};
@@ -194,6 +195,21 @@ fn the_shapes_are_those_that_client_generators_can_read() {
                 assert_eq!(fields.len(), 1, "{at}: whatever stands beside a $ref is ignored");
             }
         });
+    }
+}
+
+/// The contract is written by hand: whoever adds a provider says in it what its word means.
+#[test]
+fn every_push_provider_has_its_word_in_the_contract() {
+    for name in ["Provider", "Feature"] {
+        let schema = &contract().document["components"]["schemas"][name];
+        let written = schema["x-extensible-enum"].as_array().expect(name);
+        let missing: Vec<_> = CARRIERS
+            .iter()
+            .map(|carrier| carrier.provider.word)
+            .filter(|word| !written.contains(&json!(word)))
+            .collect();
+        assert!(missing.is_empty(), "openapi.yaml does not name these words of {name}: {missing:?}");
     }
 }
 

@@ -231,6 +231,26 @@ async fn one_bad_entry_fails_alone_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_task_of_another_treatment_and_any_of_a_cancelled_one_are_refused_entry_by_entry() {
+    let case = Case::morning_after().await;
+    let sunscreen = case.task(DAY_1, "sunscreen").await;
+    let before = case.now() - TimeDelta::days(20);
+    let other = case.app.treat(&case.clinician.token, case.patient.caller.patient_id.unwrap(), before).await;
+    let tasks = case.app.tasks(&other, &case.patient.token, "2026-01-15", "2026-01-15").await;
+    let (done, foreign) = (entry(&sunscreen, "done", case.now()), entry(&tasks[0], "done", case.now()));
+    assert_eq!(statuses(&case.report(&[foreign, done.clone()]).await), ["rejected", "accepted"]);
+    let path = format!("/v1/treatments/{}", case.treatment);
+    case.app.delete(&path, &case.clinician.token).await.expect(204);
+    let results = case.report(&[done, entry(&sunscreen, "undone", case.now())]).await;
+    assert_eq!(statuses(&results), ["duplicate", "rejected"], "what was taken stays taken");
+    assert!(results[1]["problem"]["type"].as_str().unwrap().ends_with(":conflict"));
+    assert_eq!(
+        statuses(&case.app.report(&other, &case.patient.token, json!([entry(&tasks[0], "done", case.now())])).await),
+        ["accepted"]
+    );
+}
+
+#[tokio::test]
 async fn a_batch_that_is_none_or_too_large_is_refused_whole() {
     let case = Case::morning_after().await;
     let path = format!("/v1/treatments/{}/outcomes", case.treatment);

@@ -150,7 +150,7 @@ fn every_disagreement_says_who_says_what_and_what_the_default_does() {
 
 #[test]
 fn every_place_is_a_line_and_every_window_runs_forwards() {
-    let Facts { facts, sources } = &conservative().facts;
+    let Facts { facts, sources, spans: _ } = &conservative().facts;
     let line = |text: &str| text.strip_prefix('L').is_some_and(|digits| digits.parse::<u16>().is_ok());
     let place = |text: &str| text.split('-').all(line) && text.split('-').count() <= 2;
     let mut voices = BTreeSet::new();

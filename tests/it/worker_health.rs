@@ -288,6 +288,34 @@ async fn a_limit_at_once_holds() {
 }
 
 #[tokio::test]
+async fn a_limit_at_once_over_all_providers_holds() {
+    let service = Service::open().await;
+    let settings = [("MENDLINE_PUSH_CONCURRENCY", "3"), ("MENDLINE_PUSH_ALLOWED_HOSTS", service.host.as_str())];
+    let app = service.app_with_fcm_and(&settings).await;
+    let worker = Worker::new(app.wire_parts());
+    let person = busy_person(&app, 5).await;
+    service.subscribe(&app, person).await;
+    let messages = || service.paths().iter().filter(|path| *path != "/token").count();
+    let story = async {
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(service.next_push().await);
+        }
+        assert_eq!(messages(), 3, "three are in flight, whoever carries them");
+        for held in held {
+            held.accept().await;
+        }
+        service.well(std::future::pending::<()>()).await;
+    };
+    tokio::select! {
+        round = worker.drain() => assert_eq!(round.unwrap().settled, 5),
+        () = story => {}
+    }
+    assert_eq!((states(&app).await, messages()), (sent(5), 10));
+    assert!(pushes(&service) == 5, "each alert goes to both of them");
+}
+
+#[tokio::test]
 async fn a_second_worker_and_a_restarted_one_know_the_pause_and_each_tries_once() {
     let service = Service::open().await;
     let (app, first) = service.app_with_fcm("15").await;

@@ -152,17 +152,18 @@ struct Known {
 }
 
 #[tokio::test]
-async fn no_index_knows_a_column_that_a_claim_changes() {
+async fn no_index_knows_a_column_that_a_claim_or_a_delivery_changes() {
     let app = TestApp::start().await;
     // As a key, in an expression or in a condition.
     let known = "SELECT format('%s: %s', i.indexrelid::regclass, a.attname) AS line
                    FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid
                   WHERE i.indrelid = 'alerts'::regclass
-                    AND a.attname IN ('state', 'reason', 'claim_no', 'tries', 'claimed_by')
+                    AND a.attname IN ('state', 'reason', 'next_attempt_at', 'superseded', 'claim_no', 'tries', 'claimed_by',
+                        'sent_at', 'finalized_at')
                     AND (a.attnum = ANY (i.indkey) OR EXISTS (
                         SELECT FROM pg_depend AS d WHERE d.objid = i.indexrelid AND d.refobjid = i.indrelid
                            AND d.refobjsubid = a.attnum))";
     let known: Vec<Known> = seed::run(&app, async |conn| diesel::sql_query(known).load(conn).await).await;
     let known: Vec<String> = known.into_iter().map(|known| known.line).collect();
-    assert!(known.is_empty(), "claims would have to write into these indexes: {known:?}");
+    assert!(known.is_empty(), "claims and settles would have to write into these indexes: {known:?}");
 }

@@ -5,14 +5,14 @@ use chrono::TimeDelta;
 use mendline::auth::keys::Keys;
 use mendline::config::Config;
 use mendline::domain::alert::PushOutcome;
-use mendline::domain::device::ProviderKind;
+use mendline::push::fcm;
 use mendline::telemetry::{ProviderLabel, PushLabels};
 use mendline::worker::Worker;
 
 use crate::support::{Service, TestApp, google, seed};
 
 fn fcm_is_paused(app: &TestApp) -> bool {
-    let provider = ProviderLabel { provider: ProviderKind::Fcm.as_str() };
+    let provider = ProviderLabel { provider: fcm::CARRIER.provider.word };
     app.state.metrics.paused.get_or_create(&provider).get() == 1
 }
 

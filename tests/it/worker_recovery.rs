@@ -8,9 +8,9 @@ use diesel_async::SimpleAsyncConnection as _;
 use futures_util::future::BoxFuture;
 use mendline::alerts::queue::{self, Batch, Settlement};
 use mendline::domain::alert::{Decision, PushOutcome};
-use mendline::domain::device::ProviderKind;
+use mendline::domain::provider::Provider;
 use mendline::push::recording::Recording;
-use mendline::push::{Finding, PushMessage, PushProvider, PushTarget};
+use mendline::push::{Finding, PushMessage, PushProvider, PushTarget, fcm};
 use mendline::telemetry::StateLabel;
 use mendline::worker::Worker;
 use tokio::sync::watch;
@@ -75,8 +75,8 @@ struct Meeting {
 }
 
 impl PushProvider for Meeting {
-    fn kind(&self) -> ProviderKind {
-        self.recording.kind()
+    fn provider(&self) -> &'static Provider {
+        self.recording.provider()
     }
 
     fn send<'a>(&'a self, target: &'a PushTarget, message: &'a PushMessage) -> BoxFuture<'a, PushOutcome> {
@@ -104,7 +104,11 @@ async fn two_workers_share_the_work_and_never_send_the_same_alert() {
 
     let (one, other) = (watch::Sender::new(false), watch::Sender::new(false));
     let meeting = |here: &watch::Sender<bool>, there: &watch::Sender<bool>| {
-        Arc::new(Meeting { recording: Recording::new(ProviderKind::Fcm), here: here.clone(), there: there.subscribe() })
+        Arc::new(Meeting {
+            recording: Recording::new(&fcm::CARRIER.provider),
+            here: here.clone(),
+            there: there.subscribe(),
+        })
     };
     let providers = [meeting(&one, &other), meeting(&other, &one)];
     let workers = providers.clone().map(|provider| {

@@ -2,28 +2,12 @@
 //! database.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
-use mendline::worker::Worker;
-use tokio_util::sync::CancellationToken;
 
 use crate::support::wire::CountingProxy;
 use crate::support::{TestApp, TestDatabase, seed};
-
-/// Runs a worker beside `story`.
-async fn beside<T>(app: &TestApp, story: impl Future<Output = T>) -> T {
-    let (stop, worker) = (CancellationToken::new(), Worker::new(app.worker_parts()));
-    let story = async {
-        let told = story.await;
-        stop.cancel();
-        told
-    };
-    let (ended, told) = tokio::join!(worker.run(stop.clone()), story);
-    ended.unwrap();
-    told
-}
 
 /// Alerts due in so many minutes each, under keys that say so.
 fn in_minutes(app: &TestApp, minutes: &[i64]) -> Vec<mendline::alerts::queue::Owed> {
@@ -59,7 +43,7 @@ async fn what_the_worker_knows_to_be_due_soon_is_not_touched_before_its_moment()
         }
         seen
     };
-    assert_eq!(beside(&app, story).await, [[1, 0, 0], [1, 0, 0], [1, 1, 0]]);
+    assert_eq!(app.beside(story).await, [[1, 0, 0], [1, 0, 0], [1, 1, 0]]);
 }
 
 #[tokio::test]
@@ -84,7 +68,7 @@ async fn a_change_that_is_committed_before_the_due_moment_wins_over_what_the_wor
         let rows = seed::alerts(&app).await.into_iter();
         rows.map(|row| (row.dedupe_key, (row.state, row.claim_no))).collect::<BTreeMap<_, _>>()
     };
-    let rows = beside(&app, story).await;
+    let rows = app.beside(story).await;
     let found = |key: &str| (rows[key].0.as_str(), rows[key].1);
     assert_eq!((found("m:10"), found("m:11")), (("cancelled", 0), ("scheduled", 0)));
     assert_eq!((found("m:12"), found("m:13")), (("sent", 1), ("sent", 1)));
@@ -105,7 +89,7 @@ async fn a_device_removed_and_a_person_unlinked_before_the_due_moment_get_nothin
         app.pass(TimeDelta::minutes(10));
         seed::wait_for(&app, "m:10", "no_device").await;
     };
-    beside(&app, story).await;
+    app.beside(story).await;
     assert_eq!(app.fcm.sent().len(), 1);
 }
 
@@ -128,7 +112,7 @@ async fn an_alert_costs_two_round_trips_to_claim_four_to_settle_and_no_statement
         }
         costs
     };
-    let costs = beside(&app, story).await;
+    let costs = app.beside(story).await;
     // The first one prepares; now and then something else of the server's falls between two.
     let usual = costs.iter().filter(|cost| **cost == (6, 0)).count();
     assert!(usual * 2 > costs.len(), "{costs:?}");

@@ -76,6 +76,7 @@ pub async fn alerts(
     seed::people(conn, keys, people).await?;
     // Keys and indexes are made once the rows are there, or ten million rows would take an hour.
     let indexes = Indexes::drop(conn).await?;
+    conn.batch_execute("ALTER TABLE alerts DISABLE TRIGGER USER").await?;
     diesel::sql_query(format!(
         "INSERT INTO alerts (clinic_id, id, recipient_kind, recipient_id, dedupe_key, category, urgent, due_at,
              next_attempt_at, expires_at, state, plan_revision, superseded, claim_no, tries, sent_at, finalized_at)
@@ -97,6 +98,13 @@ pub async fn alerts(
     .execute(conn)
     .await?;
     indexes.restore(conn).await?;
+    // The queue would be the slowest of all, alert by alert.
+    conn.batch_execute(
+        "INSERT INTO alert_queue (at, clinic_id, alert_id)
+         SELECT next_attempt_at, clinic_id, id FROM alerts WHERE state = 'scheduled';
+         ALTER TABLE alerts ENABLE TRIGGER USER;",
+    )
+    .await?;
     conn.batch_execute("VACUUM ANALYZE").await?;
     conn.batch_execute("CHECKPOINT").await?;
     let clinic = clinics::table.select(clinics::id).get_result(conn).await?;

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel::{QueryResult, Queryable};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel::{OptionalExtension, QueryResult, Queryable};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::settle::{self, Settlement};
@@ -48,6 +48,8 @@ pub struct Claim {
     pub claim_id: Uuid,
     /// It came too late to be worth sending.
     too_late: bool,
+    /// Entries of the queue that the claim went by, over all that it took.
+    entries: i64,
 }
 
 /// What a claim brought.
@@ -62,6 +64,7 @@ pub struct Claimed {
     /// Either of these, but a device had accepted it in an earlier try: for the person it was sent.
     pub sent: usize,
     taken: usize,
+    entries: usize,
 }
 
 impl Claimed {
@@ -75,6 +78,11 @@ impl Claimed {
         self.taken
     }
 
+    /// Entries that the claim went by: more than it took, where several lead to one alert.
+    pub fn entries(&self) -> usize {
+        self.entries
+    }
+
     /// What ended without another try, by state.
     pub fn ended(&self) -> [(&'static str, u64); 3] {
         [("expired", self.expired), ("failed", self.failed), ("sent", self.sent)]
@@ -83,10 +91,11 @@ impl Claimed {
 }
 
 hot_query! {
-    /// The rows are locked in a sub-select and then fetched by where they lie. A join on their key would do the same, but
-    /// the planner does not know how few they are and may read the whole table for it. A row that somebody changed just
-    /// before it was locked lies elsewhere, is not found, and is left for the next claim. No index knows a column that is
-    /// changed here; what was taken is noted in one row of `claims`, where rescue finds it.
+    /// Each entry's alert is locked where it stands, one by one: a join would do the same, but the planner does not know how
+    /// few they are and may read the whole table for it. What somebody else holds is stepped over; an entry goes only with an
+    /// alert that was taken (CASE has these looked up by a hash; joined, each would be compared with all). A row that somebody changed just before it was locked lies elsewhere, is not found, and is left
+    /// for the next claim. No index of `alerts` knows a column that is changed here; what was taken is noted in one row of
+    /// `claims`, where rescue finds it.
     struct ClaimDue {
         now: DateTime<Utc> as Timestamptz,
         limit: i64 as Int8,
@@ -96,25 +105,32 @@ hot_query! {
     }
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Text, Bool, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>,
-        Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, SqlUuid, Bool,
+        Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, SqlUuid, Bool, Int8,
     );
-    ", taken AS (
+    ", due AS MATERIALIZED (
+        SELECT q.ctid AS entry, a.ctid AS alert, q.clinic_id, q.alert_id
+          FROM alert_queue AS q CROSS JOIN LATERAL (
+               SELECT ctid FROM alerts
+                WHERE clinic_id = q.clinic_id AND id = q.alert_id AND state = 'scheduled' AND next_attempt_at = q.at
+                FOR UPDATE SKIP LOCKED) AS a
+         WHERE q.at <= $1 ORDER BY q.at, q.id LIMIT $2
+    ), taken AS (
         UPDATE alerts AS a SET
             state = 'sending', reason = NULL, claim_no = a.claim_no + 1, tries = a.tries + 1, claimed_by = $3
-          WHERE a.ctid = ANY (ARRAY(
-                SELECT ctid FROM alerts
-                 WHERE finalized_at IS NULL AND state = 'scheduled' AND next_attempt_at <= $1
-                 ORDER BY next_attempt_at, id LIMIT $2
-                 FOR UPDATE SKIP LOCKED))
+          WHERE a.ctid = ANY (ARRAY(SELECT alert FROM due))
         RETURNING a.clinic_id, a.id, a.recipient_kind, a.recipient_id, a.category, a.urgent, a.treatment_id, a.device_id,
             a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries
+    ), unqueued AS (
+        DELETE FROM alert_queue WHERE ctid = ANY (ARRAY(
+            SELECT entry FROM due
+             WHERE CASE WHEN (clinic_id, alert_id) IN (SELECT clinic_id, id FROM taken) THEN true END))
     ), noted AS (
         INSERT INTO claims (worker, lease_until, clinic_ids, alert_ids, claim_nos)
         SELECT $3, clock_timestamp() + make_interval(secs => $4), array_agg(clinic_id), array_agg(id), array_agg(claim_no)
           FROM taken HAVING count(*) > 0
         RETURNING id
     )
-    SELECT t.*, n.id, t.expires_at < $5 FROM taken AS t CROSS JOIN noted AS n"
+    SELECT t.*, n.id, t.expires_at < $5, (SELECT count(*) FROM due) FROM taken AS t CROSS JOIN noted AS n"
 }
 
 hot_query! {
@@ -173,27 +189,32 @@ pub async fn claim_due(
     let too_late = now + MIN_TIME_LEFT;
     let rows: Vec<Claim> = ClaimDue { now, limit, worker, lease_seconds, too_late }.load(conn).await?;
     let taken = rows.len();
+    let entries = rows.iter().map(|row| usize::try_from(row.entries).unwrap_or(0)).max().unwrap_or(0);
     let (ended, claims): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.too_late || row.tries > MAX_TRIES);
-    let mut claimed = Claimed { claims, taken, ..Claimed::default() };
+    let mut claimed = Claimed { claims, taken, entries, ..Claimed::default() };
     end(conn, &ended, now, &mut claimed).await?;
     Ok(claimed)
 }
 
 hot_query! {
     struct NextDue { none: bool as Bool }
-    returns Nullable<Timestamptz>;
-    "SELECT min(next_attempt_at) FROM alerts WHERE finalized_at IS NULL AND state = 'scheduled'"
+    returns Timestamptz;
+    "SELECT q.at FROM alert_queue AS q CROSS JOIN LATERAL (
+            SELECT FROM alerts
+             WHERE clinic_id = q.clinic_id AND id = q.alert_id AND state = 'scheduled' AND next_attempt_at = q.at
+            OFFSET 0) AS a
+      ORDER BY q.at LIMIT 1"
 }
 
 /// When the next alert is due, if there is one.
 pub async fn next_due(conn: &mut AsyncPgConnection) -> QueryResult<Option<DateTime<Utc>>> {
-    NextDue { none: true }.get_result(conn).await
+    NextDue { none: true }.get_result(conn).await.optional()
 }
 
 hot_query! {
     struct InFlight { none: bool as Bool }
     returns Bool;
-    "SELECT EXISTS (SELECT 1 FROM alerts WHERE finalized_at IS NULL AND state = 'sending')"
+    "SELECT EXISTS (SELECT FROM claims)"
 }
 
 /// Whether any worker is sending anything.
@@ -201,22 +222,20 @@ pub async fn in_flight(conn: &mut AsyncPgConnection) -> QueryResult<bool> {
     InFlight { none: true }.get_result(conn).await
 }
 
-/// The planner takes what has ended for due and would read the whole table.
-const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0";
-
 hot_query! {
     struct Depth { now: DateTime<Utc> as Timestamptz }
     returns (Int8, Nullable<Timestamptz>);
-    "SELECT count(*), min(next_attempt_at) FROM alerts
-      WHERE finalized_at IS NULL AND state = 'scheduled' AND next_attempt_at <= $1"
+    "SELECT count(DISTINCT (q.clinic_id, q.alert_id)), min(q.at) FROM alert_queue AS q CROSS JOIN LATERAL (
+            SELECT FROM alerts
+             WHERE clinic_id = q.clinic_id AND id = q.alert_id AND state = 'scheduled' AND next_attempt_at = q.at
+            OFFSET 0) AS a
+      WHERE q.at <= $1"
 }
 
-/// How many alerts are due at `now` and unsent, and since when the oldest of them is. Within a transaction it goes by the
-/// index.
+/// How many alerts are due at `now` and unsent, and since when the oldest of them is.
 pub async fn queue_depth(
     conn: &mut AsyncPgConnection,
     now: DateTime<Utc>,
 ) -> QueryResult<(i64, Option<DateTime<Utc>>)> {
-    conn.batch_execute(BY_INDEX).await?;
     Depth { now }.get_result(conn).await
 }

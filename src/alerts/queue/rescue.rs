@@ -32,18 +32,30 @@ pub async fn register_worker(conn: &mut AsyncPgConnection, worker: i32) -> Query
 pub struct Look {
     /// Claims of dead workers that were put back: they are due.
     pub rescued: usize,
-    /// When the next alerts are due, of those that nobody holds: at most [`AHEAD`], the earliest first.
+    /// Most of the queue's first entries meant nothing: there may be more of them.
+    pub is_littered: bool,
+    /// Somebody was sending something.
+    pub in_flight: bool,
+    /// When the next alerts are due, of those that nobody holds: at most [`AHEAD`], the earliest first. Some may have been
+    /// cancelled meanwhile.
     pub upcoming: Vec<DateTime<Utc>>,
 }
 
 /// How many due moments a look brings: enough for a second in which two hundred alerts are due.
 pub const AHEAD: usize = 256;
+/// How many of the first entries a look examines. Claims step over those that mean nothing, so these gather in front.
+const SWEEP: usize = 1000;
 
 hot_query! {
-    /// Nobody is waited for: what somebody else has locked, be it to settle or to replan it, is noted anew and looked at
+    /// No alert is waited for: what somebody else has locked, be it to settle or to replan it, is noted anew and looked at
     /// next time.
-    struct Rescue { class: i32 as Int4, now: DateTime<Utc> as Timestamptz, ahead: i64 as Int8 }
-    returns (Int8, Array<Timestamptz>);
+    struct Rescue {
+        class: i32 as Int4,
+        now: DateTime<Utc> as Timestamptz,
+        ahead: i64 as Int8,
+        sweep: i64 as Int8,
+    }
+    returns (Int8, Int8, Bool, Array<Timestamptz>);
     ", alive AS MATERIALIZED (
         SELECT objid::bigint::int AS worker FROM pg_locks
          WHERE locktype = 'advisory' AND granted AND classid = $1::bigint::oid AND objsubid = 2
@@ -79,21 +91,33 @@ hot_query! {
           FROM orphaned AS o
          WHERE a.clinic_id = o.clinic_id AND a.id = o.id
         RETURNING 1
+    ), swept AS (
+        DELETE FROM alert_queue WHERE ctid = ANY (ARRAY(
+            SELECT q.entry
+              FROM (SELECT ctid AS entry, at, clinic_id, alert_id FROM alert_queue
+                     WHERE at <= $2 ORDER BY at, id LIMIT $4) AS q
+              LEFT JOIN LATERAL (
+                   SELECT true AS counts FROM alerts
+                    WHERE clinic_id = q.clinic_id AND id = q.alert_id AND state = 'scheduled' AND next_attempt_at = q.at
+                   OFFSET 0) AS a ON true
+             WHERE a.counts IS NULL))
+        RETURNING ctid AS entry
     )
-    SELECT (SELECT count(*) FROM rescued),
-           ARRAY(SELECT next_attempt_at FROM alerts WHERE finalized_at IS NULL AND state = 'scheduled'
-                  ORDER BY next_attempt_at, id LIMIT $3)"
+    SELECT (SELECT count(*) FROM rescued), (SELECT count(*) FROM swept), EXISTS (SELECT FROM claims),
+           ARRAY(SELECT at FROM alert_queue WHERE ctid NOT IN (SELECT entry FROM swept) ORDER BY at, id LIMIT $3)"
 }
 
-/// Puts back what dead workers had claimed and says what is due next: all that an idle worker asks. The tries count:
-/// they may have reached a phone.
+/// Puts back what dead workers had claimed, sweeps away entries of the queue that mean nothing any more, and says what is
+/// due next: all that an idle worker asks. The tries count: they may have reached a phone.
 pub async fn look(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<Look> {
-    let ahead = i64::try_from(AHEAD).unwrap_or(0);
-    let (rescued, upcoming): (i64, _) = Rescue { class: LOCK_CLASS, now, ahead }.get_result(conn).await?;
+    let (ahead, sweep) = (i64::try_from(AHEAD).unwrap_or(0), i64::try_from(SWEEP).unwrap_or(0));
+    let (rescued, swept, in_flight, upcoming): (i64, i64, bool, _) =
+        Rescue { class: LOCK_CLASS, now, ahead, sweep }.get_result(conn).await?;
     if rescued > 0 {
         failpoint!("rescue:uncommitted");
     }
-    Ok(Look { rescued: usize::try_from(rescued).unwrap_or(0), upcoming })
+    let (rescued, swept) = (usize::try_from(rescued).unwrap_or(0), usize::try_from(swept).unwrap_or(0));
+    Ok(Look { rescued, is_littered: 2 * swept > SWEEP, in_flight, upcoming })
 }
 
 /// Puts back what dead workers had claimed. Returns how many.

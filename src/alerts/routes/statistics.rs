@@ -24,8 +24,6 @@ const DAYS: i32 = 7;
 const MOST_DAYS: i64 = 31;
 /// How far back attempts are kept, and so the figures of providers are whole.
 const KEPT_DAYS: i64 = 90;
-/// The retry schedule's longest wait: what has not ended is tried again within it, unless a provider is paused.
-const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(60);
 
 /// Query of [`find_alert_statistics`].
 #[derive(Debug, Deserialize)]
@@ -158,7 +156,6 @@ pub async fn find_alert_statistics(
             from: zones.instant_on(from, DayTime::START),
             // What is due later today is not owed yet.
             to: zones.instant_on(to, DayTime::END).min(now + TimeDelta::microseconds(1)),
-            waiting_until: now + LONGEST_WAIT,
         })
     };
     let (window, alerts, attempts) = read(&state.db, caller.clinic_id, choose).await?;

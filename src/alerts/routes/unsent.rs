@@ -13,7 +13,7 @@ use crate::app::State;
 use crate::auth::extract::{Administrator, Caller};
 use crate::body::{Body, Faults};
 use crate::db::Scope;
-use crate::domain::device::ProviderKind;
+use crate::domain::provider::Providers;
 use crate::domain::replay::{Refusal, Unsent};
 use crate::error::{ApiError, Conflict};
 use crate::idempotency::IdempotencyKey;
@@ -59,12 +59,11 @@ struct Filter {
 
 impl Filter {
     /// `at` is put before the name of a field that is wrong.
-    fn read(&self, at: &str) -> Result<UnsentFilter, ApiError> {
+    fn read(&self, at: &str, providers: &Providers) -> Result<UnsentFilter, ApiError> {
         let mut faults = Faults::default();
         let name = |field: &str| format!("{at}{field}");
         let state = self.state.as_deref().and_then(|word| faults.parsed(&name("state"), word.parse::<Unsent>()));
-        let provider =
-            self.provider.as_deref().and_then(|word| faults.parsed(&name("provider"), word.parse::<ProviderKind>()));
+        let provider = self.provider.as_deref().and_then(|word| faults.parsed(&name("provider"), providers.find(word)));
         if self.category.as_deref().is_some_and(|category| !CATEGORIES.contains(&category)) {
             faults.push(name("category"), format!("is none of: {}", CATEGORIES.join(", ")));
         }
@@ -77,7 +76,7 @@ impl Filter {
         Ok(UnsentFilter {
             state: state.map(Unsent::as_str),
             category: self.category.clone(),
-            provider: provider.map(ProviderKind::as_str),
+            provider: provider.map(|provider| provider.word),
             reason,
             from,
             to,
@@ -169,7 +168,7 @@ pub async fn list_failed_alerts(
     query: Query<ListFailed>,
 ) -> Result<HttpResponse, ApiError> {
     let page: Page<InTime> = Page::read(query.limit, query.cursor.as_deref())?;
-    let rows = page_of(&state, &caller, query.filter().read("")?, &page).await?;
+    let rows = page_of(&state, &caller, query.filter().read("", &state.providers)?, &page).await?;
     Ok(private(HttpResponse::Ok(), &page.cut(rows, |row| (At(row.due_at), row.id)).map(UnsentView::from)))
 }
 
@@ -236,7 +235,7 @@ pub async fn replay_failed_alerts(
 ) -> Result<HttpResponse, ApiError> {
     let ReplayFailed { filter, dry_run, limit, cursor } = body.value;
     let page: Page<InTime> = Page::read(limit, cursor.as_deref())?;
-    let rows = page_of(&state, &caller, filter.unwrap_or_default().read("/filter/")?, &page).await?;
+    let rows = page_of(&state, &caller, filter.unwrap_or_default().read("/filter/", &state.providers)?, &page).await?;
     let page = page.cut(rows, |row| (At(row.due_at), row.id));
     let came = replay::replay_all(state.tools(), &caller, &page.items, dry_run).await?;
     let skipped = came.skipped.into_iter().map(|(id, reason)| SkippedView { id, reason }).collect();

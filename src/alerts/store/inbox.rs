@@ -1,12 +1,13 @@
 //! Reading what one person was told: as a patient, as a member, or both.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
+use crate::domain::whom_to_call::Lines;
 
 /// Somebody's own alerts: those of the login's membership and of the patient record behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,14 +51,35 @@ pub struct InboxRow {
     pub state: String,
     /// The flag's level.
     pub flag_level: Option<String>,
+    /// Whether somebody has seen the flag.
+    pub flag_seen: Option<bool>,
     /// The name of the patient that the flag is about.
     pub patient_name: Option<String>,
+    /// When the appointment begins that it is about.
+    pub appointment_at: Option<DateTime<Utc>>,
+    /// IANA zone in which its time is told.
+    pub appointment_zone: Option<String>,
     /// How patients reach the clinic.
     pub contact_line: Option<String>,
+    /// Whom they turn to while it is closed.
+    pub out_of_hours_text: Option<String>,
+    /// Whom they call in an emergency.
+    pub emergency_line: Option<String>,
     /// Language of the clinic.
     pub clinic_locale: String,
     /// Language of the reader.
     pub user_locale: String,
+}
+
+impl InboxRow {
+    /// Whom a patient can call.
+    pub fn lines(&self) -> Lines {
+        Lines {
+            contact: self.contact_line.clone(),
+            out_of_hours: self.out_of_hours_text.clone(),
+            emergency: self.emergency_line.clone(),
+        }
+    }
 }
 
 /// Where a page of alerts begins: newest first.
@@ -68,12 +90,16 @@ macro_rules! own_sql {
     ($picked:literal) => {
         concat!(
             "SELECT a.id, a.category, a.treatment_id, a.flag_id, a.protocol_version_id, a.item_key, a.seq, a.due_at,
-                    a.expires_at, a.sent_at, a.opened_at, a.state, f.level, p.display_name, c.contact_line, c.locale, u.locale
+                    a.expires_at, a.sent_at, a.opened_at, a.state, f.level,
+                    f.status <> 'open', p.display_name, ap.starts_at, ap.time_zone, c.contact_line,
+                    c.out_of_hours_text, c.emergency_line, c.locale, u.locale
                FROM alerts AS a
                JOIN clinics AS c ON c.id = a.clinic_id
                JOIN users AS u ON u.id = $2
                LEFT JOIN flags AS f ON f.clinic_id = a.clinic_id AND f.id = a.flag_id
                LEFT JOIN patients AS p ON p.clinic_id = f.clinic_id AND p.id = f.patient_id
+               LEFT JOIN appointments AS ap ON ap.clinic_id = a.clinic_id
+                AND ap.id = CASE WHEN a.item_key LIKE 'appointment:%' THEN substr(a.item_key, 13, 36)::uuid END
               WHERE a.clinic_id = $1 AND a.recipient_id IN ($3, $4)
                 AND a.recipient_id = CASE a.recipient_kind WHEN 'patient' THEN $4 ELSE $3 END AND ",
             $picked
@@ -96,8 +122,8 @@ hot_query! {
     }
     returns (
         SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
-        Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Text>,
-        Nullable<Text>, Text, Text,
+        Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Bool>,
+        Nullable<Text>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Text, Text,
     );
     own_sql!("CASE WHEN $5 IS NOT NULL THEN a.id = $5
                  ELSE a.due_at <= $6 AND a.state NOT IN ('cancelled', 'suppressed', 'merged')
@@ -118,8 +144,8 @@ hot_query! {
     }
     returns (
         SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
-        Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Text>,
-        Nullable<Text>, Text, Text,
+        Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Bool>,
+        Nullable<Text>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Text, Text,
     );
     own_sql!("a.due_at BETWEEN $5 AND $6 AND a.state = 'scheduled' ORDER BY a.due_at, a.id LIMIT $7")
 }

@@ -49,7 +49,7 @@ pub async fn prune_attempts(conn: &mut AsyncPgConnection, before: DateTime<Utc>)
 }
 
 hot_query! {
-    /// Clinic by clinic, since the index of what has ended goes by clinic. Rows that somebody holds are left for later.
+    /// Clinic by clinic, as the index goes. Rows that somebody holds are left for later.
     struct PruneAlerts {
         before: DateTime<Utc> as Timestamptz,
         limit: i64 as Int8,

@@ -19,8 +19,6 @@ pub struct Window {
     pub from: DateTime<Utc>,
     /// Due before then.
     pub to: DateTime<Utc>,
-    /// Until when what has not ended may be waiting for its next try.
-    pub waiting_until: DateTime<Utc>,
 }
 
 /// Alerts counted.
@@ -67,19 +65,15 @@ pub struct AlertLine {
 
 type FigureColumns = (Int8, Int8, Int8, Int8, Int8, Int8, Int8, Int8, Nullable<Int8>, Nullable<Int8>);
 
-/// Alerts of the window. What has ended is found by the index of what has; what has not, by the queue's, which holds little
-/// that is due.
+/// Alerts of the window. What has not ended is waiting, whatever for.
 macro_rules! window_sql {
     ($then:literal) => {
         concat!(
             ", due AS (
-                SELECT id, category, state, reason, due_at, sent_at, opened_at FROM alerts
-                 WHERE clinic_id = $1 AND finalized_at IS NOT NULL AND due_at >= $2 AND due_at < $3
-                   AND state NOT IN ('cancelled', 'merged')
-                UNION ALL
-                SELECT id, category, 'waiting', NULL, due_at, NULL, NULL FROM alerts
-                 WHERE finalized_at IS NULL AND next_attempt_at <= $4
-                   AND clinic_id = $1 AND due_at >= $2 AND due_at < $3
+                SELECT id, category, CASE WHEN finalized_at IS NULL THEN 'waiting' ELSE state END AS state,
+                       CASE WHEN finalized_at IS NOT NULL THEN reason END AS reason, due_at, sent_at, opened_at
+                  FROM alerts
+                 WHERE clinic_id = $1 AND due_at >= $2 AND due_at < $3 AND state NOT IN ('cancelled', 'merged')
             ) ",
             $then
         )
@@ -91,12 +85,11 @@ hot_query! {
         clinic: Uuid as SqlUuid,
         from: DateTime<Utc> as Timestamptz,
         to: DateTime<Utc> as Timestamptz,
-        waiting_until: DateTime<Utc> as Timestamptz,
         zone: String as Text,
     }
     returns (Nullable<Text>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>, Int4, FigureColumns);
     window_sql!(", told AS (
-        SELECT *, date_trunc('hour', due_at, $5) AS hour,
+        SELECT *, date_trunc('hour', due_at, $4) AS hour,
                1000 * extract(epoch FROM sent_at - due_at)::float8 AS late_ms FROM due
     )
     SELECT category, hour, state, reason, grouping(category, hour, state, reason),
@@ -113,8 +106,8 @@ hot_query! {
 
 /// How the alerts of a window ended: all of them, by category, by hour, and by state and reason.
 pub async fn count_alerts(conn: &mut AsyncPgConnection, window: &Window) -> QueryResult<Vec<AlertLine>> {
-    let Window { clinic_id: clinic, time_zone: zone, from, to, waiting_until } = window.clone();
-    CountAlerts { clinic, from, to, waiting_until, zone }.load(conn).await
+    let Window { clinic_id: clinic, time_zone: zone, from, to } = window.clone();
+    CountAlerts { clinic, from, to, zone }.load(conn).await
 }
 
 /// Tries at devices counted: of a provider, or of one of its answers.
@@ -141,7 +134,6 @@ hot_query! {
         clinic: Uuid as SqlUuid,
         from: DateTime<Utc> as Timestamptz,
         to: DateTime<Utc> as Timestamptz,
-        waiting_until: DateTime<Utc> as Timestamptz,
     }
     returns (Text, Nullable<Text>, Nullable<Text>, Int8, Int8, Int4, Int4);
     window_sql!("SELECT t.provider, t.outcome, t.reason, count(*), count(*) FILTER (WHERE t.outcome = 'accepted'),
@@ -154,6 +146,6 @@ hot_query! {
 
 /// Tries at the alerts of a window: each provider, followed by its answers, the most frequent first.
 pub async fn count_attempts(conn: &mut AsyncPgConnection, window: &Window) -> QueryResult<Vec<AttemptLine>> {
-    let Window { clinic_id: clinic, from, to, waiting_until, .. } = *window;
-    CountAttempts { clinic, from, to, waiting_until }.load(conn).await
+    let Window { clinic_id: clinic, from, to, .. } = *window;
+    CountAttempts { clinic, from, to }.load(conn).await
 }

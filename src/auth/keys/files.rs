@@ -87,7 +87,7 @@ pub struct Material {
 
 impl Material {
     pub fn load(config: &Config) -> anyhow::Result<Self> {
-        let given = (config.keys.token.clone(), config.keys.secret.clone(), config.push.vapid_key.clone());
+        let given = (config.keys.token.clone(), config.keys.secret.clone(), config.keys.vapid.clone());
         if let (Some(token), Some(secret), Some(vapid)) = given {
             return Ok(Self { token, secret, vapid });
         }

@@ -184,6 +184,14 @@ async fn queued(clocks: &Clocks, conn: &mut AsyncPgConnection, report: &mut Repo
         ),
         None => report.ok("queue", format!("{due} alerts are due now")),
     }
+    let lost = queue::count_lost(conn, now).await?;
+    if lost > 0 {
+        report.warn(
+            "queue",
+            format!("{lost} overdue alerts have no entry in alert_queue"),
+            "a running worker puts them back within the hour; see OPERATIONS for how entries get lost",
+        );
+    }
     Ok(())
 }
 

@@ -11,6 +11,9 @@ use crate::config::Config;
 pub(super) fn examine(config: &Config, report: &mut Report) {
     let kind = if config.is_production() { "production" } else { "development" };
     report.ok("settings", format!("read, for {kind}"));
+    for stranger in &config.strangers {
+        report.warn("settings", stranger.to_string(), "see the README's table of settings; nothing reads this one");
+    }
     public_url(config, report);
     if config.is_production() && config.http.trusted_proxies.is_empty() {
         report.warn(

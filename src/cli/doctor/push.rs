@@ -5,7 +5,6 @@ use crate::app::providers;
 use crate::auth::keys::Keys;
 use crate::clock::Clocks;
 use crate::config::Config;
-use crate::domain::device::ProviderKind;
 use crate::domain::endpoint::AllowedHosts;
 use crate::push::{Finding, Registry, Verdict};
 
@@ -18,8 +17,8 @@ pub(super) async fn examine(config: &Config, clocks: &Clocks, report: &mut Repor
             return;
         }
     };
-    for kind in ProviderKind::ALL.iter().filter(|kind| !registry.kinds().any(|configured| configured == **kind)) {
-        report.ok(kind.as_str(), "not configured: devices of this provider wait");
+    for provider in registry.known().iter().filter(|provider| !registry.configured().any(|one| one == *provider)) {
+        report.ok(provider.word, "not configured: devices of this provider wait");
     }
     for finding in registry.check().await {
         tell(report, finding);
@@ -34,7 +33,7 @@ fn registry(config: &Config, clocks: &Clocks) -> anyhow::Result<Registry> {
 }
 
 fn tell(report: &mut Report, finding: Finding) {
-    let (area, subject) = (finding.provider.as_str(), finding.subject);
+    let (area, subject) = (finding.provider.word, finding.subject);
     match finding.verdict {
         Verdict::Good { because } => report.ok(area, format!("{subject}: {because}")),
         Verdict::Doubtful { because, remedy } => report.warn(area, format!("{subject}: {because}"), remedy),

@@ -77,7 +77,7 @@ async fn day(
         let version = state.protocols.version(conn, id).await?;
         protocols.insert(id, format!("{} v{}", version.key(), version.number()));
     }
-    let mut stories = stories(&person, &running, from, to, &rows);
+    let mut stories = stories(&person, &running, from, to, &rows)?;
     let told = rows.into_iter().map(|row| told(row, &tries, &protocols, &mut stories)).collect();
     Ok(Day {
         clinic_id,
@@ -113,13 +113,13 @@ fn stories(
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     rows: &[DayRow],
-) -> Vec<Story> {
-    let Some(first) = running.iter().map(|(row, _)| row.counts_from).min() else { return Vec::new() };
+) -> anyhow::Result<Vec<Story>> {
+    let Some(first) = running.iter().map(|(row, _)| row.counts_from).min() else { return Ok(Vec::new()) };
     let within = |at: DateTime<Utc>| at >= from && at < to;
     let written = |story: &Story| rows.iter().any(|row| is_of(row, story));
-    let mut stories = person.stories(running, first);
+    let mut stories = person.stories(running, first)?;
     stories.retain(|story| within(story.alert.due_at) || within(story.wanted_at) || written(story));
-    stories
+    Ok(stories)
 }
 
 fn is_of(row: &DayRow, story: &Story) -> bool {

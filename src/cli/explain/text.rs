@@ -189,6 +189,8 @@ fn left_out_words(why: LeftOut) -> &'static str {
         LeftOut::Paused => "the patient has paused everything",
         LeftOut::SwitchedOff => "the patient has switched such alerts off",
         LeftOut::CourseContinued => "the next treatment is registered",
+        LeftOut::CourseOver => "the course needs no further session",
+        LeftOut::Arranged => "an appointment is set",
         LeftOut::TaskSettled => "the task was done or skipped",
         LeftOut::CheckedIn => "a check-in came in on that day",
         LeftOut::Excluded => "the task does not count: excused, skipped on a journey, or over before counting began",

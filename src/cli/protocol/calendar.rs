@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
+use crate::domain::course::WhatFollows;
 use crate::domain::local_time::{ZoneHistory, day_index};
 use crate::domain::protocol::{Item, Kind, ProtocolVersion, Texts};
 use crate::domain::reminders::{Fate, Preferences, RunningTreatment, owed};
@@ -102,7 +103,7 @@ impl Page<'_> {
             registered_at: self.performed_at,
             settled: &nothing.0,
             checked_in_on: &nothing.1,
-            course_continued: false,
+            follows: WhatFollows::default(),
         };
         for alert in owed(Uuid::nil(), &[running], &Preferences::default(), self.performed_at) {
             let Some(item) = self.version.item(&alert.item_key) else { continue };

@@ -7,7 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
-use crate::domain::device::ProviderKind;
+use crate::domain::provider::Providers;
 
 /// How often a device that is used is written down as used.
 const TOUCH_EVERY: TimeDelta = TimeDelta::days(1);
@@ -56,13 +56,12 @@ hot_query! {
 
 /// Removes the addresses of devices of which nobody has heard for as long as their provider's are believed; at most a
 /// thousand. Returns how many of which provider.
-pub async fn retire_stale(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<Vec<(String, i64)>> {
-    let providers = ProviderKind::ALL;
-    Retire {
-        now,
-        providers: providers.iter().map(|provider| provider.as_str()).collect(),
-        unseen_since: providers.iter().map(|provider| now - provider.believed_for()).collect(),
-    }
-    .load(conn)
-    .await
+pub async fn retire_stale(
+    conn: &mut AsyncPgConnection,
+    providers: &Providers,
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<(String, i64)>> {
+    let (providers, unseen_since) =
+        providers.iter().map(|provider| (provider.word, now - provider.believed_for)).unzip();
+    Retire { now, providers, unseen_since }.load(conn).await
 }

@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::version::ProtocolVersion;
+use crate::domain::course::WhatFollows;
 use crate::domain::local_time::{ZoneHistory, day_index};
 use crate::domain::reminders::{Fate, Preferences, RunningTreatment, owed};
 use crate::domain::timeline::{Conditions, Overrides, Plan};
@@ -56,7 +57,7 @@ fn day_of(version: &ProtocolVersion, performed_at: DateTime<Utc>) -> Option<(i32
         registered_at: performed_at,
         settled: &BTreeSet::new(),
         checked_in_on: &BTreeSet::new(),
-        course_continued: false,
+        follows: WhatFollows::default(),
     };
     let mut days: BTreeMap<NaiveDate, (usize, DateTime<Utc>)> = BTreeMap::new();
     for alert in owed(Uuid::nil(), &[running], &Preferences::default(), performed_at) {

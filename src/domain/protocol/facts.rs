@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::item::{Relation, Spread};
+use super::span::Span;
 use super::units::IsoDuration;
+use crate::domain::symptoms::Field;
 use crate::domain::words::word_enum;
 
 word_enum! {
@@ -109,6 +111,9 @@ pub struct Facts {
     pub sources: BTreeMap<String, Source>,
     /// By id.
     pub facts: BTreeMap<String, Fact>,
+    /// How long things usually show, by what check-ins ask.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub spans: BTreeMap<Field, Span>,
 }
 
 /// A fact as the API shows it: resolved, with its grade.

@@ -159,6 +159,12 @@
 //! positions = { S1 = "24 to 48 hours" }
 //! decision = "..."
 //! note = "..."
+//!
+//! [spans.flaking]                 # how long something that check-ins ask on a scale usually shows
+//! from = "P1D"                    # sooner is early
+//! to = "P7D"                      # from here late
+//! overdue = "P10D"                # from here overdue; absent where no source names an end
+//! evidence = ["M10", "M22"]
 //! ```
 
 mod builtin;
@@ -176,6 +182,7 @@ mod parse_texts;
 mod read;
 mod rule;
 mod show;
+mod span;
 mod texts;
 mod units;
 mod validate;
@@ -197,6 +204,7 @@ pub use parse::MOST_ITEMS;
 pub use read::{Fault, File, MOST_FAULTS};
 pub use rule::{Condition, Level, Rule, Test, When};
 pub use show::show;
+pub use span::Span;
 pub use texts::{AlertText, FieldText, ItemText, PlainText, Texts};
 pub use units::{DayTime, IsoDuration};
 pub use validate_size::MOST_OCCURRENCES;

@@ -6,6 +6,7 @@ use super::facts::{Citation, Fact, FactWindow, Facts, Figures, Source};
 use super::parse::LAST_DAY;
 use super::parse_item::spread;
 use super::read::Table;
+use super::span::spans;
 use super::texts::{AlertText, FieldText, ItemText, PlainText, Texts};
 
 pub(super) fn texts(root: Table<'_, '_>) -> Option<Texts> {
@@ -21,7 +22,9 @@ pub(super) fn texts(root: Table<'_, '_>) -> Option<Texts> {
 }
 
 pub(super) fn facts(root: Table<'_, '_>) -> Facts {
-    let facts = Facts { sources: by_key(&root, "sources", source), facts: by_key(&root, "facts", fact) };
+    let (sources, facts) = (by_key(&root, "sources", source), by_key(&root, "facts", fact));
+    let spans = spans(&root, &facts);
+    let facts = Facts { sources, facts, spans };
     for (id, fact) in &facts.facts {
         for source in fact.cited.iter().map(|citation| &citation.source).chain(fact.positions.keys()) {
             if !facts.sources.contains_key(source) {

@@ -25,6 +25,14 @@ impl Level {
     /// The levels a rule may have.
     pub const OF_RULES: [Self; 4] = [Self::Routine, Self::Soon, Self::Urgent, Self::Emergency];
 
+    /// The levels at which somebody must look now.
+    pub const URGENT: [Self; 2] = [Self::Urgent, Self::Emergency];
+
+    /// Whether somebody must look now.
+    pub fn is_urgent(self) -> bool {
+        Self::URGENT.contains(&self)
+    }
+
     /// The word it is written as.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const MINUTE: i64 = 60;
@@ -36,6 +36,11 @@ impl IsoDuration {
     /// So many days of 24 hours.
     pub const fn days(days: i64) -> Self {
         Self(days * DAY)
+    }
+
+    /// From one moment to another, in whole seconds; none at all if the other is not later.
+    pub fn between(from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
+        Self((to - from).num_seconds().max(0))
     }
 
     /// Its length in seconds.

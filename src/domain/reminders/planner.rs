@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Timelike, Utc};
 
 use super::story::{LeftOut, MovedBy, Witness};
 use super::{Category, LIFTED_LASTS, Owed, PROMPT_LASTS, Preferences, RunningTreatment};
+use crate::domain::appointment::AppointmentKind;
 use crate::domain::local_time::{ZoneHistory, day};
 use crate::domain::protocol::{Actor, DayTime, Item, Kind, Reminder, ReminderAt, Window};
 use crate::domain::timeline::{Conditions, LaidOut, Task, Timeline};
@@ -62,8 +63,10 @@ impl<W: Witness> Planner<'_, '_, W> {
             Some(LeftOut::Paused)
         } else if self.preferences.off.contains(&category) {
             Some(LeftOut::SwitchedOff)
-        } else if category == Category::Session && self.treatment.course_continued {
+        } else if category == Category::Session && self.treatment.follows.continued {
             Some(LeftOut::CourseContinued)
+        } else if category == Category::Session && self.treatment.follows.over {
+            Some(LeftOut::CourseOver)
         } else {
             None
         }
@@ -106,14 +109,13 @@ impl<W: Witness> Planner<'_, '_, W> {
             ReminderAt::Open => laid.open_at + offset,
             ReminderAt::Close => laid.close_at? + offset,
             ReminderAt::Preferred => {
-                let date = day(self.treatment.plan.anchor_on, day_index);
-                self.zones().instant_on(date, self.preferences.preferred_time)
+                self.zones().instant_on(self.date_of(item, day_index), self.preferences.preferred_time)
             }
         };
         self.witness.begin(reminder.at, wanted_at);
         let mut nominal = wanted_at;
         if reminder.at == ReminderAt::Preferred {
-            let awake = self.at_preferred(day(self.treatment.plan.anchor_on, day_index));
+            let awake = self.at_preferred(self.date_of(item, day_index));
             nominal = awake.max(laid.open_at);
             self.witness.moved(MovedBy::QuietHours, wanted_at, awake);
             self.witness.moved(MovedBy::Window, awake, nominal);
@@ -128,7 +130,8 @@ impl<W: Witness> Planner<'_, '_, W> {
         };
         let over =
             nominal > laid.open_at && category != Category::Restriction && laid.close_at.is_some_and(|c| nominal >= c);
-        let left_out = left_out.or(held).or(over.then_some(LeftOut::WindowOver));
+        let left_out = left_out.or(held).or_else(|| self.arranged(category, nominal));
+        let left_out = left_out.or(over.then_some(LeftOut::WindowOver));
         if left_out.is_some() && !W::CURIOUS {
             return None;
         }
@@ -139,6 +142,17 @@ impl<W: Witness> Planner<'_, '_, W> {
         };
         let local = first_day.is_some();
         Some(Draft { item, category, day_index, seq: item.alert_seq(0, index), nominal, local, expires_at, left_out })
+    }
+
+    /// The patient's date of an item's day.
+    fn date_of(&self, item: &Item, day_index: i32) -> NaiveDate {
+        let plan = &self.treatment.plan;
+        day(plan.anchor_on, plan.day_of(item, day_index))
+    }
+
+    fn arranged(&self, category: Category, at: DateTime<Utc>) -> Option<LeftOut> {
+        let kind = AppointmentKind::of(category)?;
+        self.treatment.follows.is_arranged(kind, at).then_some(LeftOut::Arranged)
     }
 
     pub fn tasks(&mut self, laid: &Timeline<'_>) {

@@ -34,6 +34,10 @@ word_enum! {
         SwitchedOff = "switched_off",
         /// The next treatment of the course is registered.
         CourseContinued = "course_continued",
+        /// It was the last session of the course, or the clinic has ended that.
+        CourseOver = "course_over",
+        /// An appointment is set.
+        Arranged = "arranged",
         /// The task was done or skipped.
         TaskSettled = "task_settled",
         /// A check-in came in on that day.

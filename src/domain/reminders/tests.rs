@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::domain::alert::is_expired;
+use crate::domain::appointment::{Appointment, AppointmentKind};
+use crate::domain::course::Spacing;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{ProtocolVersion, builtin, sample};
 use crate::domain::timeline::{Excuse, Overrides};
@@ -27,7 +29,7 @@ struct Case {
     conditions: Conditions,
     settled: BTreeSet<Uuid>,
     checked_in_on: BTreeSet<NaiveDate>,
-    course_continued: bool,
+    follows: WhatFollows<'static>,
 }
 
 impl std::fmt::Debug for Case {
@@ -49,7 +51,7 @@ impl Case {
             conditions: Conditions::default(),
             settled: BTreeSet::new(),
             checked_in_on: BTreeSet::new(),
-            course_continued: false,
+            follows: WhatFollows::default(),
         }
     }
 
@@ -67,7 +69,7 @@ impl Case {
             registered_at: self.registered_at,
             settled: &self.settled,
             checked_in_on: &self.checked_in_on,
-            course_continued: self.course_continued,
+            follows: self.follows,
         }
     }
 
@@ -216,8 +218,41 @@ fn session_prompts_and_results_wait_for_open_flags() {
 
     case.conditions.holds[0].to = Some(utc("2026-07-01T12:00:00Z"));
     assert_eq!(next(&case).due_at, utc("2026-07-02T07:00:00Z"), "the preferred time after it was resolved");
-    case.course_continued = true;
+    case.follows.continued = true;
     assert!(of(&case.owed(), "next_session").is_empty());
+}
+
+#[test]
+fn a_course_has_an_interval_of_its_own_and_ends_its_prompts() {
+    let mut case = berlin();
+    case.overrides.spacing = Some(Spacing { min_days: 35, max_days: 49 });
+    assert_eq!(only(&case.owed(), "next_session").due_at, utc("2026-07-06T07:00:00Z"));
+    assert_eq!(only(&case.owed(), "overdue_session").due_at, utc("2026-07-20T07:00:00Z"));
+    case.follows.over = true;
+    assert!(of(&case.owed(), "next_session").is_empty() && of(&case.owed(), "overdue_session").is_empty());
+    assert!(!of(&case.owed(), "tone").is_empty(), "results are told whatever becomes of the course");
+}
+
+#[test]
+fn whoever_has_an_appointment_is_not_asked_for_one_until_it_is_over() {
+    let mut case = berlin();
+    let on = |starts_at: &str| Appointment {
+        id: Uuid::from_u128(4),
+        kind: AppointmentKind::Session,
+        course_id: None,
+        starts_at: utc(starts_at),
+        is_set: true,
+        announced_no: 1,
+        announced_at: utc("2026-06-20T10:00:00Z"),
+    };
+    let mut told = |starts_at: &str| {
+        case.follows.appointments = vec![on(starts_at)].leak();
+        let owed = case.owed();
+        ["next_session", "overdue_session"].map(|key| of(&owed, key).len())
+    };
+    assert_eq!(told("2026-06-28T09:00:00Z"), [1, 1], "it was before either");
+    assert_eq!(told("2026-07-06T09:00:00Z"), [0, 1], "who does not come is overdue");
+    assert_eq!(told("2026-07-20T09:00:00Z"), [0, 0]);
 }
 
 #[test]

@@ -20,7 +20,7 @@ struct Bounds {
     held: bool,
 }
 
-fn bounds(plan: &Plan<'_>, window: &Window) -> Bounds {
+fn bounds(plan: &Plan<'_>, item: &Item, window: &Window) -> Bounds {
     match window {
         Window::Elapsed { from, to } => Bounds {
             open_at: plan.after(*from),
@@ -29,8 +29,9 @@ fn bounds(plan: &Plan<'_>, window: &Window) -> Bounds {
             held: false,
         },
         Window::LocalDay { from_day, to_day, from_time, to_time } => {
-            let open_at = plan.on(*from_day, *from_time).max(plan.performed_at);
-            let close_at = to_day.map(|to_day| plan.on(to_day, *to_time).max(open_at));
+            let on = |day_index, time| plan.on(plan.day_of(item, day_index), time);
+            let open_at = on(*from_day, *from_time).max(plan.performed_at);
+            let close_at = to_day.map(|to_day| on(to_day, *to_time).max(open_at));
             Bounds { open_at, close_at, earliest_close_at: None, held: false }
         }
         Window::Condition { from, minimum, until, cap } => {
@@ -44,7 +45,7 @@ fn bounds(plan: &Plan<'_>, window: &Window) -> Bounds {
 pub(super) fn lay_out<'a>(plan: &Plan<'a>, item: &'a Item) -> LaidOut<'a> {
     let always = Bounds { open_at: plan.performed_at, close_at: None, earliest_close_at: None, held: false };
     let Bounds { open_at, close_at, earliest_close_at, mut held } =
-        item.window.as_ref().map_or(always, |window| bounds(plan, window));
+        item.window.as_ref().map_or(always, |window| bounds(plan, item, window));
     let soft_close_at = match (&item.soft, close_at) {
         (Some(Soft::Fixed { to }), Some(hard)) => Some(plan.after(*to).max(hard)),
         (Some(Soft::Condition { until, cap }), Some(hard)) => {

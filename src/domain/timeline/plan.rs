@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
+use crate::domain::course::Spacing;
 use crate::domain::local_time::{ZoneHistory, day};
-use crate::domain::protocol::{DayTime, IsoDuration, ProtocolVersion};
+use crate::domain::protocol::{DayTime, IsoDuration, Item, Kind, ProtocolVersion};
 
 /// Everything a layout depends on.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +35,8 @@ pub struct Overrides {
     pub modes: Vec<ModeSpan>,
     /// Days on which tasks are excused.
     pub excused: Vec<Excuse>,
+    /// The interval of the course that it is a session of.
+    pub spacing: Option<Spacing>,
 }
 
 /// A stretch during which a mode was on.
@@ -105,6 +108,15 @@ impl Conditions {
 impl Plan<'_> {
     pub(super) fn after(&self, duration: IsoDuration) -> DateTime<Utc> {
         self.performed_at + duration.delta()
+    }
+
+    /// The day index at which a day of an item lies: where the protocol puts it, but for the next session of a course with
+    /// an interval of its own.
+    pub fn day_of(&self, item: &Item, day_index: i32) -> i32 {
+        match (item.kind, self.overrides.spacing, &self.version.structure.series) {
+            (Kind::Session, Some(spacing), Some(series)) => spacing.moved(Spacing::usual(series), day_index),
+            _ => day_index,
+        }
     }
 
     /// The instant of a time of day on a day index.

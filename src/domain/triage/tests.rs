@@ -90,21 +90,6 @@ fn a_resolved_flag_that_comes_back_is_a_new_episode() {
     assert_eq!(triage(&sample::version(), &felt, &context).flags[0].episode, 3);
 }
 
-#[test]
-fn a_condition_ends_with_the_last_unbroken_run_of_absence() {
-    let flaking = |step| Symptoms { flaking: Some(step), ..Symptoms::default() };
-    let (none, some, silent) = (flaking(0), flaking(2), Symptoms::default());
-    let on = |day: i64| t0() + TimeDelta::days(day);
-    let ends = |reports: &[(i64, &Symptoms)]| {
-        let reports = reports.iter().map(|(day, symptoms)| (on(*day), *symptoms));
-        condition_ends(&sample::version(), t0(), reports).get("flaking_ended").copied()
-    };
-    assert_eq!(ends(&[(1, &none)]), None, "it may not have begun");
-    assert_eq!(ends(&[(3, &some), (6, &none), (7, &silent), (8, &none)]), Some(on(6)));
-    assert_eq!(ends(&[(6, &none), (8, &some)]), None, "it came back");
-    assert_eq!(ends(&[(9, &none), (6, &none), (8, &some)]), Some(on(9)), "in any order");
-}
-
 proptest! {
     #[test]
     fn unanswered_questions_never_raise_a_flag(after in 0i64..60 * 24 * 40) {

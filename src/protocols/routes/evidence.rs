@@ -4,7 +4,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use super::{Reader, answer, named};
+use super::{Reader, answer, named, read};
 use crate::app::State;
 use crate::auth::extract::Staff;
 use crate::db::Scope;
@@ -24,14 +24,7 @@ pub async fn list_disagreements(
     wanted: Wanted,
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
-    let (key, number) = path.into_inner();
-    let (reader, published) = state
-        .db
-        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            let reader = Reader::find(conn, &caller).await?;
-            Ok::<_, ApiError>((reader, named(conn, &state.protocols, caller.clinic_id, &key, number).await?))
-        })
-        .await?;
+    let (reader, published) = read(&state, &caller, &path).await?;
     let texts = reader.words(&published, &wanted);
     answer(&known, &texts.locale, &Disagreements::new(&published.version, texts))
 }

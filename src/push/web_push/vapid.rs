@@ -10,9 +10,9 @@ use reqwest::header::HeaderValue;
 use serde::Serialize;
 use url::Url;
 
+use super::CARRIER;
 use super::vapid_key::{InvalidVapidKey, VapidKey, VapidKeys};
 use crate::domain::alert::{PushOutcome, Scope};
-use crate::domain::device::ProviderKind;
 use crate::push::{Finding, Verdict};
 
 /// How long a token is good for; the standard's limit is 24 hours.
@@ -117,7 +117,7 @@ impl Vapid {
     /// Nobody can be asked: every service believes the key that a subscription was made with. What can be seen from here
     /// is that the keys sign and that the contact is somebody.
     pub(super) fn check(&self, now: DateTime<Utc>) -> Vec<Finding> {
-        let finding = |subject: String, verdict| Finding::new(ProviderKind::WebPush, subject, verdict);
+        let finding = |subject: String, verdict| Finding::new(&CARRIER.provider, subject, verdict);
         let nowhere = Url::parse("https://push.invalid/");
         let of_key = |(place, key): (usize, &VapidKey)| {
             let verdict = match nowhere.as_ref().is_ok_and(|url| self.signed(url, key, now).is_ok()) {

@@ -15,11 +15,13 @@ use crate::app::State;
 use crate::auth::extract::{Caller, Staff};
 use crate::body::Faults;
 use crate::db::Scope;
+use crate::domain::course::WhatFollows;
 use crate::domain::local_time::ZoneHistory;
+use crate::domain::protocol::ProtocolVersion;
 use crate::domain::reminders::{Preferences, RunningTreatment, owed};
 use crate::domain::timeline::{Conditions, Overrides, Plan, timeline};
 use crate::error::ApiError;
-use crate::planning::{self, PlanningError};
+use crate::planning::{self, PlanningError, Running};
 use crate::preconditions::{IfNoneMatch, computed_answer};
 use crate::protocols::drafts::routes::sound;
 use crate::query::{Query, instant};
@@ -45,6 +47,7 @@ struct Ground {
     performed_at: DateTime<Utc>,
     anchor_on: NaiveDate,
     zones: ZoneHistory,
+    overrides: Overrides,
     conditions: Conditions,
     preferences: Preferences,
 }
@@ -66,7 +69,7 @@ impl PreviewQuery {
 }
 
 impl Ground {
-    async fn of(state: &State, caller: &Caller, subject: Subject) -> Result<Self, ApiError> {
+    async fn of(state: &State, caller: &Caller, subject: Subject, version: &ProtocolVersion) -> Result<Self, ApiError> {
         let id = match subject {
             Subject::Treatment(id) => id,
             Subject::Anybody(performed_at, zone) => {
@@ -75,6 +78,7 @@ impl Ground {
                     performed_at,
                     anchor_on: zones.date(performed_at),
                     zones,
+                    overrides: Overrides::default(),
                     conditions: Conditions::default(),
                     preferences: Preferences::default(),
                 });
@@ -85,14 +89,17 @@ impl Ground {
             let person = planning::look(conn, caller.clinic_id, treatment.patient_id).await?;
             let status = [treatment.status.as_str()];
             let all = planning::look_at_treatments(conn, &state.protocols, &person, &status).await?;
-            let conditions = all.find(id).map(|(row, _)| row.conditions()).unwrap_or_default();
-            Ok::<_, PlanningError>((person, conditions))
+            let row = all.find(id).map(|(row, _)| row);
+            let conditions = row.map(|row| row.conditions(version)).transpose()?.unwrap_or_default();
+            let overrides = row.map(Running::overrides).unwrap_or_default();
+            Ok::<_, PlanningError>((person, overrides, conditions))
         });
-        let (person, conditions) = found.await?;
+        let (person, overrides, conditions) = found.await?;
         Ok(Self {
             performed_at: treatment.performed_at,
             anchor_on: treatment.anchor_on,
             zones: person.zones,
+            overrides,
             conditions,
             preferences: person.preferences,
         })
@@ -109,15 +116,14 @@ pub async fn preview_draft(
 ) -> Result<HttpResponse, ApiError> {
     let subject = query.read()?;
     let version = sound(&state, &caller, *path).await?;
-    let ground = Ground::of(&state, &caller, subject).await?;
-    let overrides = Overrides::default();
+    let ground = Ground::of(&state, &caller, subject, &version).await?;
     let plan = Plan {
         treatment: Uuid::nil(),
         version: &version,
         performed_at: ground.performed_at,
         anchor_on: ground.anchor_on,
         zones: &ground.zones,
-        overrides: &overrides,
+        overrides: &ground.overrides,
         conditions: &ground.conditions,
     };
     let running = RunningTreatment {
@@ -125,7 +131,8 @@ pub async fn preview_draft(
         registered_at: ground.performed_at,
         settled: &BTreeSet::new(),
         checked_in_on: &BTreeSet::new(),
-        course_continued: false,
+        // The draft's own words are looked at: as though nothing had been arranged.
+        follows: WhatFollows::default(),
     };
     let alerts = owed(Uuid::nil(), &[running], &ground.preferences, ground.performed_at);
     let texts = version.base_texts();

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::realm::Realm;
 use crate::domain::breaker::{Pause, ServiceState};
-use crate::domain::device::ProviderKind;
+use crate::domain::provider::Provider;
 use crate::domain::push_service::public_name;
 use crate::telemetry::{Metrics, PauseLabels, ProviderLabel, ServiceLabels};
 
@@ -37,20 +37,20 @@ impl Board {
         self.news.notify_one();
     }
 
-    pub(super) fn opened(&self, provider: ProviderKind) {
+    pub(super) fn opened(&self, provider: &Provider) {
         self.count(provider, ServiceState::Healthy, 1);
     }
 
-    pub(super) fn closed(&self, provider: ProviderKind, state: ServiceState) {
+    pub(super) fn closed(&self, provider: &Provider, state: ServiceState) {
         self.count(provider, state, -1);
     }
 
-    pub(super) fn waits(&self, provider: ProviderKind, alerts: i64) {
-        self.metrics.waiting.get_or_create(&ProviderLabel { provider: provider.as_str() }).inc_by(alerts);
+    pub(super) fn waits(&self, provider: &Provider, alerts: i64) {
+        self.metrics.waiting.get_or_create(&ProviderLabel { provider: provider.word }).inc_by(alerts);
     }
 
-    fn count(&self, provider: ProviderKind, state: ServiceState, services: i64) {
-        let provider = provider.as_str();
+    fn count(&self, provider: &Provider, state: ServiceState, services: i64) {
+        let provider = provider.word;
         self.metrics.services.get_or_create(&ServiceLabels { provider, state: state.as_str() }).inc_by(services);
         if matches!(state, ServiceState::Paused | ServiceState::Probing) {
             self.metrics.paused.get_or_create(&ProviderLabel { provider }).inc_by(services);
@@ -71,7 +71,7 @@ impl Board {
         self.count(realm.provider, to, 1);
         self.tell();
         let Some(pause) = pause else { return };
-        let (provider, service, cause) = (realm.provider.as_str(), public_name(&realm.name), pause.cause.as_str());
+        let (provider, service, cause) = (realm.provider.word, public_name(&realm.name), pause.cause.as_str());
         match (from, to) {
             // A probe that was not sent after all: the next one goes at once.
             (ServiceState::Probing, ServiceState::Paused) if pause.until <= now => {}

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::{Limit, Limits as Settings};
-use crate::domain::device::ProviderKind;
+use crate::config::Limit;
 use crate::domain::pace::Pace;
+use crate::domain::provider::Provider;
 
 /// How long somebody waits in place: well below any lease.
 pub(super) const BRIEF: Duration = Duration::from_secs(1);
@@ -72,10 +72,19 @@ impl Limiter {
         let slots = slots.map(|slots| Arc::new(Semaphore::new(slots)));
         Self { metre: Metre::of(limit.rate), slots, rate: limit.rate }
     }
+
+    /// A place in flight, if one becomes free within [`BRIEF`].
+    async fn place(&self) -> Result<Option<OwnedSemaphorePermit>, Over> {
+        let Some(slots) = &self.slots else { return Ok(None) };
+        match tokio::time::timeout(BRIEF, Arc::clone(slots).acquire_owned()).await {
+            Ok(place) => Ok(place.ok()),
+            Err(_) => Err((TimeDelta::seconds(1), "concurrency_limit")),
+        }
+    }
 }
 
-/// A place among those in flight, where they are counted.
-pub(super) type Slot = Option<OwnedSemaphorePermit>;
+/// Places among those in flight, at the provider and in all, where they are counted.
+pub(super) type Slot = [Option<OwnedSemaphorePermit>; 2];
 
 /// Why and for how long somebody is put off.
 pub(super) type Over = (TimeDelta, &'static str);
@@ -85,47 +94,37 @@ pub(super) type Over = (TimeDelta, &'static str);
 pub(super) struct Limits {
     started: Instant,
     all: Limiter,
-    fcm: Limiter,
-    apns: Limiter,
-    web_push: Limiter,
-    expo: Limiter,
+    each: Vec<(&'static Provider, Limiter)>,
 }
 
 impl Limits {
-    pub(super) fn new(settings: &Settings) -> Self {
-        let all = Limiter::new(Limit { rate: settings.rate, concurrency: 0 });
-        let Settings { fcm, apns, web_push, expo, .. } = *settings;
-        let [fcm, apns, web_push, expo] = [fcm, apns, web_push, expo].map(Limiter::new);
-        Self { started: Instant::now(), all, fcm, apns, web_push, expo }
+    pub(super) fn new(all: Limit, each: impl Iterator<Item = (&'static Provider, Limit)>) -> Self {
+        let each = each.map(|(provider, limit)| (provider, Limiter::new(limit))).collect();
+        Self { started: Instant::now(), all: Limiter::new(all), each }
     }
 
-    fn of(&self, provider: ProviderKind) -> &Limiter {
-        match provider {
-            ProviderKind::Fcm => &self.fcm,
-            ProviderKind::Apns => &self.apns,
-            ProviderKind::WebPush => &self.web_push,
-            ProviderKind::Expo => &self.expo,
-        }
+    /// There are a handful of providers, told apart by reference.
+    fn of(&self, provider: &Provider) -> Option<&Limiter> {
+        self.each.iter().find_map(|(of, limiter)| (*of == provider).then_some(limiter))
     }
 
     /// What a ramp of this provider ends at.
-    pub(super) fn full_rate(&self, provider: ProviderKind) -> f64 {
-        let rates = [self.all.rate, self.of(provider).rate];
+    pub(super) fn full_rate(&self, provider: &Provider) -> f64 {
+        let rates = [self.all.rate, self.of(provider).map_or(0, |limiter| limiter.rate)];
         f64::from(rates.into_iter().filter(|rate| *rate > 0).min().unwrap_or(NO_LIMIT))
     }
 
     /// Waits for a turn, or says how long to wait for a better one.
-    pub(super) async fn turn(&self, provider: ProviderKind) -> Result<Slot, Over> {
+    pub(super) async fn turn(&self, provider: &Provider) -> Result<Slot, Over> {
         let limiter = self.of(provider);
-        let slot = match &limiter.slots {
+        // The provider's first: whoever waits for it must not keep others from a place that they could use.
+        let at_provider = match limiter {
+            Some(limiter) => limiter.place().await?,
             None => None,
-            Some(slots) => match tokio::time::timeout(BRIEF, Arc::clone(slots).acquire_owned()).await {
-                Ok(slot) => slot.ok(),
-                Err(_) => return Err((TimeDelta::seconds(1), "concurrency_limit")),
-            },
         };
+        let slot = [at_provider, self.all.place().await?];
         // The whole first: a turn that it refuses must not use up the provider's.
-        let metres = [&self.all.metre, &limiter.metre];
+        let metres = [self.all.metre.as_ref(), limiter.and_then(|limiter| limiter.metre.as_ref())];
         let mut wait = Duration::ZERO;
         for metre in metres.into_iter().flatten() {
             let now = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -19,12 +19,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::config;
 use crate::domain::alert::{DeviceResult, PushOutcome, Reason, Scope};
 use crate::domain::breaker::{Admission, Answer, Learned, PutOff, Ticket};
-use crate::domain::device::ProviderKind;
+use crate::domain::provider::Provider;
 use crate::push::PushTarget;
-use crate::telemetry::Metrics;
+use crate::worker::Parts;
 
 use board::Board;
 use devices::Devices;
@@ -77,15 +76,16 @@ impl From<PutOff> for DeviceResult {
 }
 
 impl Health {
-    pub(super) fn new(metrics: Metrics, wall: Clock, settings: &config::Worker) -> Self {
+    pub(super) fn new(parts: &Parts) -> Self {
+        let settings = &parts.settings;
         Self {
             worker: Uuid::new_v4(),
-            wall,
+            wall: parts.clocks.wall.clone(),
             realms: Realms::default(),
             devices: Devices::default(),
-            limits: Limits::new(&settings.limits),
+            limits: Limits::new(settings.limit, parts.registry.limits()),
             probe_patience: TimeDelta::from_std(settings.lease).unwrap_or(TimeDelta::minutes(1)),
-            board: Arc::new(Board::new(metrics)),
+            board: Arc::new(Board::new(parts.metrics.clone())),
             told: Mutex::default(),
             take_back: Mutex::default(),
         }
@@ -106,7 +106,7 @@ impl Health {
             Some(ticket) => ticket,
             None => self.ask(&realm, alert, now).await?,
         };
-        let mut pass = Pass { realm, ticket, alert, wall: self.wall.clone(), answered: false, _slot: None };
+        let mut pass = Pass { realm, ticket, alert, wall: self.wall.clone(), answered: false, _slot: Slot::default() };
         let over = |(wait, reason): limits::Over| DeviceResult::LeftAlone { wait, reason: reason.into() };
         pass._slot = self.limits.turn(target.provider).await.map_err(over)?;
         Ok(pass)
@@ -204,7 +204,7 @@ impl Health {
     }
 
     fn learn_of_device(&self, target: &PushTarget, outcome: &PushOutcome, now: DateTime<Utc>) {
-        let (device, provider) = (target.device_id, target.provider.as_str());
+        let (device, provider) = (target.device_id, target.provider.word);
         match outcome {
             PushOutcome::Accepted { .. } => {
                 let is_mended = self.devices.accepted(device, now);
@@ -240,7 +240,7 @@ impl Health {
         }
     }
 
-    fn realm(&self, provider: ProviderKind, name: &str, now: DateTime<Utc>) -> Arc<Realm> {
+    fn realm(&self, provider: &'static Provider, name: &str, now: DateTime<Utc>) -> Arc<Realm> {
         self.realms.find_or_make(name, now, || {
             let rate = self.limits.full_rate(provider);
             Realm::new(provider, name, rate, self.probe_patience, Arc::clone(&self.board))

@@ -13,7 +13,7 @@ use super::board::Board;
 use super::tally::Tally;
 use crate::domain::alert::Reason;
 use crate::domain::breaker::{Admission, Answer, Breaker, Learned, Pause, PutOff, Ramp, ServiceState, Ticket};
-use crate::domain::device::ProviderKind;
+use crate::domain::provider::Provider;
 
 /// Alerts that wait are counted one by one up to here.
 const MOST_COUNTED: usize = 100_000;
@@ -31,7 +31,7 @@ struct Guarded {
 /// One service.
 #[derive(Debug)]
 pub(super) struct Realm {
-    pub(super) provider: ProviderKind,
+    pub(super) provider: &'static Provider,
     pub(super) name: Box<str>,
     pub(super) tally: Tally,
     /// Rises when a probe's answer is there.
@@ -56,7 +56,7 @@ pub(super) struct Snapshot {
 
 impl Realm {
     pub(super) fn new(
-        provider: ProviderKind,
+        provider: &'static Provider,
         name: &str,
         full_rate: f64,
         probe_patience: TimeDelta,
@@ -204,20 +204,20 @@ impl Drop for Realm {
 }
 
 impl Guarded {
-    fn wait(&mut self, alert: Uuid, provider: ProviderKind, board: &Board) {
+    fn wait(&mut self, alert: Uuid, provider: &Provider, board: &Board) {
         if self.waiting.len() < MOST_COUNTED && self.waiting.insert(alert) {
             self.waited += 1;
             board.waits(provider, 1);
         }
     }
 
-    fn leave(&mut self, alert: Uuid, provider: ProviderKind, board: &Board) {
+    fn leave(&mut self, alert: Uuid, provider: &Provider, board: &Board) {
         if self.waiting.remove(&alert) {
             board.waits(provider, -1);
         }
     }
 
-    fn clear(&mut self, provider: ProviderKind, board: &Board) {
+    fn clear(&mut self, provider: &Provider, board: &Board) {
         board.waits(provider, -i64::try_from(self.waiting.len()).unwrap_or(0));
         self.waiting = HashSet::new();
         self.waited = 0;

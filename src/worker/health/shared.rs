@@ -11,16 +11,16 @@ use uuid::Uuid;
 use super::Health;
 use super::realm::Realm;
 use crate::alerts::queue::revive_for_user;
-use crate::db::{Db, DbError, Scope};
+use crate::db::{DbError, Scope};
 use crate::devices::store as devices;
 use crate::domain::breaker::{Pause, ServiceState};
-use crate::domain::device::ProviderKind;
+use crate::domain::provider::Provider;
 use crate::push::Registry;
 use crate::push_health::store::{self, ServiceRow};
 use crate::worker::Parts;
 
 /// How often a worker says that it lives.
-const HEARTBEAT: Duration = Duration::from_secs(20);
+const HEARTBEAT: Duration = Duration::from_secs(30);
 /// However much happens, it is not written more often.
 const LEAST: Duration = Duration::from_millis(500);
 /// The most services that a worker writes down. Origins of Web Push have no natural bound; those in trouble come first.
@@ -66,7 +66,7 @@ impl Health {
             Ok::<_, DbError>(store::list_pauses(conn, self.worker, now).await?)
         };
         let known = parts.db.scoped(Scope::System, exchange).await?;
-        self.take_over(&known, now);
+        self.take_over(parts, &known, now);
         Ok(())
     }
 
@@ -82,18 +82,19 @@ impl Health {
     }
 
     /// Takes over pauses that other workers know of, or knew of before they died.
-    pub(in crate::worker) async fn adopt(&self, db: &Db) -> Result<(), DbError> {
+    pub(in crate::worker) async fn adopt(&self, parts: &Parts) -> Result<(), DbError> {
         let now = self.wall.now();
-        let known = db
+        let known = parts
+            .db
             .scoped(Scope::System, async |conn| Ok::<_, DbError>(store::list_pauses(conn, self.worker, now).await?))
             .await?;
-        self.take_over(&known, now);
+        self.take_over(parts, &known, now);
         Ok(())
     }
 
-    fn take_over(&self, known: &[ServiceRow], now: DateTime<Utc>) {
+    fn take_over(&self, parts: &Parts, known: &[ServiceRow], now: DateTime<Utc>) {
         for row in known {
-            if let (Ok(provider), Some(pause)) = (row.provider.parse::<ProviderKind>(), pause(row)) {
+            if let (Ok(provider), Some(pause)) = (parts.registry.known().find(&row.provider), pause(row)) {
                 let devices = self.realm(provider, &row.service, now).adopt(pause, now);
                 self.remember(&devices, now);
             }
@@ -102,14 +103,14 @@ impl Health {
 
     /// What this worker knows, as it is written down.
     fn rows(&self, registry: &Registry, now: DateTime<Utc>) -> Vec<ServiceRow> {
-        let configured: Vec<ProviderKind> = registry.kinds().collect();
+        let configured: Vec<&Provider> = registry.configured().collect();
         let mut rows: Vec<ServiceRow> =
             self.realms.list().iter().map(|realm| self.row(realm, configured.contains(&realm.provider), now)).collect();
         rows.sort_by_key(|row| (row.state == "healthy", -(row.accepted + row.failed)));
         rows.truncate(MOST_ROWS);
         // A provider that nobody was sent to yet is there all the same.
-        let unmet = configured.iter().filter(|kind| !rows.iter().any(|row| row.provider == kind.as_str()));
-        let unmet: Vec<ServiceRow> = unmet.map(|kind| self.unmet(*kind, now)).collect();
+        let unmet = configured.iter().filter(|provider| !rows.iter().any(|row| row.provider == provider.word));
+        let unmet: Vec<ServiceRow> = unmet.map(|provider| self.unmet(provider, now)).collect();
         rows.extend(unmet);
         rows
     }
@@ -135,11 +136,11 @@ impl Health {
         }
     }
 
-    fn unmet(&self, provider: ProviderKind, now: DateTime<Utc>) -> ServiceRow {
+    fn unmet(&self, provider: &Provider, now: DateTime<Utc>) -> ServiceRow {
         ServiceRow {
             worker: self.worker,
-            provider: provider.as_str().to_owned(),
-            service: provider.as_str().to_owned(),
+            provider: provider.word.to_owned(),
+            service: provider.word.to_owned(),
             configured: true,
             state: ServiceState::Healthy.as_str().to_owned(),
             cause: None,

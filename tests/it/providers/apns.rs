@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use mendline::clock::{Clock, Clocks};
 use mendline::domain::alert::{PushOutcome, Scope};
-use mendline::domain::device::{Environment, ProviderKind};
-use mendline::push::apns::{Apns, ApnsKey, ApnsSettings};
+use mendline::domain::device::Environment;
+use mendline::push::apns::{self, Apns, ApnsKey, ApnsSettings};
 use mendline::push::http::HttpSettings;
 use mendline::push::{PushMessage, PushProvider as _, PushTarget, Urgency, VisibleText};
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ impl Lab {
     }
 
     pub(super) async fn send(&self) -> PushOutcome {
-        self.apns.send(&target(ProviderKind::Apns, PHONE), &message()).await
+        self.apns.send(&target(&apns::CARRIER.provider, PHONE), &message()).await
     }
 
     fn claims(&self, seen: &Seen) -> (jsonwebtoken::Header, Value) {
@@ -138,7 +138,7 @@ async fn a_device_names_its_app_and_its_environment_and_what_may_wait_says_so() 
     let phone = PushTarget {
         app_id: Some("org.example.other".into()),
         environment: Environment::Sandbox,
-        ..target(ProviderKind::Apns, PHONE)
+        ..target(&apns::CARRIER.provider, PHONE)
     };
     let message = PushMessage { urgency: Urgency::Low, ..message() };
     assert_eq!(lab.apns.send(&phone, &message).await, accepted());
@@ -154,7 +154,7 @@ async fn a_device_names_its_app_and_its_environment_and_what_may_wait_says_so() 
 async fn what_is_too_long_or_too_late_never_leaves() {
     let lab = Lab::new(|_| Reaction::accept()).await;
     let title = |length| PushMessage { text: VisibleText { title: "x".repeat(length), body: None }, ..message() };
-    let phone = target(ProviderKind::Apns, PHONE);
+    let phone = target(&apns::CARRIER.provider, PHONE);
     lab.send().await;
     let around = lab.apple.seen()[0].body.len() - message().text.title.len();
     let too_long = PushOutcome::Rejected { reason: "too_long".into() };

@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use mendline::domain::alert::{PushOutcome, Scope};
-use mendline::domain::device::ProviderKind;
 use mendline::push::http::HttpSettings;
-use mendline::push::{PushProvider as _, Verdict};
+use mendline::push::{PushProvider as _, Verdict, apns};
 
 use super::apns::{Lab, accepted};
 use super::quick;
@@ -229,7 +228,7 @@ async fn credentials_are_good_where_apple_refuses_nothing_but_a_made_up_phone() 
         let lab = Lab::new(move |_| Reaction::reason(status, reason)).await;
         let findings = lab.apns.check().await;
         assert_eq!(findings.len(), 2);
-        assert!(findings.iter().all(|finding| finding.provider == ProviderKind::Apns));
+        assert!(findings.iter().all(|finding| finding.provider == &apns::CARRIER.provider));
         assert_eq!(findings[0].subject, "key KEY1234567 for production");
         let (told, what_to_do) = match &findings[0].verdict {
             Verdict::Good { .. } => ("good", ""),

@@ -1,7 +1,7 @@
 //! Whether credentials are worth anything, asked without reaching anybody.
 
-use mendline::domain::device::ProviderKind;
-use mendline::push::{Finding, PushProvider as _, Registry, Verdict};
+use mendline::push::web_push::CARRIER as WEB_PUSH;
+use mendline::push::{Finding, PushProvider as _, Registry, Verdict, fcm};
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
@@ -24,7 +24,7 @@ async fn fcm_is_asked_to_validate_a_message_to_nobody_and_to_send_none() {
     let google = Google::new().await.granting(3599).await.answering(SEND, not_valid).await;
     let findings = google.fcm.check().await;
     assert_eq!(findings.len(), 1);
-    assert_eq!((findings[0].provider, findings[0].subject.as_str()), (ProviderKind::Fcm, "recovery-1"));
+    assert_eq!((findings[0].provider, findings[0].subject.as_str()), (&fcm::CARRIER.provider, "recovery-1"));
     assert_eq!(told(&findings[0]), ("good", ""));
     let body: Value = serde_json::from_slice(&google.requests(SEND).await[0].body).unwrap();
     assert_eq!(body["validate_only"], true);
@@ -70,6 +70,6 @@ async fn a_service_account_that_google_does_not_know_is_told_from_a_network_that
 async fn web_push_shows_its_key_and_its_contact_and_a_registry_asks_everybody() {
     let findings = Registry::default().with(std::sync::Arc::new(web_push("", quick()))).check().await;
     assert_eq!(findings.iter().map(|finding| told(finding).0).collect::<Vec<_>>(), ["good", "good"]);
-    assert!(findings.iter().all(|finding| !finding.is_bad() && finding.provider == ProviderKind::WebPush));
+    assert!(findings.iter().all(|finding| !finding.is_bad() && finding.provider == &WEB_PUSH.provider));
     assert!(findings[0].subject.starts_with("VAPID key "));
 }

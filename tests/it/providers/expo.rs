@@ -10,8 +10,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use mendline::clock::Clocks;
 use mendline::domain::alert::{PushOutcome, Scope};
-use mendline::domain::device::ProviderKind;
-use mendline::push::expo::{Expo, ExpoSettings};
+use mendline::push::expo::{self, Expo, ExpoSettings};
 use mendline::push::http::HttpSettings;
 use mendline::push::{Finding, PushMessage, PushProvider as _, PushTarget, Receipts as _, Urgency, VisibleText};
 use serde_json::{Value, json};
@@ -65,7 +64,7 @@ impl Relay {
 }
 
 fn phone(address: &str) -> PushTarget {
-    target(ProviderKind::Expo, address)
+    target(&expo::CARRIER.provider, address)
 }
 
 fn addresses(request: &Request) -> Vec<String> {

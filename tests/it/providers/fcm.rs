@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use mendline::clock::{Clock, Clocks};
 use mendline::domain::alert::{PushOutcome, Scope};
-use mendline::domain::device::{AddressKind, ProviderKind};
-use mendline::push::fcm::{Fcm, FcmSettings, ServiceAccount};
+use mendline::domain::device::AddressKind;
+use mendline::push::fcm::{self, Fcm, FcmSettings, ServiceAccount};
 use mendline::push::http::HttpSettings;
 use mendline::push::{PushMessage, PushProvider as _, PushTarget, Registry, Urgency};
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ impl Google {
     }
 
     async fn send(&self) -> PushOutcome {
-        self.fcm.send(&target(ProviderKind::Fcm, "phone-1:APA91b"), &message()).await
+        self.fcm.send(&target(&fcm::CARRIER.provider, "phone-1:APA91b"), &message()).await
     }
 
     pub(super) async fn requests(&self, at: &str) -> Vec<Request> {
@@ -133,7 +133,8 @@ async fn a_message_is_this_json_to_the_byte() {
 #[tokio::test]
 async fn an_installation_id_goes_into_its_own_field_and_what_may_wait_does() {
     let google = Google::new().await.granting(3599).await.accepting().await;
-    let target = PushTarget { address_kind: AddressKind::Fid, ..target(ProviderKind::Fcm, "cQ1xAAAAAAAAAAAAAAAA-_") };
+    let target =
+        PushTarget { address_kind: AddressKind::Fid, ..target(&fcm::CARRIER.provider, "cQ1xAAAAAAAAAAAAAAAA-_") };
     let message = PushMessage { urgency: Urgency::Low, ..message() };
     google.fcm.send(&target, &message).await;
     let body: Value = serde_json::from_slice(&google.requests(SEND).await[0].body).unwrap();
@@ -451,7 +452,7 @@ async fn against(treat: impl AsyncFnOnce(&mut TcpStream)) -> PushOutcome {
         http: quick(),
     };
     let fcm = Fcm::new(settings, clocks()).unwrap();
-    let (target, message) = (target(ProviderKind::Fcm, "x"), message());
+    let (target, message) = (target(&fcm::CARRIER.provider, "x"), message());
     let serve = async {
         let (mut socket, _) = listener.accept().await.unwrap();
         treat(&mut socket).await;
@@ -488,10 +489,10 @@ async fn an_answer_that_breaks_off_decides_nothing() {
 #[tokio::test]
 async fn a_provider_that_is_not_configured_blames_no_device() {
     let registry = Registry::default();
-    let outcome = registry.send(&target(ProviderKind::Fcm, "x"), &message()).await;
+    let outcome = registry.send(&target(&fcm::CARRIER.provider, "x"), &message()).await;
     assert_eq!(outcome, PushOutcome::Unauthorized { scope: Scope::Provider, reason: "not_configured".into() });
     let google = Google::new().await.granting(3599).await.accepting().await;
     let registry = registry.with(std::sync::Arc::new(google.fcm));
-    assert_eq!(registry.kinds().collect::<Vec<_>>(), [ProviderKind::Fcm]);
-    assert_eq!(registry.send(&target(ProviderKind::Fcm, "x"), &message()).await, accepted_outcome());
+    assert_eq!(registry.configured().collect::<Vec<_>>(), [&fcm::CARRIER.provider]);
+    assert_eq!(registry.send(&target(&fcm::CARRIER.provider, "x"), &message()).await, accepted_outcome());
 }

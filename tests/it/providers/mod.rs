@@ -10,18 +10,23 @@ mod expo;
 mod faults;
 mod fcm;
 mod http_guard;
+mod pigeon;
 mod settings;
+mod sixth;
 mod web_push;
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mendline::clock::{Clock, Clocks};
-use mendline::domain::device::{Address, AddressKind, Environment, ProviderKind};
+use mendline::domain::device::{Address, AddressKind, Environment};
 use mendline::domain::endpoint::AllowedHosts;
 use mendline::domain::neutral_text::NeutralKind;
+use mendline::domain::provider::Provider;
 use mendline::push::http::HttpSettings;
-use mendline::push::web_push::{Receiver, VapidKey, VapidKeys, VapidSubject, WebPush, WebPushSettings};
+use mendline::push::web_push::{
+    CARRIER as WEB_PUSH, Receiver, VapidKey, VapidKeys, VapidSubject, WebPush, WebPushSettings,
+};
 use mendline::push::{Collapse, Payload, PushMessage, PushTarget, Urgency, VisibleText};
 use uuid::Uuid;
 
@@ -57,7 +62,7 @@ pub fn message() -> PushMessage {
     }
 }
 
-pub fn target(provider: ProviderKind, address: &str) -> PushTarget {
+pub fn target(provider: &'static Provider, address: &str) -> PushTarget {
     PushTarget {
         device_id: Uuid::from_u128(0xde),
         provider,
@@ -74,7 +79,7 @@ pub fn target(provider: ProviderKind, address: &str) -> PushTarget {
 /// A subscription at `endpoint` and the phone that holds its private half.
 pub fn subscription(endpoint: &str) -> (PushTarget, Receiver) {
     let phone = Receiver::generate().unwrap();
-    let target = PushTarget { keys: Some(phone.keys()), ..target(ProviderKind::WebPush, endpoint) };
+    let target = PushTarget { keys: Some(phone.keys()), ..target(&WEB_PUSH.provider, endpoint) };
     (target, phone)
 }
 

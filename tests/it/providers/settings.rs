@@ -7,15 +7,16 @@ use base64::engine::general_purpose::STANDARD;
 use mendline::app::providers;
 use mendline::auth::keys::Keys;
 use mendline::config::{Config, Vars};
-use mendline::domain::device::ProviderKind;
 use mendline::domain::endpoint::AllowedHosts;
+use mendline::domain::provider::Provider;
 use mendline::push::web_push::VapidKey;
+use mendline::push::{CARRIERS, expo, web_push};
 
 use super::clocks;
 use crate::support::google;
 
 /// Which providers there are with these settings, or the complaint.
-fn providers(settings: &[(&str, &str)]) -> Result<Vec<ProviderKind>, String> {
+fn providers(settings: &[(&str, &str)]) -> Result<Vec<&'static Provider>, String> {
     let dir = tempfile::tempdir().unwrap();
     let data = ("MENDLINE_DATA_DIR", dir.path().to_str().unwrap());
     let variables = settings.iter().chain([&data]).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -23,11 +24,11 @@ fn providers(settings: &[(&str, &str)]) -> Result<Vec<ProviderKind>, String> {
         .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     let keys = Keys::load(&config).unwrap();
     let registry = providers::registry(&config, &keys, &AllowedHosts::default(), &clocks());
-    registry.map(|registry| registry.kinds().collect()).map_err(|error| error.to_string())
+    registry.map(|registry| registry.configured().collect()).map_err(|error| error.to_string())
 }
 
 /// The settings of a complete installation, with some of them changed or, where they are empty, left out.
-fn all_but(changes: &[(&'static str, &str)]) -> Result<Vec<ProviderKind>, String> {
+fn all_but(changes: &[(&'static str, &str)]) -> Result<Vec<&'static Provider>, String> {
     let (p256, google) = (VapidKey::generate_pem().unwrap(), google::credentials("https://oauth2.example/token"));
     let mut settings = vec![
         ("MENDLINE_APNS_KEY", p256.as_str()),
@@ -47,8 +48,8 @@ fn all_but(changes: &[(&'static str, &str)]) -> Result<Vec<ProviderKind>, String
 
 #[test]
 fn an_installation_has_the_providers_that_it_has_credentials_for() {
-    assert_eq!(providers(&[]), Ok(vec![ProviderKind::WebPush, ProviderKind::Expo]));
-    assert_eq!(all_but(&[]), Ok(ProviderKind::ALL.to_vec()));
+    assert_eq!(providers(&[]), Ok(vec![&web_push::CARRIER.provider, &expo::CARRIER.provider]));
+    assert_eq!(all_but(&[]), Ok(CARRIERS.iter().map(|carrier| &carrier.provider).collect()));
 }
 
 #[test]

@@ -9,12 +9,13 @@ use mendline::app::{State, api_server, ops_server};
 use mendline::clock::{Clock, Clocks};
 use mendline::config::{Config, Vars};
 use mendline::db::Db;
-use mendline::domain::device::ProviderKind;
 use mendline::push::recording::Recording;
+use mendline::push::{CARRIERS, Carrier, fcm};
 use mendline::worker::{self, Round, Worker};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::TestDatabase;
 use super::contract::{Exchange, assert_kept};
@@ -61,28 +62,39 @@ impl TestApp {
 
     /// An app whose wall clock is the test's to move as well: [`TestApp::pass`].
     pub async fn start_stepped(settings: &[(&str, &str)]) -> Self {
+        Self::start_with_carriers(CARRIERS, settings).await
+    }
+
+    /// The same for a program with these push providers.
+    pub async fn start_with_carriers(carriers: &[&'static Carrier], settings: &[(&str, &str)]) -> Self {
         let start: DateTime<Utc> = START.parse().unwrap();
         let clocks = Clocks { care: Clock::manual(start), wall: Clock::manual(start) };
         let database = TestDatabase::create().await;
         let url = database.url.clone();
-        Self::start_by(clocks, database, &url, settings)
+        Self::start_by(clocks, database, &url, settings, carriers)
     }
 
     /// An app whose care clock runs, as a development server's does.
     pub async fn start_running() -> Self {
         let database = TestDatabase::create().await;
         let url = database.url.clone();
-        Self::start_by(Clocks::of_development(TimeDelta::zero()), database, &url, &[])
+        Self::start_by(Clocks::of_development(TimeDelta::zero()), database, &url, &[], CARRIERS)
     }
 
     /// An app that reaches its database at `url`, which may be a proxy's.
     pub async fn start_at(database: TestDatabase, url: &SecretString, settings: &[(&str, &str)]) -> Self {
-        Self::start_by(Clocks::stepped(START.parse().unwrap()), database, url, settings)
+        Self::start_by(Clocks::stepped(START.parse().unwrap()), database, url, settings, CARRIERS)
     }
 
-    fn start_by(clocks: Clocks, database: TestDatabase, url: &SecretString, settings: &[(&str, &str)]) -> Self {
+    fn start_by(
+        clocks: Clocks,
+        database: TestDatabase,
+        url: &SecretString,
+        settings: &[(&str, &str)],
+        carriers: &[&'static Carrier],
+    ) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
-        let config = config(settings, data_dir.path());
+        let config = config(settings, data_dir.path(), carriers);
         let care = clocks.care.clone();
         let db = Db::connect(url, 6, None).unwrap();
         let state = State::build(&config, db, clocks).expect("a state").with_stepping(&config);
@@ -96,7 +108,7 @@ impl TestApp {
             tokio::spawn(state.clone().background());
         }
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let fcm = Arc::new(Recording::new(ProviderKind::Fcm));
+        let fcm = Arc::new(Recording::new(&fcm::CARRIER.provider));
         let worker = Worker::new(worker_parts(&state, &config, &fcm));
         Self { state, care, database, api, ops, config, fcm, worker, client, servers, _data_dir: data_dir }
     }
@@ -109,6 +121,19 @@ impl TestApp {
     /// Works off everything that is due at the care clock's time.
     pub async fn drain_worker(&self) -> Round {
         self.worker.drain().await.expect("a worker that works")
+    }
+
+    /// Runs a worker beside `story`, until that is told.
+    pub async fn beside<T>(&self, story: impl Future<Output = T>) -> T {
+        let (stop, worker) = (CancellationToken::new(), Worker::new(self.worker_parts()));
+        let story = async {
+            let told = story.await;
+            stop.cancel();
+            told
+        };
+        let (ended, told) = tokio::join!(worker.run(stop.clone()), story);
+        ended.expect("a worker that works");
+        told
     }
 
     /// Steps the care clock and works off what is due then.
@@ -171,7 +196,7 @@ fn worker_parts(state: &State, config: &Config, fcm: &Arc<Recording>) -> worker:
 }
 
 /// Settings of a development server on free ports, one HTTP thread, its own data directory.
-fn config(settings: &[(&str, &str)], data_dir: &std::path::Path) -> Config {
+fn config(settings: &[(&str, &str)], data_dir: &std::path::Path, carriers: &[&'static Carrier]) -> Config {
     let data_dir = data_dir.display().to_string();
     let base = [
         ("MENDLINE_DATA_DIR", data_dir.as_str()),
@@ -180,7 +205,7 @@ fn config(settings: &[(&str, &str)], data_dir: &std::path::Path) -> Config {
         ("MENDLINE_HTTP_WORKERS", "1"),
     ];
     let vars = base.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Config::read(Vars::from_map(vars)).expect("settings")
+    Config::read_for(Vars::from_map(vars), carriers).expect("settings")
 }
 
 /// Sends and reads it all, and holds what went both ways to the contract.
@@ -229,7 +254,11 @@ impl Drop for TestApp {
             drop(server.stop(false));
         }
         if !std::thread::panicking() {
-            assert_eq!(self.database.left_sending(), 0, "alerts were left sending");
+            assert_eq!(
+                self.database.stranded(),
+                0,
+                "alerts were left sending, or scheduled without a place in the queue"
+            );
         }
     }
 }

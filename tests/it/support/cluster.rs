@@ -135,16 +135,21 @@ impl TestDatabase {
         }
     }
 
-    /// How many alerts are left `sending`: asked by every test when it ends, on a thread of its own.
-    pub fn left_sending(&self) -> i64 {
+    /// How many alerts are left `sending`, or scheduled and not in the queue: asked by every test when it ends, on a thread
+    /// of its own.
+    pub fn stranded(&self) -> i64 {
         let url = self.url.expose_secret().to_owned();
         let ask = async move {
             use diesel::prelude::*;
             use diesel_async::RunQueryDsl;
-            use mendline::schema::alerts;
+            use mendline::schema::{alert_queue as queue, alerts};
             let mut conn = Connector::new(&SecretString::from(url), None)?.open().await?;
-            let left = alerts::table.filter(alerts::state.eq("sending")).count().get_result(&mut conn).await?;
-            anyhow::Ok(left)
+            let entry = queue::table
+                .filter(queue::clinic_id.eq(alerts::clinic_id).and(queue::alert_id.eq(alerts::id)))
+                .filter(queue::at.eq(alerts::next_attempt_at));
+            let stranded = alerts::state.eq("scheduled").and(diesel::dsl::not(diesel::dsl::exists(entry)));
+            let stranded = alerts::table.filter(alerts::state.eq("sending").or(stranded));
+            anyhow::Ok(stranded.count().get_result(&mut conn).await?)
         };
         std::thread::spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

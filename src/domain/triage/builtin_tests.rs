@@ -1,4 +1,4 @@
-//! The careful protocol's rules at work: a table of reports and what follows, and every rule at its every bound.
+//! The built-in rules at work: a table of reports and what follows, and a row for every rule at its every bound.
 
 use super::*;
 use crate::domain::protocol::builtin;
@@ -15,6 +15,15 @@ fn t0() -> DateTime<Utc> {
 }
 
 fn judged(symptoms: &Value, previous: Option<&Value>, elapsed: TimeDelta) -> TriageResult {
+    judged_by(conservative(), symptoms, previous, elapsed)
+}
+
+fn judged_by(
+    version: &ProtocolVersion,
+    symptoms: &Value,
+    previous: Option<&Value>,
+    elapsed: TimeDelta,
+) -> TriageResult {
     let symptoms: Symptoms = serde_json::from_value(symptoms.clone()).unwrap();
     let previous: Option<Symptoms> = previous.map(|previous| serde_json::from_value(previous.clone()).unwrap());
     assert!(symptoms.faults().is_empty(), "{symptoms:?}");
@@ -24,7 +33,7 @@ fn judged(symptoms: &Value, previous: Option<&Value>, elapsed: TimeDelta) -> Tri
         previous: previous.as_ref(),
         resolved: &BTreeMap::new(),
     };
-    triage(conservative(), &symptoms, &context)
+    triage(version, &symptoms, &context)
 }
 
 #[test]
@@ -92,6 +101,196 @@ fn reports_are_judged_as_decided() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// One row for each rule: its level, from when and until when it holds, reports that meet it at its bounds (with the one
+/// before, where it asks for a trend), and reports one step short of each of them.
+struct Row {
+    rule: &'static str,
+    level: Level,
+    after: Option<&'static str>,
+    before: Option<&'static str>,
+    meets: Vec<(Value, Value)>,
+    misses: Vec<(Value, Value)>,
+}
+
+fn alone(reports: impl IntoIterator<Item = Value>) -> Vec<(Value, Value)> {
+    reports.into_iter().map(|report| (report, json!({}))).collect()
+}
+
+fn degrees(value: f64, unit: &str) -> Value {
+    json!({ "temperature": { "value": value, "unit": unit } })
+}
+
+fn rows() -> Vec<Row> {
+    use Level::{Emergency, Routine, Soon, Urgent};
+    let row = |rule, level, after, before, meets, misses| Row { rule, level, after, before, meets, misses };
+    let yes = |field: &str| (alone([json!({ field: true })]), alone([json!({ field: false })]));
+    let step = |field: &str, least: u8| (json!({ field: least }), json!({ field: least - 1 }));
+    let steps = |fields: &[&str], least: u8| {
+        let (meets, misses): (Vec<Value>, Vec<Value>) = fields.iter().map(|field| step(field, least)).unzip();
+        (alone(meets), alone(misses))
+    };
+    let any_time = |rule, level, (meets, misses)| row(rule, level, None, None, meets, misses);
+    let from = |rule, level, after, (meets, misses)| row(rule, level, Some(after), None, meets, misses);
+    let word = |field: &str, words: &[&str], others: &[&str]| {
+        let of = |words: &[&str]| alone(words.iter().map(|word| json!({ field: word })));
+        (of(words), of(others))
+    };
+    let both = |(a, b): (Vec<_>, Vec<_>), (c, d): (Vec<_>, Vec<_>)| ([a, c].concat(), [b, d].concat());
+    let hot = [json!({"redness": 3}), json!({"warmth": 3})];
+    let risen = |now: Value| (now, json!({"redness": 1, "warmth": 1, "swelling": 0}));
+    vec![
+        any_time("breathing_or_face_swelling", Emergency, both(yes("breathing_trouble"), yes("lip_or_eye_swelling"))),
+        any_time("coloured_pus", Urgent, word("pus", &["coloured"], &["clear", "none"])),
+        any_time("clear_fluid", Soon, word("pus", &["clear"], &["coloured", "none"])),
+        any_time(
+            "fever",
+            Urgent,
+            both(
+                (
+                    alone([degrees(38.0, "celsius"), degrees(100.4, "fahrenheit"), degrees(45.0, "celsius")]),
+                    alone([degrees(37.99, "celsius"), degrees(100.38, "fahrenheit"), degrees(30.0, "celsius")]),
+                ),
+                yes("feels_feverish"),
+            ),
+        ),
+        any_time("swollen_glands", Urgent, yes("swollen_glands")),
+        any_time("spreading", Urgent, yes("spreading")),
+        any_time("severe_pain", Urgent, steps(&["pain", "burning"], 3)),
+        any_time("severe_swelling", Urgent, steps(&["swelling"], 3)),
+        any_time("product_reaction_strong", Urgent, steps(&["product_reaction"], 2)),
+        any_time("product_reaction_mild", Soon, steps(&["product_reaction"], 1)),
+        any_time("blisters", Soon, yes("blisters")),
+        any_time("colour_change", Soon, word("colour_change", &["darker", "lighter"], &["none"])),
+        any_time("texture_change", Soon, yes("texture_change")),
+        any_time("breakouts", Routine, steps(&["breakouts"], 3)),
+        row(
+            "hot_redness_first_day",
+            Soon,
+            None,
+            Some("PT24H"),
+            alone(hot.clone()),
+            alone([json!({"redness": 2, "warmth": 2})]),
+        ),
+        row(
+            "hot_redness_first_day_not_alone",
+            Urgent,
+            None,
+            Some("PT24H"),
+            alone([
+                json!({"redness": 3, "pain": 2}),
+                json!({"redness": 3, "swelling": 2}),
+                json!({"warmth": 3, "pain": 2}),
+                json!({"warmth": 3, "swelling": 2}),
+            ]),
+            alone([
+                json!({"redness": 3, "warmth": 3, "pain": 1, "swelling": 1}),
+                json!({"redness": 2, "warmth": 2, "pain": 2, "swelling": 2}),
+            ]),
+        ),
+        from("severe_redness", Urgent, "PT24H", (alone(hot), alone([json!({"redness": 2, "warmth": 2})]))),
+        from(
+            "redness_rising",
+            Soon,
+            "PT24H",
+            (
+                vec![risen(json!({"redness": 2})), risen(json!({"warmth": 2})), risen(json!({"redness": 3}))],
+                vec![
+                    risen(json!({"redness": 1, "warmth": 1})),
+                    (json!({"redness": 2}), json!({"redness": 3})),
+                    (json!({"redness": 2}), json!({"warmth": 1})),
+                    (json!({"redness": 2}), json!({})),
+                ],
+            ),
+        ),
+        from(
+            "redness_rising_not_alone",
+            Urgent,
+            "PT24H",
+            (
+                [
+                    json!({"pain": 1}),
+                    json!({"swelling": 2}),
+                    json!({"swelling": 1}),
+                    json!({"pus": "clear"}),
+                    json!({"pus": "coloured"}),
+                ]
+                .into_iter()
+                .flat_map(|beside| {
+                    ["redness", "warmth"].map(|field| {
+                        let mut report = beside.clone();
+                        report[field] = json!(2);
+                        risen(report)
+                    })
+                })
+                .collect(),
+                vec![
+                    risen(json!({"redness": 2, "pain": 0, "swelling": 0, "pus": "none"})),
+                    risen(json!({"redness": 1, "pain": 1})),
+                    (json!({"redness": 2, "swelling": 1}), json!({"redness": 1, "swelling": 1})),
+                    (json!({"redness": 2, "swelling": 1}), json!({"redness": 1})),
+                ],
+            ),
+        ),
+        from("lasting_pain", Soon, "PT24H", both(steps(&["pain", "burning"], 2), steps(&["sensitivity"], 3))),
+        from("bleeding_or_bruising", Routine, "PT24H", yes("bleeding_or_bruising")),
+        from("lasting_itching", Soon, "PT48H", steps(&["itching"], 3)),
+        from("lasting_inflammation", Soon, "P3D", steps(&["redness", "warmth", "swelling"], 2)),
+        from(
+            "peeling_worse_after_its_peak",
+            Soon,
+            "P5D",
+            (
+                vec![(json!({"flaking": 1}), json!({"flaking": 0})), (json!({"flaking": 3}), json!({}))],
+                vec![(json!({"flaking": 2}), json!({"flaking": 2})), (json!({"flaking": 2}), json!({}))],
+            ),
+        ),
+        from("redness_after_a_week", Routine, "P7D", steps(&["redness", "warmth", "swelling"], 1)),
+        from("peeling_after_a_week", Routine, "P7D", steps(&["flaking"], 1)),
+        from("peeling_after_ten_days", Soon, "P10D", steps(&["flaking"], 1)),
+        from("dryness_after_a_week", Routine, "P7D", steps(&["dryness", "tightness"], 2)),
+        from("dryness_after_ten_days", Routine, "P10D", steps(&["dryness", "tightness"], 1)),
+        from("breakouts_persist", Routine, "P10D", steps(&["breakouts"], 1)),
+    ]
+}
+
+fn fires_in(version: &ProtocolVersion, row: &Row, (now, before): &(Value, Value), elapsed: TimeDelta) -> bool {
+    let result = judged_by(version, now, Some(before), elapsed);
+    result.flags.iter().any(|flag| flag.rule == row.rule && flag.level == row.level)
+}
+
+#[test]
+fn every_rule_of_every_built_in_plan_holds_at_its_bounds_and_not_beside_them() {
+    let (second, months) = (TimeDelta::seconds(1), TimeDelta::days(120));
+    let delta = |text: &str| text.parse::<IsoDuration>().unwrap().delta();
+    for built_in in builtin().unwrap() {
+        let version = &built_in.version;
+        let mut known: BTreeSet<&str> = version.structure.triage.iter().map(|rule| rule.key.as_str()).collect();
+        for row in rows() {
+            let name = format!("{} of {}", row.rule, version.key());
+            assert!(known.remove(row.rule), "{name} is no rule");
+            let first = row.after.map_or(TimeDelta::zero(), delta);
+            let last = row.before.map_or(months, |before| delta(before) - second);
+            for report in &row.meets {
+                for at in [first, first + second, last] {
+                    assert!(fires_in(version, &row, report, at), "{name}: {report:?} after {at}");
+                }
+                if row.after.is_some() {
+                    assert!(!fires_in(version, &row, report, first - second), "{name}: {report:?} a second early");
+                }
+                if row.before.is_some() {
+                    assert!(!fires_in(version, &row, report, last + second), "{name}: {report:?} at its end");
+                }
+            }
+            for report in &row.misses {
+                for at in [first, last] {
+                    assert!(!fires_in(version, &row, report, at), "{name}: {report:?} after {at}");
+                }
+            }
+        }
+        assert_eq!(known, BTreeSet::new(), "rules of {} without a row", version.key());
+    }
 }
 
 /// The least that fulfils a condition: the first way of every `any`.

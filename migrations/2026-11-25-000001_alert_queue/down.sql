@@ -1,0 +1,10 @@
+LOCK TABLE alerts IN ACCESS EXCLUSIVE MODE;
+ALTER TABLE alerts SET (fillfactor = 90);
+DROP INDEX alerts_by_due;
+CREATE INDEX alerts_ended ON alerts (clinic_id, due_at) WHERE finalized_at IS NOT NULL;
+CREATE INDEX alerts_claim ON alerts (next_attempt_at, id) WHERE finalized_at IS NULL;
+DROP TRIGGER alerts_planned ON alerts;
+DROP TRIGGER alerts_rescheduled ON alerts;
+DROP FUNCTION enqueue_alert();
+DROP TABLE alert_queue;
+COMMENT ON TABLE push_health IS 'What each worker knows of push services: written when something changes and every twenty seconds.';

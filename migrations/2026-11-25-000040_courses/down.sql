@@ -1,0 +1,2 @@
+ALTER TABLE treatments DROP COLUMN course_id;
+DROP TABLE courses;

@@ -1,0 +1,6 @@
+//! What a treatment's waiting times wait for, such as the end of flaking: who has said what of it, and clinicians' decisions.
+
+mod decide;
+pub mod routes;
+pub mod store;
+mod view;
