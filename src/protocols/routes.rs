@@ -139,7 +139,8 @@ pub(super) async fn named(
     }
 }
 
-/// All versions that a clinic may see, by key, the newest first. One that a newer program published may be beyond this one: it is left out.
+/// All versions that a clinic may see, by key, the newest first. One that a newer program published may be beyond this one:
+/// it is left out.
 async fn readable(
     conn: &mut AsyncPgConnection,
     catalogue: &Catalogue,

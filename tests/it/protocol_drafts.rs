@@ -80,6 +80,22 @@ async fn new_treatments_get_the_newest_version_and_running_ones_keep_theirs() {
     let path = format!("/v1/treatments/{}", text(&first, "id"));
     assert_eq!(app.get(&path, &clinician.token).await.expect(200)["protocol"]["version"], json!(1));
 
+    // A course may ask for it; then its sessions get it, unless staff name another.
+    let course = json!({ "patient_id": patient.caller.patient_id, "area": "neck", "protocol": "own-gentle" });
+    let course = app.post("/v1/courses", &clinician.token, course).await.expect(201);
+    assert_eq!(course["protocol"], json!("own-gentle"));
+    let session = async |days: i64, more: Value| {
+        let mut body = json!({
+            "patient_id": patient.caller.patient_id, "performed_at": app.care.now() - chrono::TimeDelta::days(days),
+            "area": "neck", "protocol_reason": "agreed with the patient",
+        });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        app.post("/v1/treatments", &clinician.token, body).await.expect(201)
+    };
+    let of_course = session(1, json!({})).await;
+    assert_eq!((&of_course["course_id"], &of_course["protocol"]["key"]), (&course["id"], &json!("own-gentle")));
+    assert_eq!(session(4, json!({ "protocol": "conservative" })).await["protocol"]["key"], json!("conservative"));
+
     // It may be the clinic's default; then whoever chooses nothing gets it.
     app.patch("/v1/clinic", &admin.token, json!({ "default_protocol": "own-gentle" })).await.expect(200);
     assert_eq!(treat(5, None).await.expect(201)["protocol"], json!({ "key": "own-gentle", "version": 2 }));
@@ -119,6 +135,9 @@ async fn another_clinic_neither_sees_nor_uses_what_a_clinic_wrote() {
     let body =
         json!({ "patient_id": patient.caller.patient_id, "performed_at": app.care.now(), "protocol": "own-plan" });
     assert_eq!(app.post("/v1/treatments", &rival.token, body).await.expect(422)["errors"][0]["pointer"], "/protocol");
+    let course = json!({ "patient_id": patient.caller.patient_id, "protocol": "own-plan" });
+    let refused = app.post("/v1/courses", &rival.token, course).await.expect(422);
+    assert_eq!(refused["errors"][0]["pointer"], "/protocol");
     let default = app.patch("/v1/clinic", &rival.token, json!({ "default_protocol": "own-plan" })).await;
     assert_eq!(default.expect(422)["errors"][0]["pointer"], "/default_protocol");
 

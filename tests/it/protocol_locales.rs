@@ -14,7 +14,8 @@ async fn locale(app: &TestApp, staff: &str, locale: &str) -> Value {
     items.iter().find(|item| item["locale"] == locale).unwrap_or_else(|| panic!("{list}")).clone()
 }
 
-async fn accept(app: &TestApp, admin: &str) -> Answer {
+/// Has the clinic accept the Spanish words of the default protocol.
+pub async fn accept(app: &TestApp, admin: &str) -> Answer {
     let hash = locale(app, admin, "es").await["content_hash"].clone();
     app.put(&format!("{SPANISH}/acceptance"), admin, json!({ "content_hash": hash })).await
 }
@@ -28,6 +29,7 @@ async fn spoken(scene: &Scene, token: &str) -> Vec<String> {
         format!("/v1/treatments/{treatment}/guidance"),
         format!("/v1/treatments/{treatment}/tasks"),
         format!("/v1/treatments/{treatment}/check-ins"),
+        format!("/v1/treatments/{treatment}/conditions"),
         "/v1/faqs".to_owned(),
         "/v1/alerts".to_owned(),
         "/v1/me/reminders".to_owned(),
