@@ -1,6 +1,7 @@
 //! Setting, moving and calling off an appointment, in one transaction each: the patient's plan is locked, the appointment
 //! is written, everything the person is owed is planned anew, the deed is recorded.
 
+use anyhow::Context;
 use chrono::{DateTime, NaiveDate, TimeDelta, Timelike, Utc};
 use chrono_tz::Tz;
 use diesel_async::AsyncPgConnection;
@@ -236,7 +237,7 @@ fn announce(appointment: &mut Appointment, now: DateTime<Utc>) {
 
 async fn zone(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> Result<Tz, AppointmentError> {
     let name = store::find_zone(conn, clinic_id).await?;
-    Ok(name.parse().map_err(|_: chrono_tz::ParseError| anyhow::anyhow!("the clinic's time zone is unknown"))?)
+    Ok(name.parse::<Tz>().context("the clinic's time zone is unknown")?)
 }
 
 /// The instant of a local time at the clinic. One that no clock shows there is nobody's appointment.

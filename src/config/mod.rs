@@ -73,7 +73,7 @@ impl Config {
         let strangers = vars.strangers();
         match vars.into_faults() {
             faults if faults.is_empty() => Ok(Self { strangers, ..config }),
-            faults => Err(faults),
+            faults => Err(strangers::hint(faults, &strangers)),
         }
     }
 
@@ -256,6 +256,21 @@ mod tests {
         for variable in ["DATABASE_URL", "MENDLINE_TOKEN_KEY", "MENDLINE_SECRET_KEY", "MENDLINE_VAPID_KEY"] {
             assert!(faults.contains(&variable), "{variable} is missing from {faults:?}");
         }
+    }
+
+    #[test]
+    fn among_faults_a_misspelt_variable_is_told_of_without_its_value() {
+        let told = |pairs: &[(&str, &str)]| {
+            let faults = read(&[&[("MENDLINE_ENV", "production")], pairs].concat()).unwrap_err();
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        let plain = told(&[]);
+        let key = "MENDLINE_TOKEN_KEY: is required in production: `mendline admin keys new` makes one";
+        assert!(plain.contains(key) && !plain.contains("no setting"), "{plain}");
+        let misspelt = [("MENDLINE_TOKEN_KEYS", "hunter2"), ("MENDLINE_FCM_CREDENTIAL", "s3cr3t"), ("MENDLINE_X", "x")];
+        let hint = format!("{key}; may be meant by MENDLINE_TOKEN_KEYS, which is no setting");
+        let more = "\nMENDLINE_FCM_CREDENTIALS: may be meant by MENDLINE_FCM_CREDENTIAL, which is no setting";
+        assert_eq!(told(&misspelt), plain.replace(key, &hint) + more);
     }
 
     #[test]

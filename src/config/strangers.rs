@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::vars::Fault;
+
 /// What the names of our own settings begin with.
 const PREFIX: &str = "MENDLINE_";
 /// How much alike two names must be for one to be meant by the other: of four letters one may be wrong.
@@ -30,9 +32,33 @@ impl fmt::Display for Stranger {
 /// Those of the names that begin like ours and are not known.
 pub(super) fn among<'a>(names: impl Iterator<Item = &'a str>, known: &BTreeSet<&'static str>) -> Vec<Stranger> {
     names
-        .filter(|name| name.starts_with(PREFIX) && !known.contains(name))
+        .filter(|name| name.starts_with(PREFIX) && !known.contains(name) && !is_from_kubernetes(name))
         .map(|name| Stranger { name: name.to_owned(), meant: nearest(name, known) })
         .collect()
+}
+
+/// Faults stop the start before anybody is told of strangers: what each of those most likely means is told with them.
+pub(super) fn hint(mut faults: Vec<Fault>, strangers: &[Stranger]) -> Vec<Fault> {
+    for Stranger { name, meant } in strangers {
+        let Some(variable) = *meant else { continue };
+        let problem = format!("may be meant by {name}, which is no setting");
+        match faults.iter_mut().find(|fault| fault.variable == variable) {
+            Some(fault) => fault.problem = format!("{}; {problem}", fault.problem),
+            None => faults.push(Fault { variable, problem }),
+        }
+    }
+    faults
+}
+
+/// What Kubernetes tells every container about a Service that is called mendline
+/// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
+fn is_from_kubernetes(name: &str) -> bool {
+    let words: Vec<&str> = name.strip_prefix(PREFIX).unwrap_or_default().split('_').collect();
+    match words[..] {
+        ["SERVICE", "HOST" | "PORT"] | ["SERVICE", "PORT", _, ..] | ["PORT"] => true,
+        ["PORT", number, "TCP" | "UDP" | "SCTP", ..] => number.parse::<u16>().is_ok(),
+        _ => false,
+    }
 }
 
 fn nearest(name: &str, known: &BTreeSet<&'static str>) -> Option<&'static str> {
@@ -73,6 +99,25 @@ mod tests {
         }
         for name in ["MENDLINE_BIND", "DATABASE_URL", "DATABASE_URI", "PATH", "XMENDLINE_BINDS"] {
             assert!(told(name).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_kubernetes_says_of_a_service_of_our_name_is_no_stranger() {
+        for name in [
+            "MENDLINE_SERVICE_HOST",
+            "MENDLINE_SERVICE_PORT",
+            "MENDLINE_SERVICE_PORT_HTTP",
+            "MENDLINE_PORT",
+            "MENDLINE_PORT_8080_TCP",
+            "MENDLINE_PORT_8080_TCP_PROTO",
+            "MENDLINE_PORT_8080_TCP_PORT",
+            "MENDLINE_PORT_53_UDP_ADDR",
+        ] {
+            assert!(told(name).is_empty(), "{name}");
+        }
+        for name in ["MENDLINE_SERVICE", "MENDLINE_PORTS", "MENDLINE_PORT_HTTP_TCP", "MENDLINE_PORT_8080_TCPS"] {
+            assert_eq!(told(name), [format!("{name} is no setting")]);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Reading one variable: by name, typed, and remembering everything that is wrong with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::path::{Component, Path};
 use std::str::FromStr;
 
@@ -22,8 +22,8 @@ pub struct Fault {
     pub problem: String,
 }
 
-/// The variables, which of them were asked for, and the faults found so far.
-#[derive(Debug)]
+/// The variables, which of them were asked for, and the faults found so far. `Debug` shows names alone: the values are a
+/// whole environment, with the secrets of others, and faults may quote them.
 pub struct Vars {
     values: BTreeMap<String, String>,
     asked: BTreeSet<&'static str>,
@@ -148,6 +148,17 @@ impl Vars {
     }
 }
 
+impl fmt::Debug for Vars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults: Vec<_> = self.faults.iter().map(|fault| fault.variable).collect();
+        f.debug_struct("Vars")
+            .field("set", &self.values.keys())
+            .field("asked", &self.asked)
+            .field("faults", &faults)
+            .finish()
+    }
+}
+
 /// Whether somebody who wrote this meant a file. A secret in base64 may start with a slash too, but it is longer than
 /// most paths and its first part is no directory of this machine.
 fn is_meant_as_path(text: &Path) -> bool {
@@ -169,6 +180,19 @@ mod tests {
     fn secret(text: &str) -> (Option<String>, Vec<Fault>) {
         let mut vars = Vars::from_map([("MENDLINE_SECRET_KEY".to_owned(), text.to_owned())].into());
         (vars.secret("MENDLINE_SECRET_KEY"), vars.into_faults())
+    }
+
+    #[test]
+    fn debug_output_shows_names_alone() {
+        let mut vars = Vars::from_map(
+            [("AWS_SECRET", "hunter2"), ("MENDLINE_TRUSTED_PROXIES", "s3cr3t")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+        );
+        vars.list::<std::net::IpAddr>("MENDLINE_TRUSTED_PROXIES");
+        let shown = format!("{vars:?}");
+        assert!(shown.contains("AWS_SECRET") && shown.contains("MENDLINE_TRUSTED_PROXIES"), "{shown}");
+        assert!(!shown.contains("hunter2") && !shown.contains("s3cr3t"), "{shown}");
     }
 
     #[test]

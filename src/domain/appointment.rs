@@ -298,7 +298,7 @@ mod tests {
             };
             let zones = ZoneHistory::fixed(Europe::Berlin);
             let now = announced_at + TimeDelta::minutes(later);
-            let told = reminders(&[appointment.clone()], &preferences, &zones, now);
+            let told = reminders(std::slice::from_ref(&appointment), &preferences, &zones, now);
             prop_assert!(told.is_empty() || !(off || paused));
             let keys: BTreeSet<_> = told.iter().map(|reminder| &reminder.dedupe_key).collect();
             prop_assert_eq!(keys.len(), told.len());

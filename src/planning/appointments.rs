@@ -1,8 +1,5 @@
 //! Appointments between the database and the pure core, and what is owed of them on its way to the queue.
 
-use chrono::{DateTime, Utc};
-use uuid::Uuid;
-
 use super::planned;
 use super::store::PersonRow;
 use crate::alerts::queue;
@@ -15,21 +12,19 @@ impl PersonRow {
         let announced = self.announced_no.iter().zip(&self.announced_at);
         let whats = self.appointments.iter().zip(&self.appointment_kinds).zip(&self.appointment_courses);
         let columns = whats.zip(times).zip(announced);
-        let read = |((((id, kind), course_id), (starts_at, is_set)), (announced_no, announced_at)): (
-            (((&Uuid, &String), &Option<Uuid>), (&DateTime<Utc>, &bool)),
-            (&i32, &DateTime<Utc>),
-        )| {
-            Ok(Appointment {
-                id: *id,
-                kind: kind.parse().map_err(anyhow::Error::msg)?,
-                course_id: *course_id,
-                starts_at: *starts_at,
-                is_set: *is_set,
-                announced_no: *announced_no,
-                announced_at: *announced_at,
-            })
-        };
-        columns.map(read).collect()
+        let appointments =
+            columns.map(|((((id, kind), course_id), (starts_at, is_set)), (announced_no, announced_at))| {
+                Ok(Appointment {
+                    id: *id,
+                    kind: kind.parse().map_err(anyhow::Error::msg)?,
+                    course_id: *course_id,
+                    starts_at: *starts_at,
+                    is_set: *is_set,
+                    announced_no: *announced_no,
+                    announced_at: *announced_at,
+                })
+            });
+        appointments.collect()
     }
 }
 

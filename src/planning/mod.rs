@@ -105,6 +105,8 @@ pub struct Person {
     pub preferences: Preferences,
     /// Every appointment that the person ever had: as many as a clinic makes with one person.
     pub appointments: Vec<Appointment>,
+    /// The areas of which the person has an open course.
+    pub open_courses: Vec<String>,
     /// The clinic's default protocol.
     pub default_protocol: String,
     /// The number of the plan that this transaction makes.
@@ -192,6 +194,7 @@ impl Person {
                 off: row.categories_off.iter().filter_map(|word| word.parse::<Category>().ok()).collect(),
                 paused: row.paused,
             },
+            open_courses: row.open_courses,
             default_protocol: row.default_protocol,
             plan_revision: row.plan_revision,
         })

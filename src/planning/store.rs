@@ -37,6 +37,7 @@ pub(super) struct PersonRow {
     pub(super) appointments_set: Vec<bool>,
     pub(super) announced_no: Vec<i32>,
     pub(super) announced_at: Vec<DateTime<Utc>>,
+    pub(super) open_courses: Vec<String>,
 }
 
 /// From the patient that a condition picks to a whole row; the plan about to be made is counted.
@@ -63,7 +64,9 @@ macro_rules! person_sql {
                    coalesce(n.quiet_from, c.quiet_from), coalesce(n.quiet_to, c.quiet_to), n.preferred_time,
                    coalesce(n.categories_off, '{}'), coalesce(n.paused, false), c.default_protocol,
                    coalesce(a.ids, '{}'), coalesce(a.kinds, '{}'), coalesce(a.courses, '{}'), coalesce(a.at, '{}'),
-                   coalesce(a.set, '{}'), coalesce(a.announced_no, '{}'), coalesce(a.announced_at, '{}')
+                   coalesce(a.set, '{}'), coalesce(a.announced_no, '{}'), coalesce(a.announced_at, '{}'),
+                   ARRAY(SELECT s.area FROM courses AS s
+                          WHERE s.clinic_id = p.clinic_id AND s.patient_id = p.id AND s.ended_at IS NULL)
               FROM locked AS p
               JOIN clinics AS c ON c.id = p.clinic_id
               LEFT JOIN notification_preferences AS n ON n.user_id = p.user_id
@@ -87,7 +90,7 @@ hot_query! {
     returns (
         SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
         Nullable<Time>, Array<Text>, Bool, Text, Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>,
-        Array<Bool>, Array<Int4>, Array<Timestamptz>,
+        Array<Bool>, Array<Int4>, Array<Timestamptz>, Array<Text>,
     );
     person_sql!("$2")
 }
@@ -100,7 +103,7 @@ hot_query! {
     returns (
         SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
         Nullable<Time>, Array<Text>, Bool, Text, Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>,
-        Array<Bool>, Array<Int4>, Array<Timestamptz>,
+        Array<Bool>, Array<Int4>, Array<Timestamptz>, Array<Text>,
     );
     person_sql!("(SELECT t.patient_id FROM treatments AS t WHERE t.clinic_id = $1 AND t.id = $2)")
 }
@@ -113,7 +116,7 @@ hot_query! {
     returns (
         SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
         Nullable<Time>, Array<Text>, Bool, Text, Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>,
-        Array<Bool>, Array<Int4>, Array<Timestamptz>,
+        Array<Bool>, Array<Int4>, Array<Timestamptz>, Array<Text>,
     );
     person_sql!(from "SELECT * FROM patients WHERE clinic_id = $1 AND id = $2")
 }

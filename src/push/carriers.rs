@@ -115,6 +115,8 @@ mod tests {
         assert_eq!(words.len(), CARRIERS.len(), "{words:?}");
         for word in words {
             assert!(word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{word}");
+            // What `devices_provider_check` of the schema takes.
+            assert!((1..=20).contains(&word.len()), "{word}");
         }
         let limits = CARRIERS.iter().flat_map(|carrier| [carrier.limit.rate.0, carrier.limit.concurrency.0]);
         assert_eq!(limits.collect::<BTreeSet<_>>().len(), 2 * CARRIERS.len());

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel::upsert::excluded;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -44,9 +45,16 @@ pub struct ServiceRow {
 
 /// Writes what a worker knows; services that it forgot meanwhile leave the table.
 pub async fn replace_services(conn: &mut AsyncPgConnection, worker: Uuid, rows: &[ServiceRow]) -> QueryResult<()> {
-    let named: Vec<&str> = rows.iter().map(|row| row.service.as_str()).collect();
-    let forgotten = dsl::push_health.filter(dsl::worker.eq(worker).and(dsl::service.ne_all(named)));
-    diesel::delete(forgotten).execute(conn).await?;
+    let (providers, services): (Vec<&str>, Vec<&str>) =
+        rows.iter().map(|row| (row.provider.as_str(), row.service.as_str())).unzip();
+    let forgotten =
+        "DELETE FROM push_health WHERE worker = $1 AND (provider, service) NOT IN (SELECT * FROM unnest($2, $3))";
+    diesel::sql_query(forgotten)
+        .bind::<SqlUuid, _>(worker)
+        .bind::<Array<Text>, _>(providers)
+        .bind::<Array<Text>, _>(services)
+        .execute(conn)
+        .await?;
     diesel::insert_into(dsl::push_health)
         .values(rows)
         .on_conflict((dsl::worker, dsl::provider, dsl::service))

@@ -16,14 +16,18 @@ const fn unfit(detail: &'static str) -> TreatmentError {
     TreatmentError::Invalid { pointer: "/course_id", detail }
 }
 
-/// The course that a treatment about to be registered joins, if any.
+/// The course that a treatment about to be registered joins, if any. `open_courses`: the areas of which the patient has one.
 pub(super) async fn find_course(
     conn: &AsyncPgConnection,
     new: &NewTreatment,
     clinic_id: Uuid,
+    open_courses: &[String],
 ) -> Result<Option<Course>, TreatmentError> {
     let (patient_id, area) = (new.patient_id, new.details.area.as_str());
     let Some(id) = new.details.course_id else {
+        if !open_courses.iter().any(|open| open == area) {
+            return Ok(None);
+        }
         let open = sessions::find_open(conn, clinic_id, patient_id, area).await?;
         return Ok(open.filter(|(_, taken)| *taken < MOST_SESSIONS).map(|(course, _)| course));
     };

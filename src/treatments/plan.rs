@@ -3,7 +3,6 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel_async::AsyncPgConnection;
-use futures_util::future::try_join;
 use uuid::Uuid;
 
 use super::course::{find_course, sessions};
@@ -50,12 +49,8 @@ pub async fn create(
             if let Some(before) = key.begin(conn, id, tools.clocks.wall.now()).await? {
                 return Ok(store::find_treatment(conn, caller.clinic_id, before).await?);
             }
-            // Neither waits for the other's answer: one round trip.
-            let (person, course) = try_join(
-                async { Ok(planning::locked(conn, caller.clinic_id, new.patient_id).await?) },
-                find_course(conn, &new, caller.clinic_id),
-            )
-            .await?;
+            let person = planning::locked(conn, caller.clinic_id, new.patient_id).await?;
+            let course = find_course(conn, &new, caller.clinic_id, &person.open_courses).await?;
             let of_course = course.as_ref().map(|course| course.protocol_key.as_str());
             let key = new.protocol.as_deref().or(of_course).unwrap_or(&person.default_protocol);
             let published = tools.catalogue.newest(conn, caller.clinic_id, key).await?.ok_or(NO_PROTOCOL)?;

@@ -2,10 +2,15 @@
 //! and asks nothing in between. Nothing is held: what is cancelled or moved until then is not claimed.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::alerts::queue::{AHEAD, Look};
+
+/// How soon a worker looks again at the latest while nobody sends anything: nobody is to be rescued, and who owes
+/// something soon says so.
+const QUIET: Duration = Duration::from_secs(3);
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +34,16 @@ pub(super) struct Agenda {
 }
 
 impl Agenda {
-    /// Takes in what a look found.
-    pub(super) fn looked(&mut self, look: Look) {
+    /// Takes in what a look found; returns when to look again, `poll` being the usual pause.
+    pub(super) fn looked(&mut self, look: Look, poll: Duration) -> Duration {
         self.cut = look.upcoming.len() >= AHEAD;
         self.more |= look.rescued > 0;
         self.moments = look.upcoming.into();
+        match (look.is_littered, look.in_flight) {
+            (true, _) => Duration::ZERO,
+            (false, true) => poll,
+            (false, false) => poll.max(QUIET),
+        }
     }
 
     /// What to do at `now`.
@@ -68,13 +78,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const POLL: Duration = Duration::from_secs(1);
+
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_700_000_000 + seconds, 0).unwrap()
     }
 
     fn agenda(seconds: &[i64]) -> Agenda {
         let mut agenda = Agenda::default();
-        agenda.looked(Look { upcoming: seconds.iter().copied().map(at).collect(), ..Look::default() });
+        agenda.looked(Look { upcoming: seconds.iter().copied().map(at).collect(), ..Look::default() }, POLL);
         agenda
     }
 
@@ -112,7 +124,7 @@ mod tests {
     #[test]
     fn rescued_alerts_are_claimed_at_once() {
         let mut agenda = Agenda::default();
-        agenda.looked(Look { rescued: 1, ..Look::default() });
+        agenda.looked(Look { rescued: 1, ..Look::default() }, POLL);
         assert_eq!(agenda.next(at(0)), Next::Claim);
     }
 
@@ -125,5 +137,14 @@ mod tests {
             agenda.claimed(at(1), moments.len(), 500);
             prop_assert_eq!(agenda.next(at(1)), if extra > 0 { Next::Look } else { Next::Wait(None) });
         }
+    }
+
+    #[test]
+    fn who_has_nothing_to_watch_looks_less_often_and_who_found_litter_at_once() {
+        let pause = |look| Agenda::default().looked(look, POLL);
+        assert_eq!(pause(Look { in_flight: true, ..Look::default() }), POLL);
+        assert_eq!(pause(Look::default()), QUIET);
+        assert_eq!(pause(Look { in_flight: true, is_littered: true, ..Look::default() }), Duration::ZERO);
+        assert_eq!(Agenda::default().looked(Look::default(), Duration::from_secs(60)), Duration::from_secs(60));
     }
 }

@@ -48,9 +48,6 @@ use presence::{Presence, Wake};
 
 /// The most that one claim takes: beyond that a batch no longer gets cheaper.
 const BATCH: usize = 500;
-/// How soon a worker looks again at the latest while nobody sends anything: nobody is to be rescued, and who owes
-/// something soon says so.
-const QUIET: Duration = Duration::from_secs(3);
 /// How soon a worker looks again where something is due that it could not claim: others hold it.
 const IN_OTHER_HANDS: Duration = Duration::from_millis(50);
 /// How long to wait before asking a database again that did not answer.
@@ -188,16 +185,8 @@ impl Worker {
             }
             let next = agenda.next(parts.clocks.care.now());
             if next == Next::Look || Instant::now() >= look_at {
-                look_at = Instant::now() + parts.settings.poll;
                 match intake.look().await {
-                    Ok(look) => {
-                        match &look {
-                            look if look.is_littered => look_at = Instant::now(),
-                            look if !look.in_flight => look_at = look_at.max(Instant::now() + QUIET),
-                            _ => {}
-                        }
-                        agenda.looked(look);
-                    }
+                    Ok(look) => look_at = Instant::now() + agenda.looked(look, parts.settings.poll),
                     Err(error) => {
                         tracing::warn!(%error, "looking at the queue failed");
                         pause(DATABASE_BACKOFF, stop).await;

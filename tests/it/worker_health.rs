@@ -365,7 +365,7 @@ async fn administrators_see_what_is_wrong_and_how_many_wait() {
     assert_eq!(web_push["services"][0]["state"], "healthy");
 
     // Whoever has written nothing for a minute is gone.
-    app.pass(TimeDelta::seconds(61));
+    app.pass(TimeDelta::seconds(91));
     let answer = app.get("/v1/push/providers", &clinic.admin.token).await.expect(200);
     assert_eq!(answer["workers"], 0);
 }

@@ -117,12 +117,10 @@ impl Limits {
     /// Waits for a turn, or says how long to wait for a better one.
     pub(super) async fn turn(&self, provider: &Provider) -> Result<Slot, Over> {
         let limiter = self.of(provider);
-        // The provider's first: whoever waits for it must not keep others from a place that they could use.
         let at_provider = match limiter {
             Some(limiter) => limiter.place().await?,
             None => None,
         };
-        let slot = [at_provider, self.all.place().await?];
         // The whole first: a turn that it refuses must not use up the provider's.
         let metres = [self.all.metre.as_ref(), limiter.and_then(|limiter| limiter.metre.as_ref())];
         let mut wait = Duration::ZERO;
@@ -133,6 +131,54 @@ impl Limits {
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
-        Ok(slot)
+        // The place among all comes last: whoever waits for a provider must not keep others from one that they could use.
+        Ok([at_provider, self.all.place().await?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use futures_util::future::poll_immediate;
+
+    use super::*;
+    use crate::domain::address::AddressForm;
+    use crate::domain::provider::Services;
+
+    static SLOW: Provider = provider("slow");
+    static QUICK: Provider = provider("quick");
+
+    const fn provider(word: &'static str) -> Provider {
+        let address = AddressForm::of(|_| Ok(()));
+        Provider { word, believed_for: TimeDelta::days(1), address, services: Services::One }
+    }
+
+    /// One place in all; one message a second and one place at the slow provider.
+    fn limits() -> Limits {
+        let (one_place, slow) = (Limit { rate: 0, concurrency: 1 }, Limit { rate: 1, concurrency: 1 });
+        Limits::new(one_place, [(&SLOW, slow), (&QUICK, Limit::default())].into_iter())
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_slow_providers_turn_keeps_nobody_else_from_a_place() {
+        let limits = limits();
+        drop(limits.turn(&SLOW).await);
+        let mut waits = std::pin::pin!(limits.turn(&SLOW));
+        assert!(poll_immediate(&mut waits).await.is_none(), "the next turn is a second away");
+        assert!(
+            limits.turn(&QUICK).now_or_never().is_some_and(|turn| turn.is_ok()),
+            "the only place is free meanwhile"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_is_refused_frees_what_was_taken_before() {
+        let limits = limits();
+        let quick = limits.turn(&QUICK).await;
+        assert_eq!(limits.turn(&SLOW).await.err(), Some((TimeDelta::seconds(1), "concurrency_limit")));
+        let places = limits.of(&SLOW).and_then(|limiter| limiter.slots.as_ref()).map(|slots| slots.available_permits());
+        assert_eq!(places, Some(1));
+        drop(quick);
+        assert!(limits.all.place().now_or_never().is_some_and(|place| place.is_ok()));
     }
 }

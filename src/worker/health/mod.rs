@@ -241,7 +241,7 @@ impl Health {
     }
 
     fn realm(&self, provider: &'static Provider, name: &str, now: DateTime<Utc>) -> Arc<Realm> {
-        self.realms.find_or_make(name, now, || {
+        self.realms.find_or_make(provider, name, now, || {
             let rate = self.limits.full_rate(provider);
             Realm::new(provider, name, rate, self.probe_patience, Arc::clone(&self.board))
         })

@@ -30,6 +30,21 @@ pub static CARRIER: Carrier = Carrier {
     read,
 };
 
+/// Pigeons of which the app holds a subscription, by a word that is as long as the schema takes.
+pub static SUBSCRIBED: Carrier = Carrier {
+    provider: Provider {
+        word: "pigeon_subscriptions",
+        believed_for: TimeDelta::days(30),
+        address: AddressForm { is_subscription: true, ..AddressForm::of(check_address) },
+        services: Services::One,
+    },
+    limit: LimitSettings {
+        rate: ("MENDLINE_PIGEON_SUBSCRIPTIONS_RATE", 0),
+        concurrency: ("MENDLINE_PIGEON_SUBSCRIPTIONS_CONCURRENCY", 0),
+    },
+    read: |_, _| None,
+};
+
 /// The loft and the ring's number.
 fn check_address(said: &Said<'_>) -> Result<(), Problem> {
     let is_ring = |(loft, number): (&str, &str)| {

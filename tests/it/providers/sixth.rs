@@ -6,7 +6,9 @@ use mendline::config::{Config, Vars};
 use mendline::devices::sealed::SealedAddress;
 use mendline::devices::store;
 use mendline::domain::role::Role;
+use mendline::push::web_push::Receiver;
 use mendline::push::{CARRIERS, Carrier};
+use mendline::push_health::store::{ServiceRow, list_services, replace_services};
 use mendline::worker::Worker;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -19,9 +21,9 @@ use crate::support::{Service, Staged, TestApp, seed};
 
 const WHISTLE: (&str, &str) = ("MENDLINE_PIGEON_WHISTLE", "two-low-one-high");
 
-/// The line that the list in `src/push/mod.rs` would have.
+/// The lines that the list in `src/push/mod.rs` would have.
 fn carriers() -> Vec<&'static Carrier> {
-    [CARRIERS, &[&pigeon::CARRIER]].concat()
+    [CARRIERS, &[&pigeon::CARRIER, &pigeon::SUBSCRIBED]].concat()
 }
 
 async fn app_with(base_url: &str) -> TestApp {
@@ -51,10 +53,10 @@ async fn register(app: &TestApp, who: &Staged, id: Uuid, changes: Value) -> (u16
     ask(app, Method::PUT, &format!("/v1/me/devices/{id}"), &who.token, Some(body)).await
 }
 
-/// The provider in the administrators' list, and its services with their states.
-async fn listed(app: &TestApp, who: &Staged) -> (Value, Vec<(String, String)>) {
+/// A provider in the administrators' list, and its services with their states.
+async fn listed(app: &TestApp, who: &Staged, provider: &str) -> (Value, Vec<(String, String)>) {
     let (_, list) = ask(app, Method::GET, "/v1/push/providers", &who.token, None).await;
-    let item = list["items"].as_array().unwrap().last().unwrap().clone();
+    let item = list["items"].as_array().unwrap().iter().find(|item| item["provider"] == provider).unwrap().clone();
     let word = |value: &Value| value.as_str().unwrap().to_owned();
     let services = item["services"].as_array().unwrap().iter();
     (item.clone(), services.map(|service| (word(&service["service"]), word(&service["state"]))).collect())
@@ -83,9 +85,23 @@ async fn its_addresses_have_their_own_form_and_every_fault_its_field() {
     assert_eq!(problem["errors"][0]["detail"], "is not a ring, such as tower-7");
     let (status, problem) = register(&app, &ada, Uuid::new_v4(), json!({ "provider": "owl" })).await;
     assert_eq!((status, &problem["errors"][0]["pointer"]), (400, &json!("/provider")));
-    assert!(problem["errors"][0]["detail"].as_str().unwrap().ends_with("expo, pigeon"), "{problem}");
+    assert!(
+        problem["errors"][0]["detail"].as_str().unwrap().ends_with("expo, pigeon, pigeon_subscriptions"),
+        "{problem}"
+    );
     let (status, device) = register(&app, &ada, Uuid::new_v4(), json!({})).await;
     assert_eq!((status, &device["provider"], &device["address_kind"]), (201, &json!("pigeon"), &json!("token")));
+}
+
+#[tokio::test]
+async fn a_subscription_is_registered_with_the_key_that_it_was_made_with() {
+    let app = app_with("http://127.0.0.1:9").await;
+    let clinic = app.stage_clinic().await;
+    let ada = app.stage(clinic, Role::Patient).await;
+    let subscription = json!({ "provider": "pigeon_subscriptions", "keys": Receiver::generate().unwrap().keys() });
+    let (status, device) = register(&app, &ada, Uuid::new_v4(), subscription).await;
+    assert_eq!((status, &device["address_kind"]), (201, &json!("endpoint")), "{device}");
+    assert_eq!(device["vapid_key_id"], app.state.about.vapid_key_ids()[0]);
 }
 
 #[tokio::test]
@@ -118,6 +134,10 @@ async fn its_addresses_are_believed_for_as_long_as_it_says() {
     };
     assert_eq!(retire(30).await, []);
     assert_eq!(retire(31).await, [("pigeon".to_owned(), 1)]);
+}
+
+fn state(service: &str, state: &str) -> (String, String) {
+    (service.to_owned(), state.to_owned())
 }
 
 /// People whose pigeons live in this loft, each with an alert that is due.
@@ -162,9 +182,8 @@ async fn a_loft_in_trouble_is_paused_and_the_others_fly_on() {
     lofts.well(worker.drain()).await.unwrap();
     flock(&app, "tower", 1).await;
     lofts.answering("401 Unauthorized", b"", worker.drain()).await.unwrap();
-    let (item, services) = listed(&app, &admin).await;
-    assert_eq!((&item["provider"], &item["configured"]), (&json!("pigeon"), &json!(true)));
-    let state = |service: &str, state: &str| (service.to_owned(), state.to_owned());
+    let (item, services) = listed(&app, &admin, "pigeon").await;
+    assert_eq!(item["configured"], true);
     assert_eq!(services, [state("barn", "healthy"), state("tower", "paused")]);
 
     flock(&app, "tower", 1).await;
@@ -177,4 +196,48 @@ async fn a_loft_in_trouble_is_paused_and_the_others_fly_on() {
     app.pass(TimeDelta::seconds(90));
     lofts.well(worker.drain()).await.unwrap();
     assert!(seed::alerts(&app).await.iter().all(|alert| alert.state == "sent"));
+}
+
+#[tokio::test]
+async fn a_loft_that_is_called_like_another_provider_is_paused_alone() {
+    let lofts = Service::open().await;
+    let app = app_with(&format!("http://{}", lofts.host)).await;
+    let clinic = app.stage_clinic().await;
+    let admin = app.stage(clinic, Role::Administrator).await;
+    flock(&app, "fcm", 1).await;
+    lofts.answering("401 Unauthorized", b"", app.drain_worker()).await;
+    let person = seed::person(&app).await;
+    seed::phone(&app, person).await;
+    seed::due_now(&app, person, "m:a").await;
+    lofts.well(app.drain_worker()).await;
+    assert_eq!(seed::outcomes(&app).await, ["unauthorized", "accepted"]);
+    assert_eq!(listed(&app, &admin, "pigeon").await.1, [state("fcm", "paused")]);
+    assert_eq!(listed(&app, &admin, "fcm").await.1, [state("fcm", "healthy")]);
+}
+
+#[tokio::test]
+async fn a_service_that_a_worker_forgot_leaves_its_list_even_if_another_providers_is_called_so() {
+    let app = TestApp::start().await;
+    let (worker, now) = (Uuid::new_v4(), app.state.clocks.wall.now());
+    let row = |provider: &str, service: &str| ServiceRow {
+        worker,
+        provider: provider.to_owned(),
+        service: service.to_owned(),
+        configured: true,
+        state: "healthy".to_owned(),
+        cause: None,
+        reason: None,
+        since: None,
+        until: None,
+        round: 0,
+        waiting: 0,
+        accepted: 0,
+        failed: 0,
+        seen_at: now,
+    };
+    let met = [row("fcm", "fcm"), row("pigeon", "barn"), row("pigeon", "fcm")];
+    for known in [&met[..], &met[..2], &met[1..], &[]] {
+        seed::run(&app, async |conn| replace_services(conn, worker, known).await).await;
+        assert_eq!(seed::run(&app, async |conn| list_services(conn, now).await).await, known);
+    }
 }

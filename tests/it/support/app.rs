@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,6 +23,9 @@ use super::contract::{Exchange, assert_kept};
 
 /// Where every test's story begins: a Monday noon in winter, UTC.
 const START: &str = "2026-02-02T12:00:00Z";
+
+/// How long a connection that is not used is kept: less than the server keeps it, or a request may meet its end.
+const REUSED_WITHIN: Duration = Duration::from_secs(3);
 
 /// A running mendline of one test's own.
 pub struct TestApp {
@@ -107,7 +111,7 @@ impl TestApp {
             tokio::spawn(ops_server);
             tokio::spawn(state.clone().background());
         }
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().pool_idle_timeout(REUSED_WITHIN).build().unwrap();
         let fcm = Arc::new(Recording::new(&fcm::CARRIER.provider));
         let worker = Worker::new(worker_parts(&state, &config, &fcm));
         Self { state, care, database, api, ops, config, fcm, worker, client, servers, _data_dir: data_dir }
