@@ -56,6 +56,7 @@ struct World {
 
 type Ids = fn(&World) -> Vec<Uuid>;
 type Sent = fn(&World) -> Value;
+type Named = fn(&World) -> Uuid;
 
 /// One route.
 #[derive(Clone, Copy)]
@@ -72,7 +73,7 @@ struct Row {
     /// A body that would do.
     body: Option<Sent>,
     /// A query without which nothing is looked for.
-    query: Option<(&'static str, fn(&World) -> Uuid)>,
+    query: Option<(&'static str, Named)>,
 }
 
 const fn row(method: &'static str, path: &'static str, whom: For) -> Row {
@@ -92,7 +93,7 @@ impl Row {
         Self { foreign: status, ..self }
     }
 
-    const fn asking(self, name: &'static str, value: fn(&World) -> Uuid) -> Self {
+    const fn asking(self, name: &'static str, value: Named) -> Self {
         Self { query: Some((name, value)), ..self }
     }
 
