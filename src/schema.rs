@@ -731,6 +731,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Protocol versions that a clinic no longer uses.
+    protocol_withdrawals (clinic_id, version_id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// The version.
+        version_id -> Uuid,
+        /// From when no new treatment gets it (wall clock).
+        retired_at -> Timestamptz,
+        /// Which administrator said so.
+        retired_by -> Uuid,
+        /// Why.
+        retired_because -> Text,
+        /// From when nothing more is told by it (wall clock); absent where it is only retired.
+        recalled_at -> Nullable<Timestamptz>,
+        /// Which administrator said so.
+        recalled_by -> Nullable<Uuid>,
+        /// Why.
+        recalled_because -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     /// What each worker knows of push services: written when something changes and every thirty seconds.
     push_health (worker, provider, service) {
         /// The worker, under a name of its own for each start.
@@ -847,6 +869,30 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Which protocol versions a treatment has followed before the one it pins.
+    treatment_transfers (clinic_id, treatment_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// The treatment.
+        treatment_id -> Uuid,
+        /// Of two at one moment the later is larger.
+        id -> Uuid,
+        /// What it pinned before.
+        from_version_id -> Uuid,
+        /// What it pinned from then on.
+        to_version_id -> Uuid,
+        /// When (care clock). Tasks whose window was over by then stay as they were.
+        transferred_at -> Timestamptz,
+        /// Tasks that stay as they were although their window was open: those that were done or skipped.
+        kept -> Array<Uuid>,
+        /// Why, in the words of whoever did it.
+        reason -> Text,
+        /// Who did it.
+        transferred_by -> Uuid,
+    }
+}
+
+diesel::table! {
     /// Microneedling sessions that were performed.
     treatments (clinic_id, id) {
         /// The clinic.
@@ -909,6 +955,8 @@ diesel::table! {
         ended_at -> Nullable<Timestamptz>,
         /// The course it is a session of; session_number follows from it then.
         course_id -> Nullable<Uuid>,
+        /// How often what it follows was changed.
+        changes -> Int4,
     }
 }
 
@@ -962,10 +1010,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     protocol_drafts,
     protocol_texts,
     protocol_versions,
+    protocol_withdrawals,
     receipts,
     refresh_tokens,
     reset_codes,
     sessions,
+    treatment_transfers,
     treatments,
     users
 );

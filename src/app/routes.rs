@@ -24,7 +24,7 @@ use crate::patients::worklist::routes as worklist;
 use crate::preferences::routes as preferences;
 use crate::protocols::drafts::routes as drafts;
 use crate::protocols::routes as protocols;
-use crate::protocols::routes::{evidence, locales};
+use crate::protocols::routes::{evidence, locales, withdrawals};
 use crate::push_health::routes as push_health;
 use crate::treatments::{read, routes as treatments};
 
@@ -177,6 +177,12 @@ table! {
     "/v1/protocols/{key}/versions/{number}" => { get protocols::find_protocol_version }
     "/v1/protocols/{key}/versions/{number}/disagreements" => { get evidence::list_disagreements }
     "/v1/protocols/{key}/versions/{number}/diff" => { get evidence::find_protocol_diff }
+    "/v1/protocols/{key}/versions/{number}/retire" => { post withdrawals::retire_protocol_version }
+    "/v1/protocols/{key}/versions/{number}/recall" => { post withdrawals::recall_protocol_version }
+    "/v1/protocols/{key}/versions/{number}/treatments" => { get treatments::list_treated }
+    "/v1/protocols/{key}/versions/{number}/transfers" => { post treatments::create_transfers }
+    "/v1/treatments/{id}/transfers" => { get treatments::list_transfers, post treatments::create_transfer }
+    "/v1/treatments/{id}/transfers/preview" => { get treatments::preview_transfer }
     "/v1/protocols/{key}/versions/{number}/locales" => { get locales::list_protocol_locales }
     "/v1/protocols/{key}/versions/{number}/locales/{locale}" => { get locales::find_protocol_locale }
     "/v1/protocols/{key}/versions/{number}/locales/{locale}/acceptance" => {

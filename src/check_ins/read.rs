@@ -79,8 +79,9 @@ pub(super) async fn answer(
     manner: Manner,
     check_in: CheckIn,
 ) -> Result<Answer, SubmitError> {
-    let version = tools.catalogue.version(conn, treatment.protocol_version_id).await?;
-    let windows = windows(&recovery::find_recovery(conn, caller, treatment.id).await?, &version);
+    let mut recovery = recovery::find_recovery(conn, caller, treatment.id).await?;
+    let version = recovery.version(conn, tools.catalogue, caller.clinic_id).await?;
+    let windows = windows(&recovery, &version);
     let mut told = tell(conn, treatment, vec![check_in]).await?;
     let told = told.pop().ok_or(PlanningError::NotFound)?;
     let accepted = Accepted::by(conn, treatment.clinic_id).await?.of(treatment.protocol_version_id).to_vec();
@@ -100,8 +101,9 @@ pub async fn list(
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
             let treatment = visible(conn, caller, treatment_id).await?;
             let manner = store::find_manner(conn, caller.clinic_id, caller.user_id).await?;
-            let version = tools.catalogue.version(conn, treatment.protocol_version_id).await?;
-            let windows = windows(&recovery::find_recovery(conn, caller, treatment_id).await?, &version);
+            let mut recovery = recovery::find_recovery(conn, caller, treatment_id).await?;
+            let version = recovery.version(conn, tools.catalogue, caller.clinic_id).await?;
+            let windows = windows(&recovery, &version);
             let rows = store::list_check_ins(conn, caller.clinic_id, treatment_id, after, limit).await?;
             let told = tell(conn, &treatment, rows).await?;
             let accepted = Accepted::by(conn, caller.clinic_id).await?.of(treatment.protocol_version_id).to_vec();
@@ -122,8 +124,8 @@ pub async fn list_windows(
     let (recovery, version, reports) = tools
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            let recovery = recovery::find_recovery(conn, caller, treatment_id).await?;
-            let version = tools.catalogue.version(conn, recovery.row.protocol_version_id).await?;
+            let mut recovery = recovery::find_recovery(conn, caller, treatment_id).await?;
+            let version = recovery.version(conn, tools.catalogue, caller.clinic_id).await?;
             let reports = store::list_recorded(conn, caller.clinic_id, treatment_id).await?;
             Ok::<_, SubmitError>((recovery, version, reports))
         })

@@ -24,8 +24,8 @@ pub async fn find_treatment_compliance(
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-        let recovery = find_recovery(conn, &caller, *path).await?;
-        let version = state.protocols.version(conn, recovery.row.protocol_version_id).await?;
+        let mut recovery = find_recovery(conn, &caller, *path).await?;
+        let version = recovery.version(conn, &state.protocols, caller.clinic_id).await?;
         Ok::<_, PlanningError>((recovery, version))
     });
     let (recovery, version) = found.await?;
@@ -43,10 +43,10 @@ pub async fn find_patient_compliance(
         return Err(ApiError::NotFound);
     }
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-        let Some(recovery) = find_current(conn, &caller, *path).await? else {
+        let Some(mut recovery) = find_current(conn, &caller, *path).await? else {
             return Ok(Err(find_known_since(conn, &caller, *path).await?));
         };
-        let version = state.protocols.version(conn, recovery.row.protocol_version_id).await?;
+        let version = recovery.version(conn, &state.protocols, caller.clinic_id).await?;
         Ok::<_, PlanningError>(Ok((recovery, version)))
     });
     match found.await? {

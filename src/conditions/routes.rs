@@ -43,8 +43,8 @@ pub async fn list_conditions(
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
     let find = async |conn: &mut AsyncPgConnection| {
-        let recovery = find_recovery(conn, &caller, *path).await?;
-        let version = state.protocols.version(conn, recovery.row.protocol_version_id).await?;
+        let mut recovery = find_recovery(conn, &caller, *path).await?;
+        let version = recovery.version(conn, &state.protocols, caller.clinic_id).await?;
         let decisions = store::list_decisions(conn, caller.clinic_id, *path).await?;
         Ok::<_, PlanningError>((recovery, version, decisions, Accepted::by(conn, caller.clinic_id).await?))
     };

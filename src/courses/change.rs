@@ -12,7 +12,7 @@ use crate::db::{DbError, Lock, Scope};
 use crate::domain::course::{CourseStatus, Spacing};
 use crate::domain::protocol::ProtocolVersion;
 use crate::planning::{self, PlanningError, Tools, through_planning};
-use crate::protocols::CatalogueError;
+use crate::protocols::{self, CatalogueError, Published};
 
 /// Why a course was not written.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +101,7 @@ pub async fn create(tools: Tools<'_>, caller: &Caller, new: NewCourse) -> Result
     let work = async |conn: &mut AsyncPgConnection| {
         let person = planning::locked(conn, clinic, new.patient_id).await?;
         let key = new.plan.protocol.as_deref().unwrap_or(&person.default_protocol);
-        let published = tools.catalogue.newest(conn, clinic, key).await?.ok_or(NO_PROTOCOL)?;
+        let published = newest(conn, tools, clinic, key).await?;
         let course = draft(caller, &published.version, &new, now)?;
         if !store::insert_course(conn, &course).await? {
             return replayed(conn, &course).await;
@@ -113,6 +113,17 @@ pub async fn create(tools: Tools<'_>, caller: &Caller, new: NewCourse) -> Result
         Ok(course.id)
     };
     tools.db.scoped_under(Scope::Clinic(clinic), Lock::Patient(clinic, new.patient_id), work).await
+}
+
+/// What the clinic's treatments get under that name.
+async fn newest(
+    conn: &mut AsyncPgConnection,
+    tools: Tools<'_>,
+    clinic: Uuid,
+    key: &str,
+) -> Result<Published, CourseError> {
+    let withdrawn = protocols::store::list_withdrawn(conn, clinic).await?;
+    tools.catalogue.newest(conn, clinic, key, &withdrawn).await?.ok_or(NO_PROTOCOL)
 }
 
 /// The id is in use by the same request sent again or by something else, or another course is open.
@@ -192,7 +203,7 @@ pub async fn change(
             return Err(CourseError::Changed);
         }
         if let Change::Edit(Edits { protocol: Some(key), .. }) = &change {
-            tools.catalogue.newest(conn, clinic, key).await?.ok_or(NO_PROTOCOL)?;
+            newest(conn, tools, clinic, key).await?;
         }
         let Some(after) = apply(before, &change, now)? else { return Ok(()) };
         store::update_course(conn, &after).await?;

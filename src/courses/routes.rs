@@ -155,12 +155,11 @@ async fn respond(
         let row = find(state, conn, caller, id).await?;
         let mut sessions = Vec::new();
         let listed = store::list_sessions(conn, caller.clinic_id, id).await?;
-        let recoveries = list_recoveries(conn, caller, listed.iter().map(|session| session.id).collect()).await?;
+        let mut recoveries = list_recoveries(conn, caller, listed.iter().map(|session| session.id).collect()).await?;
         for session in listed {
             let recovery =
-                recoveries.iter().find(|recovery| recovery.row.id == session.id).ok_or(ApiError::NotFound)?;
-            let version = state.protocols.version(conn, recovery.row.protocol_version_id).await;
-            let version = version.map_err(PlanningError::from)?;
+                recoveries.iter_mut().find(|recovery| recovery.row.id == session.id).ok_or(ApiError::NotFound)?;
+            let version = recovery.version(conn, &state.protocols, caller.clinic_id).await?;
             let report = recovery.report(&recovery.timeline(&version).tasks, now);
             let compliance = ComplianceView::new(recovery.reported(), report.to_date, recovery.since());
             sessions.push(SessionView::new(session, compliance));

@@ -64,8 +64,8 @@ pub async fn list_tasks(
 ) -> Result<HttpResponse, ApiError> {
     let (from, to) = query.read()?;
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-        let recovery = find_recovery(conn, &caller, *path).await?;
-        let version = state.protocols.version(conn, recovery.row.protocol_version_id).await?;
+        let mut recovery = find_recovery(conn, &caller, *path).await?;
+        let version = recovery.version(conn, &state.protocols, caller.clinic_id).await?;
         Ok::<_, PlanningError>((recovery, version, Accepted::by(conn, caller.clinic_id).await?))
     });
     let (recovery, version, accepted) = found.await?;
@@ -77,8 +77,7 @@ pub async fn list_tasks(
     let mut tasks: Vec<_> = laid.tasks.iter().filter(|task| within(task.local_date)).collect();
     tasks.sort_by_key(|task| (task.open_at, task.close_at));
     let views = tasks.into_iter().map(|task| {
-        let title = version.item_text(texts, task.item_key()).map_or("", |text| text.title.as_str());
-        TaskView::new(task, title, standing(task, &recovery.said, starts_at, at))
+        TaskView::new(task, recovery.title(&version, texts, task), standing(task, &recovery.said, starts_at, at))
     });
     computed_answer(&known, &texts.locale, &List::whole(views.collect()))
 }

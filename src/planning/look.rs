@@ -26,7 +26,7 @@ pub async fn look_at_treatments(
     statuses: &[&str],
 ) -> Result<RunningTreatments, PlanningError> {
     let rows = store::list_treatments(conn, person.clinic_id, person.patient_id, statuses).await?;
-    RunningTreatments::of(conn, catalogue, rows).await
+    RunningTreatments::of(conn, catalogue, person.clinic_id, rows).await
 }
 
 /// A treatment with all that a layout of it borrows.
@@ -51,9 +51,9 @@ impl Laid<'_> {
 }
 
 impl RunningTreatments {
-    /// Every treatment, ready to be laid out.
+    /// Every treatment of which anything is told, ready to be laid out.
     pub fn plans<'a>(&'a self, person: &'a Person) -> anyhow::Result<Vec<Laid<'a>>> {
-        let inputs = self.inputs(&person.zones)?.into_iter();
+        let inputs = self.inputs(&person.zones)?.into_iter().filter(|input| !input.row.recalled);
         Ok(inputs.map(|input| Laid { follows: input.row.follows(&person.appointments), input, person }).collect())
     }
 }
@@ -79,7 +79,8 @@ impl Person {
         work: impl FnOnce(&[RunningTreatment<'_>]) -> T,
     ) -> anyhow::Result<T> {
         let inputs = treatments.inputs(&self.zones)?;
-        let running: Vec<_> = inputs.iter().map(|input| input.running(self)).collect();
+        let told = inputs.iter().filter(|input| !input.row.recalled);
+        let running: Vec<_> = told.map(|input| input.running(self)).collect();
         Ok(work(&running))
     }
 }

@@ -6,11 +6,12 @@
 //! of one person never interleave.
 
 mod appointments;
+mod changes;
 mod input;
 mod look;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -27,9 +28,11 @@ use crate::domain::local_time::ZoneHistory;
 use crate::domain::protocol::{DayTime, ProtocolVersion};
 use crate::domain::reminders::{Category, Fate, Preferences, QuietHours, owed};
 use crate::domain::tally::Tally;
+use crate::domain::timeline::Overrides;
 use crate::failpoint::failpoint;
 use crate::protocols::{Catalogue, CatalogueError};
 
+pub use changes::list_changes;
 use input::Input;
 pub(crate) use input::{answers, decisions};
 pub use look::{Laid, look, look_at_treatments};
@@ -134,39 +137,56 @@ pub async fn locked_of(
 
 /// A person's running treatments, read and not yet planned.
 #[derive(Debug)]
-pub struct RunningTreatments(Vec<(Running, Arc<ProtocolVersion>)>);
+pub struct RunningTreatments {
+    rows: Vec<(Running, Arc<ProtocolVersion>)>,
+    overrides: HashMap<Uuid, Overrides>,
+}
 
 impl RunningTreatments {
     async fn of(
         conn: &mut AsyncPgConnection,
         catalogue: &Catalogue,
+        clinic_id: Uuid,
         rows: Vec<Running>,
     ) -> Result<Self, PlanningError> {
-        let mut running = Vec::with_capacity(rows.len());
+        let changed = rows.iter().filter(|row| row.changes > 0).map(|row| row.id).collect();
+        let mut changes = list_changes(conn, catalogue, clinic_id, changed).await?;
+        let mut running = Self { rows: Vec::with_capacity(rows.len()), overrides: HashMap::new() };
         for row in rows {
+            let earlier = changes.remove(&row.id).unwrap_or_default();
+            running.overrides.insert(row.id, Overrides { earlier, ..row.overrides() });
             let version = catalogue.version(conn, row.protocol_version_id).await?;
-            running.push((row, version));
+            running.rows.push((row, version));
         }
-        Ok(Self(running))
+        Ok(running)
+    }
+
+    /// What is particular to one of them.
+    pub fn overrides(&self, id: Uuid) -> &Overrides {
+        static NOTHING: Overrides = Overrides::NONE;
+        self.overrides.get(&id).unwrap_or(&NOTHING)
     }
 
     fn inputs(&self, zones: &ZoneHistory) -> anyhow::Result<Vec<Input<'_>>> {
-        self.0.iter().map(|(row, version)| Input::new(row, Arc::clone(version), zones)).collect()
+        self.rows
+            .iter()
+            .map(|(row, version)| Input::new(row, Arc::clone(version), self.overrides(row.id), zones))
+            .collect()
     }
 
     /// All of them, each with its version.
     pub fn iter(&self) -> impl Iterator<Item = &(Running, Arc<ProtocolVersion>)> {
-        self.0.iter()
+        self.rows.iter()
     }
 
     /// One of them, with its version.
     pub fn find(&self, id: Uuid) -> Option<&(Running, Arc<ProtocolVersion>)> {
-        self.0.iter().find(|(row, _)| row.id == id)
+        self.rows.iter().find(|(row, _)| row.id == id)
     }
 
     /// Adds what was written about tasks of one of them since it was read, and what its row now says of it.
     pub fn tell(&mut self, id: Uuid, outcomes: &[Outcome], tally: &Tally) {
-        for (row, _) in self.0.iter_mut().filter(|(row, _)| row.id == id) {
+        for (row, _) in self.rows.iter_mut().filter(|(row, _)| row.id == id) {
             for outcome in outcomes {
                 row.outcome_ids.push(outcome.id);
                 row.outcome_tasks.push(outcome.task_id);
@@ -218,7 +238,7 @@ impl Person {
         catalogue: &Catalogue,
     ) -> Result<RunningTreatments, PlanningError> {
         let rows = store::list_running(conn, self.clinic_id, self.patient_id).await?;
-        RunningTreatments::of(conn, catalogue, rows).await
+        RunningTreatments::of(conn, catalogue, self.clinic_id, rows).await
     }
 
     /// Plans treatments that were read in this transaction and makes that the person's plan.
@@ -245,7 +265,8 @@ impl Person {
     }
 
     fn alerts(&self, inputs: &[Input<'_>], now: DateTime<Utc>) -> Vec<queue::Owed> {
-        let treatments: Vec<_> = inputs.iter().map(|input| input.running(self)).collect();
+        let told = inputs.iter().filter(|input| !input.row.recalled);
+        let treatments: Vec<_> = told.map(|input| input.running(self)).collect();
         let versions: BTreeMap<Uuid, Uuid> =
             inputs.iter().map(|input| (input.row.id, input.row.protocol_version_id)).collect();
         owed(self.patient_id, &treatments, &self.preferences, now)

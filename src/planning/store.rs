@@ -173,3 +173,34 @@ pub(super) async fn update_tally(
     update.get_result::<Uuid>(conn).await?;
     Ok(())
 }
+
+/// That a treatment was put under another protocol version.
+#[derive(Debug, Queryable)]
+pub(super) struct TransferRow {
+    pub(super) treatment_id: Uuid,
+    pub(super) from_version_id: Uuid,
+    pub(super) transferred_at: DateTime<Utc>,
+    pub(super) kept: Vec<Uuid>,
+}
+
+hot_query! {
+    /// A treatment that was moved to another day counts anew: what it followed before then is over.
+    struct ListTransfers {
+        clinic: Uuid as SqlUuid,
+        treatments: Vec<Uuid> as Array<SqlUuid>,
+    }
+    returns (SqlUuid, SqlUuid, Timestamptz, Array<SqlUuid>);
+    "SELECT x.treatment_id, x.from_version_id, x.transferred_at, x.kept
+       FROM treatment_transfers AS x JOIN treatments AS t ON t.clinic_id = x.clinic_id AND t.id = x.treatment_id
+      WHERE x.clinic_id = $1 AND x.treatment_id = ANY ($2) AND x.transferred_at >= coalesce(t.moved_at, '-infinity')
+      ORDER BY x.treatment_id, x.transferred_at, x.id"
+}
+
+/// What treatments followed before, in order of time.
+pub(super) async fn list_transfers(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    treatments: Vec<Uuid>,
+) -> QueryResult<Vec<TransferRow>> {
+    ListTransfers { clinic, treatments }.load(conn).await
+}

@@ -121,9 +121,14 @@ impl Catalogue {
 
     /// The version of that built-in protocol that new treatments get: the newest one this program brings.
     pub fn latest(&self, key: &str) -> Option<&Published> {
+        self.latest_but(key, &[])
+    }
+
+    /// The same, leaving out what was withdrawn.
+    pub fn latest_but(&self, key: &str, withdrawn: &[Uuid]) -> Option<&Published> {
         self.built_in
             .iter()
-            .filter(|published| published.version.key() == key)
+            .filter(|published| published.version.key() == key && !withdrawn.contains(&published.id))
             .max_by_key(|published| published.version.number())
     }
 
@@ -136,19 +141,21 @@ impl Catalogue {
     ) -> Result<Option<Published>, CatalogueError> {
         match choice.own {
             Some(id) => self.published(conn, id).await.map(Some),
-            None => Ok(self.latest(&choice.key).cloned()),
+            None => Ok(self.latest_but(&choice.key, &choice.withdrawn).cloned()),
         }
     }
 
-    /// The same under a key that is known; names of built-ins cost no question.
+    /// The same under a key that is known, by a clinic that has withdrawn these versions; names of built-ins cost no
+    /// question.
     pub async fn newest(
         &self,
         conn: &mut AsyncPgConnection,
         clinic_id: Uuid,
         key: &str,
+        withdrawn: &[Uuid],
     ) -> Result<Option<Published>, CatalogueError> {
         if !own_key(key) {
-            return Ok(self.latest(key).cloned());
+            return Ok(self.latest_but(key, withdrawn).cloned());
         }
         let choice = store::find_choice(conn, clinic_id, Some(key)).await?;
         self.chosen(conn, &choice).await
@@ -159,6 +166,26 @@ impl Catalogue {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let named = |published: &&Published| published.version.key() == key && published.version.number() == number;
         known.values().filter(named).find(|published| published.is_for(clinic_id)).cloned()
+    }
+
+    /// The version of that protocol with that number that a clinic may see.
+    pub async fn named(
+        &self,
+        conn: &mut AsyncPgConnection,
+        clinic_id: Uuid,
+        key: &str,
+        number: i32,
+    ) -> Result<Option<Published>, CatalogueError> {
+        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(None);
+        }
+        if let Some(published) = self.numbered(clinic_id, key, number) {
+            return Ok(Some(published));
+        }
+        match store::find_id(conn, clinic_id, key, number).await? {
+            Some(id) => self.published(conn, id).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The protocol of a clinic that chose none.

@@ -12,12 +12,15 @@ mod rule_view;
 pub(crate) mod store;
 mod summary_view;
 mod view;
+mod withdraw;
+mod withdrawal_view;
 mod words;
 
 pub use accept::Accepted;
 pub use catalogue::{Catalogue, CatalogueError, Origin, Published, content_hash};
+pub use diff_view::DiffView;
 pub use register::{RegisterError, check_registered, register, register_built_ins};
-pub use words::words;
+pub use words::{words, words_of_both};
 
 /// Whether a key may be that of a clinic's own protocol. Names of built-ins never begin like this, so that none which a
 /// later release brings can be taken already.

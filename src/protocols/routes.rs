@@ -3,6 +3,7 @@
 
 pub mod evidence;
 pub mod locales;
+pub mod withdrawals;
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, web};
@@ -12,9 +13,10 @@ use uuid::Uuid;
 
 use super::accept::Accepted;
 use super::catalogue::{Catalogue, CatalogueError, Published};
-use super::store::{self, ReaderRow};
+use super::store::{self, ReaderRow, Withdrawal};
 use super::summary_view::{ProtocolName, ProtocolSummary};
 use super::view::{FaqView, ProtocolView, faqs};
+use super::withdrawal_view::WithdrawalView;
 use super::words::words;
 use crate::app::State;
 use crate::auth::extract::{Caller, Staff};
@@ -51,16 +53,22 @@ pub async fn list_protocols(
             Ok::<_, ApiError>((reader, readable(conn, &state.protocols, caller.clinic_id).await?))
         })
         .await?;
+    let withdrawn: Vec<Uuid> = reader.withdrawn.iter().map(|withdrawal| withdrawal.version_id).collect();
     let mut language = None;
     let mut items = Vec::with_capacity(all.len());
     for published in &all {
         let texts = reader.words(published, &wanted);
         let key = published.version.key();
-        let current = state.protocols.latest(key).map_or_else(
-            || all.iter().find(|other| other.version.key() == key).map(|newest| newest.id),
-            |latest| Some(latest.id),
-        ) == Some(published.id);
-        items.push(ProtocolSummary::new(published, texts, current, current && key == reader.row.default_protocol));
+        let current = match state.protocols.latest(key) {
+            Some(_) => state.protocols.latest_but(key, &withdrawn).map(|newest| newest.id),
+            None => {
+                all.iter().find(|other| other.version.key() == key && !withdrawn.contains(&other.id)).map(|it| it.id)
+            }
+        };
+        let current = current == Some(published.id);
+        let default = current && key == reader.row.default_protocol;
+        let withdrawal = reader.withdrawal(published).cloned().map(WithdrawalView::from);
+        items.push(ProtocolSummary::new(published, texts, (current, default), withdrawal));
         language.get_or_insert(texts.locale.clone());
     }
     answer(&known, language.as_deref().unwrap_or(crate::language::FALLBACK), &List::whole(items))
@@ -127,16 +135,7 @@ pub(super) async fn named(
     key: &str,
     number: i32,
 ) -> Result<Published, ApiError> {
-    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(ApiError::NotFound);
-    }
-    match catalogue.numbered(clinic_id, key, number) {
-        Some(published) => Ok(published),
-        None => {
-            let id = store::find_id(conn, clinic_id, key, number).await?;
-            Ok(catalogue.published(conn, id.ok_or(ApiError::NotFound)?).await?)
-        }
-    }
+    catalogue.named(conn, clinic_id, key, number).await?.ok_or(ApiError::NotFound)
 }
 
 /// All versions that a clinic may see, by key, the newest first. One that a newer program published may be beyond this one:
@@ -178,12 +177,19 @@ fn answer<T: Serialize>(known: &IfNoneMatch, language: &str, body: &T) -> Result
 struct Reader {
     row: ReaderRow,
     accepted: Accepted,
+    withdrawn: Vec<Withdrawal>,
 }
 
 impl Reader {
     async fn find(conn: &mut AsyncPgConnection, caller: &Caller) -> Result<Self, ApiError> {
         let row = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
-        Ok(Self { row, accepted: Accepted::by(conn, caller.clinic_id).await? })
+        let accepted = Accepted::by(conn, caller.clinic_id).await?;
+        Ok(Self { row, accepted, withdrawn: store::list_withdrawals(conn, caller.clinic_id).await? })
+    }
+
+    /// Whether the clinic has withdrawn a version.
+    fn withdrawal(&self, published: &Published) -> Option<&Withdrawal> {
+        self.withdrawn.iter().find(|withdrawal| withdrawal.version_id == published.id)
     }
 
     /// A version in the reader's words.

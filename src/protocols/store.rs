@@ -1,14 +1,18 @@
 //! SQL over `protocol_versions` and `protocol_texts`, and what a clinic chose among them.
 
 mod accepted;
+mod withdrawn;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 pub use accepted::{Acceptance, insert_acceptance, list_acceptances, list_accepted, update_withdrawn};
+pub use withdrawn::{
+    Withdrawal, list_withdrawals, list_withdrawn, lock_patients_of, lock_version, lock_withdrawal, put_withdrawal,
+};
 
 use crate::db::hot::hot_query;
 use crate::schema::{clinics, protocol_texts, protocol_versions, users};
@@ -64,6 +68,8 @@ pub struct Choice {
     pub key: String,
     /// The newest of the clinic's own versions of that name; none for built-ins, and for names that nothing bears.
     pub own: Option<Uuid>,
+    /// Versions that the clinic has withdrawn.
+    pub withdrawn: Vec<Uuid>,
 }
 
 hot_query! {
@@ -71,10 +77,14 @@ hot_query! {
         clinic: Uuid as SqlUuid,
         key: Option<String> as Nullable<Text>,
     }
-    returns (Text, Nullable<SqlUuid>);
-    ", wanted AS (SELECT coalesce($2, default_protocol) AS key FROM clinics WHERE id = $1)
-    SELECT wanted.key, (SELECT v.id FROM protocol_versions AS v WHERE v.clinic_id = $1 AND v.key = wanted.key
-                         ORDER BY v.version DESC LIMIT 1)
+    returns (Text, Nullable<SqlUuid>, Array<SqlUuid>);
+    ", wanted AS (SELECT coalesce($2, default_protocol) AS key FROM clinics WHERE id = $1),
+    withdrawn AS (SELECT version_id FROM protocol_withdrawals WHERE clinic_id = $1)
+    SELECT wanted.key,
+           (SELECT v.id FROM protocol_versions AS v
+             WHERE v.clinic_id = $1 AND v.key = wanted.key AND v.id NOT IN (SELECT version_id FROM withdrawn)
+             ORDER BY v.version DESC LIMIT 1),
+           ARRAY(SELECT version_id FROM withdrawn)
       FROM wanted"
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::catalogue::Published;
+use super::withdrawal_view::WithdrawalView;
 use crate::domain::protocol::{AppliesTo, ProtocolVersion, Texts};
 
 /// One version in the list of protocols.
@@ -20,6 +21,9 @@ pub struct ProtocolSummary {
     default: bool,
     #[serde(flatten)]
     publication: Publication,
+    /// That the clinic no longer uses it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdrawn: Option<WithdrawalView>,
 }
 
 /// Whose a version is, and who published it.
@@ -46,8 +50,13 @@ impl Publication {
 }
 
 impl ProtocolSummary {
-    /// The version in a list.
-    pub fn new(published: &Published, texts: &Texts, current: bool, default: bool) -> Self {
+    /// The version in a list: whether new treatments get it, and those of whoever chooses nothing.
+    pub fn new(
+        published: &Published,
+        texts: &Texts,
+        (current, default): (bool, bool),
+        withdrawn: Option<WithdrawalView>,
+    ) -> Self {
         let version = &published.version;
         Self {
             key: version.key().to_owned(),
@@ -57,6 +66,7 @@ impl ProtocolSummary {
             current,
             default,
             publication: Publication::of(published),
+            withdrawn,
         }
     }
 }

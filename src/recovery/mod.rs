@@ -5,7 +5,7 @@ pub mod compliance_view;
 mod store;
 pub mod task_view;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
@@ -17,11 +17,12 @@ use crate::domain::compliance::{AsOf, Outcome, Report, Said, WHOLE_BP, report};
 use crate::domain::condition::{self, Decision, Word};
 use crate::domain::course::Spacing;
 use crate::domain::local_time::ZoneHistory;
-use crate::domain::protocol::{Condition, ProtocolVersion};
+use crate::domain::protocol::{Condition, ProtocolVersion, Texts};
 use crate::domain::symptoms::Symptoms;
 use crate::domain::tally::counting_from;
 use crate::domain::timeline::{Conditions, Hold, Overrides, Plan, Task, Timeline, timeline};
 use crate::planning::{self, PlanningError};
+use crate::protocols::Catalogue;
 
 pub use store::RecoveryRow;
 
@@ -100,6 +101,25 @@ impl Recovery {
         })
     }
 
+    /// The protocol version that it follows. Reads what else its layout depends on: a recovery is laid out only after this.
+    pub async fn version(
+        &mut self,
+        conn: &mut AsyncPgConnection,
+        catalogue: &Catalogue,
+        clinic_id: Uuid,
+    ) -> Result<Arc<ProtocolVersion>, PlanningError> {
+        if self.row.changes > 0 {
+            let mut found = planning::list_changes(conn, catalogue, clinic_id, vec![self.row.id]).await?;
+            self.overrides.earlier = found.remove(&self.row.id).unwrap_or_default();
+        }
+        Ok(catalogue.version(conn, self.row.protocol_version_id).await?)
+    }
+
+    /// What was changed for it.
+    pub fn overrides(&self) -> &Overrides {
+        &self.overrides
+    }
+
     /// What was said of a condition, in order of time.
     pub fn words(&self, condition: &Condition) -> Vec<Word> {
         condition::words(condition, self.row.performed_at, &self.answers, &self.decisions)
@@ -131,6 +151,18 @@ impl Recovery {
             laid.tasks.retain(|task| task.open_at < ended_at);
         }
         laid
+    }
+
+    /// What a task is called: in these words, or in those of the version under which it was closed.
+    pub fn title<'a>(&'a self, version: &'a ProtocolVersion, texts: &'a Texts, task: &Task<'a>) -> &'a str {
+        let of = |version: &'a ProtocolVersion, texts: &'a Texts| {
+            let item = version.item(task.item_key()).filter(|item| std::ptr::eq(*item, task.item))?;
+            version.item_text(texts, &item.key).map(|text| text.title.as_str())
+        };
+        let mut earlier = self.overrides.earlier.iter().map(|earlier| &*earlier.version);
+        let said = of(version, texts)
+            .or_else(|| earlier.find_map(|version| of(version, version.texts_for(&[&texts.locale], |_| false))));
+        said.unwrap_or_default()
     }
 
     /// The moment tasks are judged at: `at`, or the end of the treatment if that came before.

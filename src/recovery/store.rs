@@ -36,6 +36,8 @@ pub struct RecoveryRow {
     pub linked_at: Option<DateTime<Utc>>,
     /// Counts outcomes and check-ins.
     pub activity: i32,
+    /// How often what it follows was changed.
+    pub changes: i32,
     pub(super) reader_locale: String,
     pub(super) clinic_locale: String,
     pub(super) zones: Vec<String>,
@@ -75,7 +77,7 @@ macro_rules! recovery_sql {
             $treatment,
             ")
             SELECT t.id, t.patient_id, t.status, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.moved_at, t.ended_at,
-                   p.linked_at, t.activity, coalesce(u.locale, c.locale), c.locale,
+                   p.linked_at, t.activity, t.changes, coalesce(u.locale, c.locale), c.locale,
                    coalesce(z.zones, ARRAY[p.time_zone]), coalesce(z.valid_from, ARRAY[p.created_at]),
                    coalesce(f.opened, '{}'), coalesce(f.resolved, '{}'), co.interval_min_days, co.interval_max_days,
                    coalesce(ci.at, '{}'), coalesce(ci.answers, '{}'), coalesce(d.keys, '{}'), coalesce(d.ended, '{}'), coalesce(d.at, '{}'),
@@ -128,7 +130,7 @@ hot_query! {
         reader: Uuid as SqlUuid,
     }
     returns (
-        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
+        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
         Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
@@ -143,7 +145,7 @@ hot_query! {
         reader: Uuid as SqlUuid,
     }
     returns (
-        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
+        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
         Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
@@ -181,7 +183,7 @@ hot_query! {
         reader: Uuid as SqlUuid,
     }
     returns (
-        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
+        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4, Int4,
         Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
         Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,

@@ -13,4 +13,6 @@ mod refusal;
 pub mod routes;
 pub mod store;
 mod timeline_view;
+mod transfer;
+mod transfer_view;
 pub mod view;

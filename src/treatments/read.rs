@@ -35,8 +35,8 @@ async fn load(
     id: Uuid,
 ) -> Result<(Recovery, Arc<ProtocolVersion>, Accepted), ApiError> {
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-        let recovery = recovery::find_recovery(conn, caller, id).await?;
-        let version = state.protocols.version(conn, recovery.row.protocol_version_id).await?;
+        let mut recovery = recovery::find_recovery(conn, caller, id).await?;
+        let version = recovery.version(conn, &state.protocols, caller.clinic_id).await?;
         Ok::<_, PlanningError>((recovery, version, Accepted::by(conn, caller.clinic_id).await?))
     });
     Ok(found.await?)

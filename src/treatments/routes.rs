@@ -2,6 +2,7 @@
 //! `change.rs`.
 
 mod preview;
+mod transfers;
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -27,6 +28,7 @@ use crate::preconditions::{IfMatch, version_header};
 use crate::query::Query;
 
 pub use preview::preview_draft;
+pub use transfers::{create_transfer, create_transfers, list_transfers, list_treated, preview_transfer};
 
 impl From<TreatmentError> for ApiError {
     fn from(error: TreatmentError) -> Self {

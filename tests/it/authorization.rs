@@ -56,7 +56,7 @@ struct World {
 
 type Ids = fn(&World) -> Vec<Uuid>;
 type Sent = fn(&World) -> Value;
-type Named = fn(&World) -> Uuid;
+type Named = fn(&World) -> Option<Uuid>;
 
 /// One route.
 #[derive(Clone, Copy)]
@@ -180,6 +180,21 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/protocols/{key}/versions/{number}", Staff).named(&["conservative", "2"]),
     row("GET", "/v1/protocols/{key}/versions/{number}/disagreements", Staff).named(&["conservative", "2"]),
     row("GET", "/v1/protocols/{key}/versions/{number}/diff", Staff).named(&["conservative", "2"]),
+    row("GET", "/v1/treatments/{id}/transfers", Staff).on(TREATMENT),
+    row("GET", "/v1/treatments/{id}/transfers/preview", Staff).on(TREATMENT).asking("to=day-by-day@1", |_| None),
+    row("POST", "/v1/treatments/{id}/transfers", Staff)
+        .on(TREATMENT)
+        .sending(|_| json!({ "to": "day-by-day@1", "reason": "so" })),
+    row("POST", "/v1/protocols/{key}/versions/{number}/retire", Administrators)
+        .named(&["hour-by-hour", "1"])
+        .sending(|_| json!({ "reason": "so" })),
+    row("POST", "/v1/protocols/{key}/versions/{number}/recall", Administrators)
+        .named(&["hour-by-hour", "1"])
+        .sending(|_| json!({ "reason": "so" })),
+    row("GET", "/v1/protocols/{key}/versions/{number}/treatments", Staff).named(&["hour-by-hour", "1"]),
+    row("POST", "/v1/protocols/{key}/versions/{number}/transfers", Administrators)
+        .named(&["hour-by-hour", "1"])
+        .sending(|_| json!({ "to": "day-by-day@1", "reason": "so" })),
     row("GET", "/v1/protocols/{key}/versions/{number}/locales", Staff).named(&["conservative", "2"]),
     row("GET", "/v1/protocols/{key}/versions/{number}/locales/{locale}", Staff).named(&["conservative", "2", "es"]),
     row("PUT", "/v1/protocols/{key}/versions/{number}/locales/{locale}/acceptance", Administrators)
@@ -194,7 +209,9 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/protocol-drafts", Staff).sending(|_| json!({ "from": "conservative@2", "key": "own-plan" })),
     row("GET", "/v1/protocol-drafts/{id}", Staff).on(DRAFT),
     row("PUT", "/v1/protocol-drafts/{id}", Staff).on(DRAFT).sending(|_| json!({ "structure": "", "texts": [] })),
-    row("GET", "/v1/protocol-drafts/{id}/preview", Staff).on(DRAFT).asking("treatment_id=", |world| world.treatment),
+    row("GET", "/v1/protocol-drafts/{id}/preview", Staff)
+        .on(DRAFT)
+        .asking("treatment_id=", |world| Some(world.treatment)),
     row("POST", "/v1/protocol-drafts/{id}/publish", Administrators).on(DRAFT),
     row("DELETE", "/v1/protocol-drafts/{id}", Staff).on(DRAFT),
     row("GET", "/v1/faqs", Users),
@@ -302,7 +319,7 @@ impl Row {
         }
         assert!(!path.contains('{'), "{path}: what does it name?");
         if let Some((name, value)) = self.query {
-            path += &format!("?{name}{}", value(world));
+            path += &format!("?{name}{}", value(world).map(|id| id.to_string()).unwrap_or_default());
         }
         path
     }

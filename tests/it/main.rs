@@ -52,6 +52,7 @@ mod readme;
 mod stale_devices;
 mod tenancy;
 mod timeline;
+mod transfers;
 mod treatments;
 mod worker_apns;
 mod worker_claims;

@@ -13,7 +13,7 @@ use crate::domain::closing::shares;
 use crate::domain::compliance::Compliance;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::tally::{Tally, counting_from};
-use crate::domain::timeline::{Conditions, Overrides, Plan};
+use crate::domain::timeline::{Conditions, Earlier, Overrides, Plan};
 use crate::planning;
 use crate::protocols::Published;
 
@@ -77,10 +77,18 @@ pub struct Wish {
 
 const NO_SHARE: i64 = i64::MAX;
 
+/// What treatments of the list follow.
+pub(super) struct Followed<'a> {
+    /// Their versions.
+    pub(super) versions: &'a HashMap<Uuid, Published>,
+    /// What some of them followed before.
+    pub(super) changes: &'a HashMap<Uuid, Vec<Earlier>>,
+}
+
 /// Everybody who is asked for, in order.
 pub(super) fn rank(
     rows: Vec<RankRow>,
-    versions: &HashMap<Uuid, Published>,
+    followed: &Followed<'_>,
     wish: &Wish,
     at: DateTime<Utc>,
 ) -> anyhow::Result<Vec<Ranked>> {
@@ -89,7 +97,7 @@ pub(super) fn rank(
         if !found(&row, wish.search.as_deref()) {
             continue;
         }
-        let compliance = compliance(&row, versions, at)?;
+        let compliance = compliance(&row, followed, at)?;
         let attention = signs(&row, &compliance).reasons();
         if wish.attention.is_some_and(|wanted| !attention.contains(&wanted)) {
             continue;
@@ -115,15 +123,18 @@ fn found(row: &RankRow, search: Option<&str>) -> bool {
 }
 
 /// Shares from the sums that are kept; none of whom nothing was ever heard.
-fn compliance(row: &RankRow, versions: &HashMap<Uuid, Published>, at: DateTime<Utc>) -> anyhow::Result<Compliance> {
+fn compliance(row: &RankRow, followed: &Followed<'_>, at: DateTime<Utc>) -> anyhow::Result<Compliance> {
     let Some(treatment) = &row.treatment else { return Ok(Compliance::default()) };
-    let Some(published) = versions.get(&treatment.protocol_version_id) else { return Ok(Compliance::default()) };
+    let Some(published) = followed.versions.get(&treatment.protocol_version_id) else {
+        return Ok(Compliance::default());
+    };
     let reported = treatment.activity > 0;
     if !reported && row.linked_at.is_none() {
         return Ok(Compliance::default());
     }
     let zones = planning::zones(&row.zones, &row.valid_from)?;
-    let (overrides, conditions) = (Overrides::default(), Conditions::default());
+    let earlier = followed.changes.get(&treatment.id).cloned().unwrap_or_default();
+    let (overrides, conditions) = (Overrides { earlier, ..Overrides::default() }, Conditions::default());
     let plan = plan(treatment, published, &zones, &overrides, &conditions);
     let starts_at = counting_from(treatment.performed_at, treatment.counts_from, row.linked_at);
     let at = treatment.ended_at.map_or(at, |ended_at| ended_at.min(at));

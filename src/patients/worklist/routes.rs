@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::rank::{Position, Ranked, Sort, Wish, rank};
+use super::rank::{Followed, Position, Ranked, Sort, Wish, rank};
 use super::store;
 use super::view::{Line, LineView};
 use crate::app::State;
@@ -22,6 +22,7 @@ use crate::error::{ApiError, FieldError};
 use crate::language::{FALLBACK, Wanted, content_language};
 use crate::paging::{List, Page};
 use crate::patients::store::Patient;
+use crate::planning;
 use crate::protocols::{Accepted, Published, words};
 use crate::query::Query;
 use crate::recovery::{Recovery, list_recoveries};
@@ -100,7 +101,11 @@ pub async fn list_patients(
                 vacant.insert(state.protocols.published(conn, id).await?);
             }
         }
-        let mut ranked = rank(rows, &versions, &wish, as_of)?;
+        let changed = rows.iter().filter_map(|row| row.treatment.as_ref()).filter(|treatment| treatment.changes > 0);
+        let changed = changed.map(|treatment| treatment.id).collect();
+        let changes = planning::list_changes(conn, &state.protocols, caller.clinic_id, changed).await?;
+        let followed = Followed { versions: &versions, changes: &changes };
+        let mut ranked = rank(rows, &followed, &wish, as_of)?;
         if let Some(after) = &page.after {
             ranked.retain(|ranked| ranked.place > after.place);
         }
@@ -110,7 +115,10 @@ pub async fn list_patients(
         let ids: Vec<Uuid> = list.items.iter().map(|ranked| ranked.patient_id).collect();
         let patients = store::list_page(conn, caller.clinic_id, &ids).await?;
         let treatments = list.items.iter().filter_map(|ranked| ranked.treatment_id).collect();
-        let recoveries = list_recoveries(conn, &caller, treatments).await?;
+        let mut recoveries = list_recoveries(conn, &caller, treatments).await?;
+        for recovery in &mut recoveries {
+            recovery.version(conn, &state.protocols, caller.clinic_id).await?;
+        }
         Ok::<_, ApiError>(Found {
             list,
             patients: patients.into_iter().map(|row| (row.0.id, row)).collect(),

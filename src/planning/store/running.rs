@@ -64,6 +64,10 @@ pub struct Running {
     pub(in crate::planning) early_until: Vec<DateTime<Utc>>,
     /// and their weights.
     pub(in crate::planning) early_w: Vec<i64>,
+    /// How often what it follows was changed.
+    pub(in crate::planning) changes: i32,
+    /// The clinic has recalled its version: nothing more is told by it.
+    pub recalled: bool,
 }
 
 /// From the treatments that a statement picks to whole rows in order of time.
@@ -89,7 +93,10 @@ macro_rules! running_sql {
                           AND (t.course_id IS NULL OR later.course_id = t.course_id)),
                t.course_id, c.interval_min_days, c.interval_max_days,
                coalesce(c.ended_at IS NOT NULL OR t.session_number >= c.planned_sessions, false),
-               t.done_w, t.on_time_w, t.early_until, t.early_w
+               t.done_w, t.on_time_w, t.early_until, t.early_w, t.changes,
+               EXISTS (SELECT 1 FROM protocol_withdrawals AS w
+                        WHERE w.clinic_id = t.clinic_id AND w.version_id = t.protocol_version_id
+                          AND w.recalled_at IS NOT NULL)
           FROM t
           LEFT JOIN LATERAL (
               SELECT array_agg(l.id) AS ids, array_agg(l.task_id) AS tasks, array_agg(l.kind) AS kinds,
@@ -125,7 +132,7 @@ hot_query! {
         SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
         Array<Timestamptz>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Nullable<SqlUuid>, Nullable<Int4>, Nullable<Int4>, Bool,
-        Int8, Int8, Array<Timestamptz>, Array<Int8>,
+        Int8, Int8, Array<Timestamptz>, Array<Int8>, Int4, Bool,
     );
     running_sql!(
         "UPDATE treatments SET plan_revision = plan_revision + 1
@@ -143,7 +150,7 @@ hot_query! {
         SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
         Array<Timestamptz>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Nullable<SqlUuid>, Nullable<Int4>, Nullable<Int4>, Bool,
-        Int8, Int8, Array<Timestamptz>, Array<Int8>,
+        Int8, Int8, Array<Timestamptz>, Array<Int8>, Int4, Bool,
     );
     running_sql!("SELECT * FROM treatments WHERE clinic_id = $1 AND patient_id = $2 AND status = ANY ($3)")
 }

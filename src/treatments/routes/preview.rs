@@ -91,6 +91,7 @@ impl Ground {
             let all = planning::look_at_treatments(conn, &state.protocols, &person, &status).await?;
             let row = all.find(id).map(|(row, _)| row);
             let conditions = row.map(|row| row.conditions(version)).transpose()?.unwrap_or_default();
+            // The draft is looked at as though the treatment had followed nothing else.
             let overrides = row.map(Running::overrides).unwrap_or_default();
             Ok::<_, PlanningError>((person, overrides, conditions))
         });

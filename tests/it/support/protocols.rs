@@ -39,4 +39,13 @@ impl TestApp {
         assert_eq!(draft["faults"], json!([]));
         self.publish(admin, &draft).await.expect(201)
     }
+
+    /// How many alerts are in a state.
+    pub async fn count_alerts(&self, state: &str) -> i64 {
+        use diesel::prelude::*;
+        use diesel_async::RunQueryDsl;
+        use mendline::schema::alerts;
+        let mut conn = mendline::db::Connector::new(&self.database.url, None).unwrap().open().await.unwrap();
+        alerts::table.filter(alerts::state.eq(state)).count().get_result(&mut conn).await.unwrap()
+    }
 }
