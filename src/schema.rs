@@ -869,8 +869,8 @@ diesel::table! {
 }
 
 diesel::table! {
-    /// Which protocol versions a treatment has followed before the one it pins.
-    treatment_transfers (clinic_id, treatment_id, id) {
+    /// What a treatment followed before, and what it has followed since.
+    treatment_changes (clinic_id, treatment_id, id) {
         /// The clinic.
         clinic_id -> Uuid,
         /// The treatment.
@@ -882,13 +882,13 @@ diesel::table! {
         /// What it pinned from then on.
         to_version_id -> Uuid,
         /// When (care clock). Tasks whose window was over by then stay as they were.
-        transferred_at -> Timestamptz,
+        changed_at -> Timestamptz,
         /// Tasks that stay as they were although their window was open: those that were done or skipped.
         kept -> Array<Uuid>,
         /// Why, in the words of whoever did it.
         reason -> Text,
         /// Who did it.
-        transferred_by -> Uuid,
+        changed_by -> Uuid,
     }
 }
 
@@ -1015,7 +1015,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     refresh_tokens,
     reset_codes,
     sessions,
-    treatment_transfers,
+    treatment_changes,
     treatments,
     users
 );

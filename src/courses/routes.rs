@@ -18,7 +18,6 @@ use crate::db::Scope;
 use crate::domain::role::Role;
 use crate::error::{ApiError, Conflict};
 use crate::paging::{At, InTime, Page};
-use crate::planning::PlanningError;
 use crate::preconditions::{IfMatch, version_header};
 use crate::query::Query;
 use crate::recovery::compliance_view::ComplianceView;

@@ -22,7 +22,7 @@ pub async fn list_changes(
     }
     for row in store::list_transfers(conn, clinic_id, treatments).await? {
         let version = catalogue.version(conn, row.from_version_id).await?;
-        let earlier = Earlier { version, until: row.transferred_at, kept: row.kept.into_iter().collect() };
+        let earlier = Earlier { version, until: row.changed_at, kept: row.kept.into_iter().collect() };
         found.entry(row.treatment_id).or_default().push(earlier);
     }
     Ok(found)

@@ -179,7 +179,7 @@ pub(super) async fn update_tally(
 pub(super) struct TransferRow {
     pub(super) treatment_id: Uuid,
     pub(super) from_version_id: Uuid,
-    pub(super) transferred_at: DateTime<Utc>,
+    pub(super) changed_at: DateTime<Utc>,
     pub(super) kept: Vec<Uuid>,
 }
 
@@ -190,10 +190,10 @@ hot_query! {
         treatments: Vec<Uuid> as Array<SqlUuid>,
     }
     returns (SqlUuid, SqlUuid, Timestamptz, Array<SqlUuid>);
-    "SELECT x.treatment_id, x.from_version_id, x.transferred_at, x.kept
-       FROM treatment_transfers AS x JOIN treatments AS t ON t.clinic_id = x.clinic_id AND t.id = x.treatment_id
-      WHERE x.clinic_id = $1 AND x.treatment_id = ANY ($2) AND x.transferred_at >= coalesce(t.moved_at, '-infinity')
-      ORDER BY x.treatment_id, x.transferred_at, x.id"
+    "SELECT x.treatment_id, x.from_version_id, x.changed_at, x.kept
+       FROM treatment_changes AS x JOIN treatments AS t ON t.clinic_id = x.clinic_id AND t.id = x.treatment_id
+      WHERE x.clinic_id = $1 AND x.treatment_id = ANY ($2) AND x.changed_at >= coalesce(t.moved_at, '-infinity')
+      ORDER BY x.treatment_id, x.changed_at, x.id"
 }
 
 /// What treatments followed before, in order of time.

@@ -73,10 +73,10 @@ pub async fn transfer(
                 id: tools.clocks.fresh_id(),
                 from_version_id: before.protocol_version_id,
                 to_version_id: target.version.id,
-                transferred_at: now,
+                changed_at: now,
                 kept: kept(&recovery, &version, now).into_iter().collect(),
                 reason: target.reason.clone(),
-                transferred_by: caller.user_id,
+                changed_by: caller.user_id,
             };
             store::insert_transfer(conn, &transfer).await?;
             person.replan(conn, tools.catalogue, now).await?;

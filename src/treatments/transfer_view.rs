@@ -154,7 +154,7 @@ pub struct TransferView {
 impl TransferView {
     /// The transfer between versions of these names.
     pub fn new(transfer: Transfer, from: ProtocolRef, to: ProtocolRef) -> Self {
-        let Transfer { id, transferred_at, transferred_by, reason, .. } = transfer;
+        let Transfer { id, changed_at: transferred_at, changed_by: transferred_by, reason, .. } = transfer;
         Self { id, from, to, transferred_at, transferred_by, reason }
     }
 }

@@ -1,15 +1,15 @@
-//! SQL over `treatment_transfers`, and who is treated by a version.
+//! SQL over `treatment_changes`, and who is treated by a version.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::schema::{patients, treatment_transfers, treatments};
+use crate::schema::{patients, treatment_changes, treatments};
 
 /// That a treatment was put under another protocol version.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = treatment_transfers, check_for_backend(diesel::pg::Pg))]
+#[diesel(table_name = treatment_changes, check_for_backend(diesel::pg::Pg))]
 pub struct Transfer {
     /// The clinic.
     pub clinic_id: Uuid,
@@ -22,18 +22,18 @@ pub struct Transfer {
     /// What it pinned from then on.
     pub to_version_id: Uuid,
     /// When.
-    pub transferred_at: DateTime<Utc>,
+    pub changed_at: DateTime<Utc>,
     /// Tasks that stay although their window was open.
     pub kept: Vec<Uuid>,
     /// Why.
     pub reason: String,
     /// Who did it.
-    pub transferred_by: Uuid,
+    pub changed_by: Uuid,
 }
 
 /// Writes that a treatment follows another version from now on, and what it followed before.
 pub async fn insert_transfer(conn: &mut AsyncPgConnection, transfer: &Transfer) -> QueryResult<()> {
-    diesel::insert_into(treatment_transfers::table).values(transfer).execute(conn).await?;
+    diesel::insert_into(treatment_changes::table).values(transfer).execute(conn).await?;
     diesel::update(treatments::table.find((transfer.clinic_id, transfer.treatment_id)))
         .set((
             treatments::protocol_version_id.eq(transfer.to_version_id),
@@ -51,10 +51,10 @@ pub async fn list_transfers(
     clinic_id: Uuid,
     treatment_id: Uuid,
 ) -> QueryResult<Vec<Transfer>> {
-    use treatment_transfers::dsl;
-    treatment_transfers::table
+    use treatment_changes::dsl;
+    treatment_changes::table
         .filter(dsl::clinic_id.eq(clinic_id).and(dsl::treatment_id.eq(treatment_id)))
-        .order((dsl::transferred_at.desc(), dsl::id.desc()))
+        .order((dsl::changed_at.desc(), dsl::id.desc()))
         .select(Transfer::as_select())
         .load(conn)
         .await
