@@ -885,10 +885,14 @@ diesel::table! {
         changed_at -> Timestamptz,
         /// Tasks that stay as they were although their window was open: those that were done or skipped.
         kept -> Array<Uuid>,
-        /// Why, in the words of whoever did it.
-        reason -> Text,
+        /// Why, in the words of whoever did it; lifting a change needs no reason.
+        reason -> Nullable<Text>,
         /// Who did it.
         changed_by -> Uuid,
+        /// The item that was changed; absent where the version was.
+        item_key -> Nullable<Text>,
+        /// What it was changed to; absent where it is as the version has it again.
+        change -> Nullable<Jsonb>,
     }
 }
 
@@ -953,10 +957,10 @@ diesel::table! {
         confirmed_at -> Nullable<Timestamptz>,
         /// When it was completed or cancelled (care clock).
         ended_at -> Nullable<Timestamptz>,
-        /// The course it is a session of; session_number follows from it then.
-        course_id -> Nullable<Uuid>,
         /// How often what it follows was changed.
         changes -> Int4,
+        /// The course it is a session of; session_number follows from it then.
+        course_id -> Nullable<Uuid>,
     }
 }
 

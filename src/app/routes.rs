@@ -181,6 +181,8 @@ table! {
     "/v1/protocols/{key}/versions/{number}/recall" => { post withdrawals::recall_protocol_version }
     "/v1/protocols/{key}/versions/{number}/treatments" => { get treatments::list_treated }
     "/v1/protocols/{key}/versions/{number}/transfers" => { post treatments::create_transfers }
+    "/v1/treatments/{id}/overrides" => { get treatments::list_overrides }
+    "/v1/treatments/{id}/overrides/{item_key}" => { put treatments::put_override, delete treatments::delete_override }
     "/v1/treatments/{id}/transfers" => { get treatments::list_transfers, post treatments::create_transfer }
     "/v1/treatments/{id}/transfers/preview" => { get treatments::preview_transfer }
     "/v1/protocols/{key}/versions/{number}/locales" => { get locales::list_protocol_locales }

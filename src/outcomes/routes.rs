@@ -78,6 +78,7 @@ pub async fn list_tasks(
     tasks.sort_by_key(|task| (task.open_at, task.close_at));
     let views = tasks.into_iter().map(|task| {
         TaskView::new(task, recovery.title(&version, texts, task), standing(task, &recovery.said, starts_at, at))
+            .with_override(recovery.override_of(&version, task))
     });
     computed_answer(&known, &texts.locale, &List::whole(views.collect()))
 }

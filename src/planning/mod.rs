@@ -32,7 +32,7 @@ use crate::domain::timeline::Overrides;
 use crate::failpoint::failpoint;
 use crate::protocols::{Catalogue, CatalogueError};
 
-pub use changes::list_changes;
+pub use changes::{Followed, list_changes};
 use input::Input;
 pub(crate) use input::{answers, decisions};
 pub use look::{Laid, look, look_at_treatments};
@@ -143,37 +143,6 @@ pub struct RunningTreatments {
 }
 
 impl RunningTreatments {
-    async fn of(
-        conn: &mut AsyncPgConnection,
-        catalogue: &Catalogue,
-        clinic_id: Uuid,
-        rows: Vec<Running>,
-    ) -> Result<Self, PlanningError> {
-        let changed = rows.iter().filter(|row| row.changes > 0).map(|row| row.id).collect();
-        let mut changes = list_changes(conn, catalogue, clinic_id, changed).await?;
-        let mut running = Self { rows: Vec::with_capacity(rows.len()), overrides: HashMap::new() };
-        for row in rows {
-            let earlier = changes.remove(&row.id).unwrap_or_default();
-            running.overrides.insert(row.id, Overrides { earlier, ..row.overrides() });
-            let version = catalogue.version(conn, row.protocol_version_id).await?;
-            running.rows.push((row, version));
-        }
-        Ok(running)
-    }
-
-    /// What is particular to one of them.
-    pub fn overrides(&self, id: Uuid) -> &Overrides {
-        static NOTHING: Overrides = Overrides::NONE;
-        self.overrides.get(&id).unwrap_or(&NOTHING)
-    }
-
-    fn inputs(&self, zones: &ZoneHistory) -> anyhow::Result<Vec<Input<'_>>> {
-        self.rows
-            .iter()
-            .map(|(row, version)| Input::new(row, Arc::clone(version), self.overrides(row.id), zones))
-            .collect()
-    }
-
     /// All of them, each with its version.
     pub fn iter(&self) -> impl Iterator<Item = &(Running, Arc<ProtocolVersion>)> {
         self.rows.iter()

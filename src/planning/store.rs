@@ -3,9 +3,10 @@
 mod running;
 
 use chrono::{DateTime, NaiveTime, Utc};
-use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Time, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Int4, Int8, Jsonb, Nullable, Text, Time, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
@@ -174,33 +175,44 @@ pub(super) async fn update_tally(
     Ok(())
 }
 
-/// That a treatment was put under another protocol version.
+/// A change of what a treatment follows.
 #[derive(Debug, Queryable)]
-pub(super) struct TransferRow {
+pub(super) struct ChangeRow {
     pub(super) treatment_id: Uuid,
     pub(super) from_version_id: Uuid,
+    pub(super) to_version_id: Uuid,
+    pub(super) item_key: Option<String>,
+    pub(super) change: Option<Value>,
+    pub(super) reason: Option<String>,
+    pub(super) changed_by: Uuid,
     pub(super) changed_at: DateTime<Utc>,
     pub(super) kept: Vec<Uuid>,
+    /// Whether the treatment lies where it lay then. One that was moved to another day counts anew: what it followed
+    /// before is over.
+    pub(super) counts: bool,
 }
 
 hot_query! {
-    /// A treatment that was moved to another day counts anew: what it followed before then is over.
-    struct ListTransfers {
+    struct ListChanges {
         clinic: Uuid as SqlUuid,
         treatments: Vec<Uuid> as Array<SqlUuid>,
     }
-    returns (SqlUuid, SqlUuid, Timestamptz, Array<SqlUuid>);
-    "SELECT x.treatment_id, x.from_version_id, x.changed_at, x.kept
+    returns (
+        SqlUuid, SqlUuid, SqlUuid, Nullable<Text>, Nullable<Jsonb>, Nullable<Text>, SqlUuid, Timestamptz, Array<SqlUuid>,
+        Bool,
+    );
+    "SELECT x.treatment_id, x.from_version_id, x.to_version_id, x.item_key, x.change, x.reason, x.changed_by, x.changed_at,
+            x.kept, x.changed_at >= coalesce(t.moved_at, '-infinity')
        FROM treatment_changes AS x JOIN treatments AS t ON t.clinic_id = x.clinic_id AND t.id = x.treatment_id
-      WHERE x.clinic_id = $1 AND x.treatment_id = ANY ($2) AND x.changed_at >= coalesce(t.moved_at, '-infinity')
+      WHERE x.clinic_id = $1 AND x.treatment_id = ANY ($2)
       ORDER BY x.treatment_id, x.changed_at, x.id"
 }
 
-/// What treatments followed before, in order of time.
-pub(super) async fn list_transfers(
+/// What was changed for treatments, in order of time.
+pub(super) async fn list_changes(
     conn: &mut AsyncPgConnection,
     clinic: Uuid,
     treatments: Vec<Uuid>,
-) -> QueryResult<Vec<TransferRow>> {
-    ListTransfers { clinic, treatments }.load(conn).await
+) -> QueryResult<Vec<ChangeRow>> {
+    ListChanges { clinic, treatments }.load(conn).await
 }

@@ -2,6 +2,7 @@
 //! said about tasks, which flags were open. What is shown of it is decided by whoever asks.
 
 pub mod compliance_view;
+pub mod override_view;
 mod store;
 pub mod task_view;
 
@@ -17,6 +18,7 @@ use crate::domain::compliance::{AsOf, Outcome, Report, Said, WHOLE_BP, report};
 use crate::domain::condition::{self, Decision, Word};
 use crate::domain::course::Spacing;
 use crate::domain::local_time::ZoneHistory;
+use crate::domain::overrides::Overridden;
 use crate::domain::protocol::{Condition, ProtocolVersion, Texts};
 use crate::domain::symptoms::Symptoms;
 use crate::domain::tally::counting_from;
@@ -101,7 +103,8 @@ impl Recovery {
         })
     }
 
-    /// The protocol version that it follows. Reads what else its layout depends on: a recovery is laid out only after this.
+    /// The protocol version that it follows, its items as they were changed for it. Reads what else its layout depends on: a
+    /// recovery is laid out only after this.
     pub async fn version(
         &mut self,
         conn: &mut AsyncPgConnection,
@@ -110,7 +113,10 @@ impl Recovery {
     ) -> Result<Arc<ProtocolVersion>, PlanningError> {
         if self.row.changes > 0 {
             let mut found = planning::list_changes(conn, catalogue, clinic_id, vec![self.row.id]).await?;
-            self.overrides.earlier = found.remove(&self.row.id).unwrap_or_default();
+            if let Some(own) = found.remove(&self.row.id) {
+                self.overrides = Overrides { spacing: self.overrides.spacing, ..own.overrides };
+                return Ok(own.version);
+            }
         }
         Ok(catalogue.version(conn, self.row.protocol_version_id).await?)
     }
@@ -125,7 +131,8 @@ impl Recovery {
         condition::words(condition, self.row.performed_at, &self.answers, &self.decisions)
     }
 
-    fn conditions(&self, version: &ProtocolVersion) -> Conditions {
+    /// Which conditions have ended, as a version reads what was said.
+    pub fn conditions(&self, version: &ProtocolVersion) -> Conditions {
         let conditions = &version.structure.conditions;
         let ended = condition::ended(conditions, self.row.performed_at, &self.answers, &self.decisions);
         Conditions { ended, holds: self.holds.clone() }
@@ -163,6 +170,12 @@ impl Recovery {
         let said = of(version, texts)
             .or_else(|| earlier.find_map(|version| of(version, version.texts_for(&[&texts.locale], |_| false))));
         said.unwrap_or_default()
+    }
+
+    /// What was changed of a task's item for this treatment; of those that were closed before, nothing was.
+    pub fn override_of(&self, version: &ProtocolVersion, task: &Task<'_>) -> Option<&Overridden> {
+        let item = version.item(task.item_key())?;
+        std::ptr::eq(item, task.item).then(|| self.overrides.of_item(&item.key)).flatten()
     }
 
     /// The moment tasks are judged at: `at`, or the end of the treatment if that came before.

@@ -6,6 +6,7 @@ mod course;
 mod details;
 pub mod fields;
 mod guidance_view;
+mod overriding;
 pub mod plan;
 mod preview_view;
 pub mod read;

@@ -17,6 +17,7 @@ use crate::body::Faults;
 use crate::db::Scope;
 use crate::domain::guidance::{Sources, guidance, topics};
 use crate::domain::protocol::ProtocolVersion;
+use crate::domain::timeline::Task;
 use crate::error::ApiError;
 use crate::language::Wanted;
 use crate::planning::PlanningError;
@@ -54,6 +55,7 @@ pub async fn find_timeline(
     let texts = words(&version, accepted.of(recovery.row.protocol_version_id), &wanted, &recovery.locales());
     let laid = recovery.timeline(&version);
     let view = TimelineView::new(recovery.row.id, &version, texts, &laid, state.clocks.care.now());
+    let view = view.with_overrides(&version, texts, recovery.overrides());
     computed_answer(&known, &texts.locale, &view)
 }
 
@@ -100,8 +102,9 @@ pub async fn find_guidance(
     if let Some(topic) = query.topic.as_deref() {
         guidance.retain(topic);
     }
-    let lasting = GuidanceView::new(guidance.clone(), asked, None);
-    let view = GuidanceView::new(guidance, asked, Some(at));
+    let of_task = |task: &Task<'_>| recovery.override_of(&version, task);
+    let lasting = GuidanceView::new(guidance.clone(), asked, None, of_task).with_overrides(&recovery);
+    let view = GuidanceView::new(guidance, asked, Some(at), of_task).with_overrides(&recovery);
     computed_answer_like(&known, &texts.locale, &view, &lasting)
 }
 

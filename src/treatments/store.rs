@@ -1,6 +1,7 @@
 //! SQL over `treatments`. The clinic is always the first thing asked for.
 
-mod transfers;
+mod changes;
+mod treated;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use diesel::prelude::*;
@@ -8,7 +9,8 @@ use diesel::sql_types::{Array, Bool, Date, Int4, Nullable, Text, Timestamptz, Uu
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-pub use transfers::{Transfer, Treated, insert_transfer, list_transfers, list_treated};
+pub use changes::{TreatmentChange, insert_changes, list_transfers};
+pub use treated::{Treated, list_treated};
 
 use crate::db::hot::hot_query;
 use crate::schema::{memberships, treatments};

@@ -11,10 +11,11 @@ use uuid::Uuid;
 use super::details::Details;
 use super::plan::check_fit;
 use super::refusal::TreatmentError;
-use super::store::{self, Transfer, Treatment};
+use super::store::{self, Treatment, TreatmentChange};
 use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::db::{Lock, Scope};
+use crate::domain::overrides::carried;
 use crate::domain::protocol::ProtocolVersion;
 use crate::domain::timeline::{Earlier, Overrides};
 use crate::planning::{self, Tools};
@@ -67,7 +68,7 @@ pub async fn transfer(
             check_target(conn, &target.version, &before).await?;
             let mut recovery = recovery::find_recovery(conn, caller, id).await?;
             let version = recovery.version(conn, tools.catalogue, clinic_id).await?;
-            let transfer = Transfer {
+            let transfer = TreatmentChange {
                 clinic_id,
                 treatment_id: id,
                 id: tools.clocks.fresh_id(),
@@ -75,10 +76,22 @@ pub async fn transfer(
                 to_version_id: target.version.id,
                 changed_at: now,
                 kept: kept(&recovery, &version, now).into_iter().collect(),
-                reason: target.reason.clone(),
+                reason: Some(target.reason.clone()),
                 changed_by: caller.user_id,
+                item_key: None,
+                change: None,
             };
-            store::insert_transfer(conn, &transfer).await?;
+            // What was changed of items goes on where the other version has the item and it fits there.
+            let (_, left) = carried(&target.version.version, &recovery.overrides().changes());
+            let lifted = left.into_keys().map(|key| TreatmentChange {
+                id: tools.clocks.fresh_id(),
+                from_version_id: target.version.id,
+                reason: None,
+                item_key: Some(key),
+                ..transfer.clone()
+            });
+            let changes: Vec<TreatmentChange> = std::iter::once(transfer.clone()).chain(lifted).collect();
+            store::insert_changes(conn, &changes).await?;
             person.replan(conn, tools.catalogue, now).await?;
             let entry = Entry::by(caller, "treatment.transfer", "treatment", id).about(before.patient_id);
             audit::record(conn, tools.clocks, entry).await?;
@@ -106,14 +119,14 @@ pub(super) async fn check_target(
 }
 
 /// Tasks that are closed although their window is open: they were done or skipped.
-fn kept(recovery: &Recovery, version: &ProtocolVersion, now: DateTime<Utc>) -> BTreeSet<Uuid> {
+pub(super) fn kept(recovery: &Recovery, version: &ProtocolVersion, now: DateTime<Utc>) -> BTreeSet<Uuid> {
     let settled: BTreeSet<Uuid> = recovery.said.settled().collect();
     let laid = recovery.timeline(version);
     let open = laid.tasks.iter().filter(|task| task.close_at > now);
     open.map(|task| task.id).filter(|id| settled.contains(id)).collect()
 }
 
-/// What would be changed for the treatment, were it put under another version now.
+/// What would be particular to the treatment, were it put under another version now: what it followed before.
 pub(super) fn overrides_after(recovery: &Recovery, version: &Arc<ProtocolVersion>, now: DateTime<Utc>) -> Overrides {
     let mut overrides = recovery.overrides().clone();
     let kept = kept(recovery, version, now);

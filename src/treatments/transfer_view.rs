@@ -1,13 +1,14 @@
 //! What another protocol version changes for one patient, and what was changed before, as sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::store::{Transfer, Treated};
+use super::store::{Treated, TreatmentChange};
 use super::view::ProtocolRef;
+use crate::domain::overrides::ItemChanges;
 use crate::domain::protocol::{Fate, Kind, ProtocolVersion, Texts};
 use crate::domain::timeline::{LaidOut, Timeline};
 
@@ -34,9 +35,27 @@ pub struct TransferPreview<D> {
     #[serde(skip_serializing_if = "Option::is_none")]
     refused_because: Option<&'static str>,
     items: Vec<ItemChange>,
+    /// What was changed of items for this treatment, and becomes of that.
+    overrides: OverrideFates,
     tasks: TaskChanges,
     /// What differs between the versions, for any patient.
     diff: D,
+}
+
+/// What the other version makes of overridden items.
+#[derive(Debug, Serialize)]
+struct OverrideFates {
+    /// Goes on.
+    kept: Vec<String>,
+    /// Is lifted.
+    lifted: Vec<LiftedView>,
+}
+
+#[derive(Debug, Serialize)]
+struct LiftedView {
+    item_key: String,
+    /// Why it does not fit.
+    because: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,6 +104,7 @@ impl<D> TransferPreview<D> {
         (before, after): (Side<'_>, Side<'_>),
         at: DateTime<Utc>,
         refused_because: Option<&'static str>,
+        (kept, lifted): (ItemChanges, BTreeMap<String, String>),
         diff: D,
     ) -> Self {
         Self {
@@ -94,6 +114,10 @@ impl<D> TransferPreview<D> {
             to: ProtocolRef::of(after.version),
             refused_because,
             items: items(before, after),
+            overrides: OverrideFates {
+                kept: kept.into_keys().collect(),
+                lifted: lifted.into_iter().map(|(item_key, because)| LiftedView { item_key, because }).collect(),
+            },
             tasks: TaskChanges::new(before.laid, after.laid, at),
             diff,
         }
@@ -153,9 +177,9 @@ pub struct TransferView {
 
 impl TransferView {
     /// The transfer between versions of these names.
-    pub fn new(transfer: Transfer, from: ProtocolRef, to: ProtocolRef) -> Self {
-        let Transfer { id, changed_at: transferred_at, changed_by: transferred_by, reason, .. } = transfer;
-        Self { id, from, to, transferred_at, transferred_by, reason }
+    pub fn new(transfer: TreatmentChange, from: ProtocolRef, to: ProtocolRef) -> Self {
+        let TreatmentChange { id, changed_at: transferred_at, changed_by: transferred_by, reason, .. } = transfer;
+        Self { id, from, to, transferred_at, transferred_by, reason: reason.unwrap_or_default() }
     }
 }
 

@@ -180,6 +180,12 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/protocols/{key}/versions/{number}", Staff).named(&["conservative", "2"]),
     row("GET", "/v1/protocols/{key}/versions/{number}/disagreements", Staff).named(&["conservative", "2"]),
     row("GET", "/v1/protocols/{key}/versions/{number}/diff", Staff).named(&["conservative", "2"]),
+    row("GET", "/v1/treatments/{id}/overrides", Staff).on(TREATMENT),
+    row("PUT", "/v1/treatments/{id}/overrides/{item_key}", Staff)
+        .on(TREATMENT)
+        .named(&["make_up"])
+        .sending(|_| json!({ "window": { "to": "PT96H" }, "reason": "so" })),
+    row("DELETE", "/v1/treatments/{id}/overrides/{item_key}", Staff).on(TREATMENT).named(&["make_up"]),
     row("GET", "/v1/treatments/{id}/transfers", Staff).on(TREATMENT),
     row("GET", "/v1/treatments/{id}/transfers/preview", Staff).on(TREATMENT).asking("to=day-by-day@1", |_| None),
     row("POST", "/v1/treatments/{id}/transfers", Staff)

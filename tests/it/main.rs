@@ -36,6 +36,7 @@ mod members;
 mod migrations;
 mod openapi;
 mod outcomes;
+mod overrides;
 mod patients;
 mod postgres_tls;
 mod preferences;

@@ -207,6 +207,7 @@ pub use show::show;
 pub use span::Span;
 pub use texts::{AlertText, FieldText, ItemText, PlainText, Texts};
 pub use units::{DayTime, IsoDuration};
+pub use validate::faults_of;
 pub use validate_size::MOST_OCCURRENCES;
 pub use validate_texts::NO_ADVICE;
 pub use version::{AppliesTo, NotCarried, Phase, PhaseStart, ProtocolVersion, Series, Structure};

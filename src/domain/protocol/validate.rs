@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::item::{Actor, Item, Kind, Soft, Window};
 use super::parse::Parsed;
-use super::read::Doc;
+use super::read::{Doc, File};
 use super::units::IsoDuration;
 use super::validate_size;
 use super::version::{PhaseStart, Structure};
@@ -35,6 +35,14 @@ pub(super) fn items(doc: &Doc<'_>, parsed: &Parsed, structure: &Structure) {
         check.references(parsed, structure);
     }
     validate_size::occurrences(doc, parsed, structure);
+}
+
+/// What is wrong with a structure that was read without a fault and has been changed since. Its items may link to `named`.
+pub fn faults_of(structure: &Structure, named: Vec<String>) -> Vec<String> {
+    let doc = Doc::new(File { name: "", text: "" });
+    let item_paths = structure.items.iter().map(|item| item.key.clone()).collect();
+    items(&doc, &Parsed { structure: None, named, item_paths, rule_paths: Vec::new() }, structure);
+    doc.into_faults().into_list("").into_iter().map(|fault| fault.reason).collect()
 }
 
 fn duplicates<'a>(doc: &Doc<'_>, section: &str, keys: impl Iterator<Item = &'a str>) {

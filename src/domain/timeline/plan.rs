@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::Task;
 use crate::domain::course::Spacing;
 use crate::domain::local_time::{ZoneHistory, day};
+use crate::domain::overrides::{ItemChanges, Overridden};
 use crate::domain::protocol::{DayTime, IsoDuration, Item, Kind, ProtocolVersion};
 
 /// Everything a layout depends on.
@@ -41,15 +42,28 @@ pub struct Overrides {
     pub spacing: Option<Spacing>,
     /// What it followed before, in order of time.
     pub earlier: Vec<Earlier>,
+    /// Items that were changed for it; the plan's version has them as they were changed.
+    pub items: Vec<Overridden>,
 }
 
 impl Overrides {
     /// Of treatments for which nothing was changed.
-    pub const NONE: Self = Self { modes: Vec::new(), excused: Vec::new(), spacing: None, earlier: Vec::new() };
+    pub const NONE: Self =
+        Self { modes: Vec::new(), excused: Vec::new(), spacing: None, earlier: Vec::new(), items: Vec::new() };
 
-    /// Whether the tasks that count are those of the version alone.
+    /// Whether the tasks that count are those of the published version alone.
     pub fn are_plain(&self) -> bool {
-        self.excused.is_empty() && self.earlier.is_empty()
+        self.excused.is_empty() && self.earlier.is_empty() && self.items.is_empty()
+    }
+
+    /// What was changed of items.
+    pub fn changes(&self) -> ItemChanges {
+        self.items.iter().map(|item| (item.item_key.clone(), item.change.clone())).collect()
+    }
+
+    /// What was changed of one item.
+    pub fn of_item(&self, key: &str) -> Option<&Overridden> {
+        self.items.iter().find(|item| item.item_key == key)
     }
 }
 

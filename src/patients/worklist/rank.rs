@@ -1,7 +1,6 @@
 //! Where each patient stands in the list, at a moment that all pages share.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,8 +11,9 @@ use crate::domain::attention::{Attention, Signs};
 use crate::domain::closing::shares;
 use crate::domain::compliance::Compliance;
 use crate::domain::local_time::ZoneHistory;
+use crate::domain::protocol::ProtocolVersion;
 use crate::domain::tally::{Tally, counting_from};
-use crate::domain::timeline::{Conditions, Earlier, Overrides, Plan};
+use crate::domain::timeline::{Conditions, Overrides, Plan};
 use crate::planning;
 use crate::protocols::Published;
 
@@ -77,12 +77,14 @@ pub struct Wish {
 
 const NO_SHARE: i64 = i64::MAX;
 
+static NOTHING: Overrides = Overrides::NONE;
+
 /// What treatments of the list follow.
 pub(super) struct Followed<'a> {
     /// Their versions.
     pub(super) versions: &'a HashMap<Uuid, Published>,
-    /// What some of them followed before.
-    pub(super) changes: &'a HashMap<Uuid, Vec<Earlier>>,
+    /// What those follow for which something was changed.
+    pub(super) changes: &'a HashMap<Uuid, planning::Followed>,
 }
 
 /// Everybody who is asked for, in order.
@@ -133,9 +135,10 @@ fn compliance(row: &RankRow, followed: &Followed<'_>, at: DateTime<Utc>) -> anyh
         return Ok(Compliance::default());
     }
     let zones = planning::zones(&row.zones, &row.valid_from)?;
-    let earlier = followed.changes.get(&treatment.id).cloned().unwrap_or_default();
-    let (overrides, conditions) = (Overrides { earlier, ..Overrides::default() }, Conditions::default());
-    let plan = plan(treatment, published, &zones, &overrides, &conditions);
+    let conditions = Conditions::default();
+    let own = followed.changes.get(&treatment.id);
+    let (version, overrides) = own.map_or((&published.version, &NOTHING), |own| (&own.version, &own.overrides));
+    let plan = plan(treatment, version, &zones, overrides, &conditions);
     let starts_at = counting_from(treatment.performed_at, treatment.counts_from, row.linked_at);
     let at = treatment.ended_at.map_or(at, |ended_at| ended_at.min(at));
     let early = treatment.early_until.iter().copied().zip(treatment.early_w.iter().copied()).collect();
@@ -149,14 +152,14 @@ fn compliance(row: &RankRow, followed: &Followed<'_>, at: DateTime<Utc>) -> anyh
 
 fn plan<'a>(
     treatment: &TreatmentRow,
-    published: &'a Published,
+    version: &'a ProtocolVersion,
     zones: &'a ZoneHistory,
     overrides: &'a Overrides,
     conditions: &'a Conditions,
 ) -> Plan<'a> {
     Plan {
         treatment: treatment.id,
-        version: Arc::as_ref(&published.version),
+        version,
         performed_at: treatment.performed_at,
         anchor_on: treatment.anchor_on,
         zones,

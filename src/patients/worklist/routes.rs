@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -18,12 +19,13 @@ use crate::auth::extract::Staff;
 use crate::body::Faults;
 use crate::db::Scope;
 use crate::domain::attention::Attention;
+use crate::domain::protocol::ProtocolVersion;
 use crate::error::{ApiError, FieldError};
 use crate::language::{FALLBACK, Wanted, content_language};
 use crate::paging::{List, Page};
 use crate::patients::store::Patient;
 use crate::planning;
-use crate::protocols::{Accepted, Published, words};
+use crate::protocols::{Accepted, words};
 use crate::query::Query;
 use crate::recovery::{Recovery, list_recoveries};
 
@@ -79,8 +81,7 @@ impl WorklistQuery {
 struct Found {
     list: List<Ranked>,
     patients: HashMap<Uuid, (Patient, Option<DateTime<Utc>>)>,
-    recoveries: HashMap<Uuid, Recovery>,
-    versions: HashMap<Uuid, Published>,
+    recoveries: HashMap<Uuid, (Recovery, Arc<ProtocolVersion>)>,
     accepted: Accepted,
 }
 
@@ -115,19 +116,19 @@ pub async fn list_patients(
         let ids: Vec<Uuid> = list.items.iter().map(|ranked| ranked.patient_id).collect();
         let patients = store::list_page(conn, caller.clinic_id, &ids).await?;
         let treatments = list.items.iter().filter_map(|ranked| ranked.treatment_id).collect();
-        let mut recoveries = list_recoveries(conn, &caller, treatments).await?;
-        for recovery in &mut recoveries {
-            recovery.version(conn, &state.protocols, caller.clinic_id).await?;
+        let mut recoveries = HashMap::new();
+        for mut recovery in list_recoveries(conn, &caller, treatments).await? {
+            let version = recovery.version(conn, &state.protocols, caller.clinic_id).await?;
+            recoveries.insert(recovery.row.id, (recovery, version));
         }
         Ok::<_, ApiError>(Found {
             list,
             patients: patients.into_iter().map(|row| (row.0.id, row)).collect(),
-            recoveries: recoveries.into_iter().map(|recovery| (recovery.row.id, recovery)).collect(),
-            versions,
+            recoveries,
             accepted: Accepted::by(conn, caller.clinic_id).await?,
         })
     });
-    let Found { list, mut patients, recoveries, versions, accepted } = found.await?;
+    let Found { list, mut patients, recoveries, accepted } = found.await?;
     let mut language = None;
     let mut lines = Vec::with_capacity(list.items.len());
     for ranked in list.items {
@@ -139,13 +140,12 @@ pub async fn list_patients(
             open_flags: ranked.open_flags,
             unreachable: ranked.unreachable,
         };
-        let recovery = ranked.treatment_id.and_then(|id| recoveries.get(&id));
-        let version = recovery.and_then(|recovery| versions.get(&recovery.row.protocol_version_id));
-        lines.push(match recovery.zip(version) {
-            Some((recovery, published)) => {
-                let texts = words(&published.version, accepted.of(published.id), &wanted, &recovery.locales());
+        lines.push(match ranked.treatment_id.and_then(|id| recoveries.get(&id)) {
+            Some((recovery, version)) => {
+                let accepted = accepted.of(recovery.row.protocol_version_id);
+                let texts = words(version, accepted, &wanted, &recovery.locales());
                 language.get_or_insert_with(|| texts.locale.clone());
-                LineView::treated(line, recovery, &published.version, texts, as_of)
+                LineView::treated(line, recovery, version, texts, as_of)
             }
             None => LineView::untreated(line),
         });

@@ -1,5 +1,7 @@
 //! Putting treatments under another protocol version: one, previewed first; or everybody whom a version treats, page by page.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
@@ -17,6 +19,7 @@ use crate::app::State;
 use crate::auth::extract::{Administrator, Caller, Staff};
 use crate::body::{Body, Faults};
 use crate::db::Scope;
+use crate::domain::overrides::{apply, carried};
 use crate::domain::timeline::{Plan, timeline};
 use crate::error::{ApiError, EntryProblem};
 use crate::language::Wanted;
@@ -113,13 +116,17 @@ pub async fn preview_transfer(
     let other = (&*after.version, accepted.of(after.id));
     let texts = words_of_both(one, other, &wanted, &recovery.locales());
     let (laid, overrides) = (recovery.timeline(&before), overrides_after(&recovery, &before, now));
-    let becomes = timeline(&Plan { overrides: &overrides, ..recovery.plan(&after.version) });
+    let fates = carried(&after.version, &recovery.overrides().changes());
+    let own = apply(&after.version, &fates.0);
+    let conditions = recovery.conditions(&own);
+    let becomes = timeline(&Plan { overrides: &overrides, conditions: &conditions, ..recovery.plan(&own) });
     let sides = (
         Side { version: &before, texts: texts.0, laid: &laid },
-        Side { version: &after.version, texts: texts.1, laid: &becomes },
+        Side { version: &own, texts: texts.1, laid: &becomes },
     );
-    let diff = DiffView::new(&before, &after.version, texts);
-    let view = TransferPreview::new((treatment.id, treatment.version), sides, now, refused, diff);
+    let pinned = state.protocols.cached(recovery.row.protocol_version_id).unwrap_or_else(|| Arc::clone(&before));
+    let diff = DiffView::new(&pinned, &after.version, texts);
+    let view = TransferPreview::new((treatment.id, treatment.version), sides, now, refused, fates, diff);
     computed_answer(&known, &texts.1.locale, &view)
 }
 
