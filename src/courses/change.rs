@@ -11,8 +11,8 @@ use crate::auth::extract::Caller;
 use crate::db::{DbError, Lock, Scope};
 use crate::domain::course::{CourseStatus, Spacing};
 use crate::domain::protocol::ProtocolVersion;
-use crate::planning::{self, PlanningError, Tools, through_planning};
-use crate::protocols::{self, CatalogueError, Published};
+use crate::planning::{self, Person, PlanningError, Tools, through_planning};
+use crate::protocols::{CatalogueError, Published};
 
 /// Why a course was not written.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +101,7 @@ pub async fn create(tools: Tools<'_>, caller: &Caller, new: NewCourse) -> Result
     let work = async |conn: &mut AsyncPgConnection| {
         let person = planning::locked(conn, clinic, new.patient_id).await?;
         let key = new.plan.protocol.as_deref().unwrap_or(&person.default_protocol);
-        let published = newest(conn, tools, clinic, key).await?;
+        let published = newest(conn, tools, &person, key).await?;
         let course = draft(caller, &published.version, &new, now)?;
         if !store::insert_course(conn, &course).await? {
             return replayed(conn, &course).await;
@@ -119,11 +119,10 @@ pub async fn create(tools: Tools<'_>, caller: &Caller, new: NewCourse) -> Result
 async fn newest(
     conn: &mut AsyncPgConnection,
     tools: Tools<'_>,
-    clinic: Uuid,
+    person: &Person,
     key: &str,
 ) -> Result<Published, CourseError> {
-    let withdrawn = protocols::store::list_withdrawn(conn, clinic).await?;
-    tools.catalogue.newest(conn, clinic, key, &withdrawn).await?.ok_or(NO_PROTOCOL)
+    tools.catalogue.newest(conn, person.clinic_id, key, &person.withdrawn).await?.ok_or(NO_PROTOCOL)
 }
 
 /// The id is in use by the same request sent again or by something else, or another course is open.
@@ -203,7 +202,7 @@ pub async fn change(
             return Err(CourseError::Changed);
         }
         if let Change::Edit(Edits { protocol: Some(key), .. }) = &change {
-            newest(conn, tools, clinic, key).await?;
+            newest(conn, tools, &person, key).await?;
         }
         let Some(after) = apply(before, &change, now)? else { return Ok(()) };
         store::update_course(conn, &after).await?;

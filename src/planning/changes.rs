@@ -1,6 +1,7 @@
 //! What treatments follow: the pinned version, or what was changed of it for one of them alone. Changes are read only for
 //! those of which there are any.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -40,8 +41,8 @@ pub async fn list_changes(
     let rows = store::list_changes(conn, clinic_id, treatments).await?;
     let mut versions = HashMap::new();
     for id in rows.iter().flat_map(|row| [row.from_version_id, row.to_version_id]) {
-        if !versions.contains_key(&id) {
-            versions.insert(id, catalogue.version(conn, id).await?);
+        if let Entry::Vacant(vacant) = versions.entry(id) {
+            vacant.insert(catalogue.version(conn, id).await?);
         }
     }
     for changes in rows.chunk_by(|one, next| one.treatment_id == next.treatment_id) {

@@ -110,6 +110,8 @@ pub struct Person {
     pub appointments: Vec<Appointment>,
     /// The areas of which the person has an open course.
     pub open_courses: Vec<String>,
+    /// Protocol versions that the clinic has withdrawn.
+    pub withdrawn: Vec<Uuid>,
     /// The clinic's default protocol.
     pub default_protocol: String,
     /// The number of the plan that this transaction makes.
@@ -184,6 +186,7 @@ impl Person {
                 paused: row.paused,
             },
             open_courses: row.open_courses,
+            withdrawn: row.withdrawn,
             default_protocol: row.default_protocol,
             plan_revision: row.plan_revision,
         })

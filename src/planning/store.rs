@@ -39,6 +39,7 @@ pub(super) struct PersonRow {
     pub(super) announced_no: Vec<i32>,
     pub(super) announced_at: Vec<DateTime<Utc>>,
     pub(super) open_courses: Vec<String>,
+    pub(super) withdrawn: Vec<Uuid>,
 }
 
 /// From the patient that a condition picks to a whole row; the plan about to be made is counted.
@@ -67,7 +68,8 @@ macro_rules! person_sql {
                    coalesce(a.ids, '{}'), coalesce(a.kinds, '{}'), coalesce(a.courses, '{}'), coalesce(a.at, '{}'),
                    coalesce(a.set, '{}'), coalesce(a.announced_no, '{}'), coalesce(a.announced_at, '{}'),
                    ARRAY(SELECT s.area FROM courses AS s
-                          WHERE s.clinic_id = p.clinic_id AND s.patient_id = p.id AND s.ended_at IS NULL)
+                          WHERE s.clinic_id = p.clinic_id AND s.patient_id = p.id AND s.ended_at IS NULL),
+                   ARRAY(SELECT w.version_id FROM protocol_withdrawals AS w WHERE w.clinic_id = p.clinic_id)
               FROM locked AS p
               JOIN clinics AS c ON c.id = p.clinic_id
               LEFT JOIN notification_preferences AS n ON n.user_id = p.user_id
@@ -91,7 +93,7 @@ hot_query! {
     returns (
         SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
         Nullable<Time>, Array<Text>, Bool, Text, Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>,
-        Array<Bool>, Array<Int4>, Array<Timestamptz>, Array<Text>,
+        Array<Bool>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<SqlUuid>,
     );
     person_sql!("$2")
 }
@@ -104,7 +106,7 @@ hot_query! {
     returns (
         SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
         Nullable<Time>, Array<Text>, Bool, Text, Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>,
-        Array<Bool>, Array<Int4>, Array<Timestamptz>, Array<Text>,
+        Array<Bool>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<SqlUuid>,
     );
     person_sql!("(SELECT t.patient_id FROM treatments AS t WHERE t.clinic_id = $1 AND t.id = $2)")
 }
@@ -117,7 +119,7 @@ hot_query! {
     returns (
         SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Array<Text>, Array<Timestamptz>, Time, Time,
         Nullable<Time>, Array<Text>, Bool, Text, Array<SqlUuid>, Array<Text>, Array<Nullable<SqlUuid>>, Array<Timestamptz>,
-        Array<Bool>, Array<Int4>, Array<Timestamptz>, Array<Text>,
+        Array<Bool>, Array<Int4>, Array<Timestamptz>, Array<Text>, Array<SqlUuid>,
     );
     person_sql!(from "SELECT * FROM patients WHERE clinic_id = $1 AND id = $2")
 }

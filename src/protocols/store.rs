@@ -10,9 +10,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 pub use accepted::{Acceptance, insert_acceptance, list_acceptances, list_accepted, update_withdrawn};
-pub use withdrawn::{
-    Withdrawal, list_withdrawals, list_withdrawn, lock_patients_of, lock_version, lock_withdrawal, put_withdrawal,
-};
+pub use withdrawn::{Withdrawal, list_withdrawals, lock_patients_of, lock_version, lock_withdrawal, put_withdrawal};
 
 use crate::db::hot::hot_query;
 use crate::schema::{clinics, protocol_texts, protocol_versions, users};

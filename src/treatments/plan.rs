@@ -3,7 +3,6 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel_async::AsyncPgConnection;
-use futures_util::future::try_join;
 use uuid::Uuid;
 
 use super::course::{find_course, sessions};
@@ -18,7 +17,7 @@ use crate::domain::protocol::ProtocolVersion;
 use crate::domain::role::Role;
 use crate::idempotency::KeyedRequest;
 use crate::planning::{self, Person, Tools};
-use crate::protocols::{self, Published};
+use crate::protocols::Published;
 
 /// A treatment to be registered.
 #[derive(Debug, Clone)]
@@ -50,17 +49,12 @@ pub async fn create(
             if let Some(before) = key.begin(conn, id, tools.clocks.wall.now()).await? {
                 return Ok(store::find_treatment(conn, caller.clinic_id, before).await?);
             }
-            // Neither waits for the other's answer: one round trip.
-            let (person, withdrawn) =
-                try_join(async { Ok(planning::locked(conn, caller.clinic_id, new.patient_id).await?) }, async {
-                    Ok::<_, TreatmentError>(protocols::store::list_withdrawn(conn, caller.clinic_id).await?)
-                })
-                .await?;
+            let person = planning::locked(conn, caller.clinic_id, new.patient_id).await?;
             let course = find_course(conn, &new, caller.clinic_id, &person.open_courses).await?;
             let of_course = course.as_ref().map(|course| course.protocol_key.as_str());
             let key = new.protocol.as_deref().or(of_course).unwrap_or(&person.default_protocol);
             let published =
-                tools.catalogue.newest(conn, caller.clinic_id, key, &withdrawn).await?.ok_or(NO_PROTOCOL)?;
+                tools.catalogue.newest(conn, caller.clinic_id, key, &person.withdrawn).await?.ok_or(NO_PROTOCOL)?;
             let treatment = draft(caller, &published, &person, course.as_ref(), id, &new, now)?;
             check_clinician(conn, caller, new.details.clinician_id).await?;
             match store::insert_unless_there(conn, &treatment, !new.allow_duplicate).await? {

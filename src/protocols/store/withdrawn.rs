@@ -2,11 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::db::hot::hot_query;
 use crate::schema::{patients, protocol_versions, protocol_withdrawals, treatments};
 
 /// That a clinic has withdrawn a version.
@@ -29,19 +27,6 @@ pub async fn list_withdrawals(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> 
         .select(Withdrawal::as_select())
         .load(conn)
         .await
-}
-
-hot_query! {
-    struct ListWithdrawn {
-        clinic: Uuid as SqlUuid,
-    }
-    returns Array<SqlUuid>;
-    "SELECT ARRAY(SELECT version_id FROM protocol_withdrawals WHERE clinic_id = $1)"
-}
-
-/// The same by their ids alone, whenever a treatment is registered.
-pub async fn list_withdrawn(mut conn: &AsyncPgConnection, clinic: Uuid) -> QueryResult<Vec<Uuid>> {
-    ListWithdrawn { clinic }.get_result(&mut conn).await
 }
 
 /// One of them, locked until the transaction ends.
