@@ -15,21 +15,21 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{ApiError, FieldError};
 
-/// The largest body that any operation takes, in bytes.
+/// The largest body that an operation takes unless it says otherwise, in bytes.
 pub const MAX_BODY: usize = 256 * 1024;
 /// How long a body may take to arrive, from its first byte to its last.
 pub const MAX_WAIT: Duration = Duration::from_secs(15);
 
-/// A JSON body, parsed. Types that come through here refuse unknown fields.
+/// A JSON body of at most `LIMIT` bytes, parsed. Types that come through here refuse unknown fields.
 #[derive(Debug)]
-pub struct Body<T> {
+pub struct Body<T, const LIMIT: usize = MAX_BODY> {
     /// The parsed value.
     pub value: T,
     /// The bytes it was parsed from: what an idempotency key's fingerprint is made of.
     pub raw: Bytes,
 }
 
-impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+impl<T: DeserializeOwned + 'static, const LIMIT: usize> FromRequest for Body<T, LIMIT> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
@@ -40,19 +40,19 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             if !is_json {
                 return Err(ApiError::UnsupportedMediaType);
             }
-            let raw = tokio::time::timeout(MAX_WAIT, read(&mut payload)).await;
+            let raw = tokio::time::timeout(MAX_WAIT, read(&mut payload, LIMIT)).await;
             let raw = raw.unwrap_or(Err(ApiError::RequestTimeout))?;
             Ok(Self { value: parse(&raw)?, raw })
         })
     }
 }
 
-async fn read(payload: &mut Payload) -> Result<Bytes, ApiError> {
+async fn read(payload: &mut Payload, limit: usize) -> Result<Bytes, ApiError> {
     let mut raw = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| malformed(format!("the body could not be read: {error}")))?;
-        if raw.len() + chunk.len() > MAX_BODY {
-            return Err(ApiError::PayloadTooLarge { limit: MAX_BODY });
+        if raw.len() + chunk.len() > limit {
+            return Err(ApiError::PayloadTooLarge { limit });
         }
         raw.extend_from_slice(&chunk);
     }

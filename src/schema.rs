@@ -1,6 +1,30 @@
 //! The database's tables as diesel sees them. Generated from a migrated database; a test holds both equal.
 
 diesel::table! {
+    /// Unreviewed translations that a clinic has accepted, and withdrawn.
+    accepted_locales (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// What the audit trail calls it.
+        id -> Uuid,
+        /// The protocol version.
+        version_id -> Uuid,
+        /// The language of the texts.
+        locale -> Text,
+        /// The texts that were accepted: others in the same language are not.
+        content_hash -> Bytea,
+        /// Which administrator accepted them.
+        accepted_by -> Uuid,
+        /// When (wall clock).
+        accepted_at -> Timestamptz,
+        /// Which administrator withdrew that.
+        withdrawn_by -> Nullable<Uuid>,
+        /// When (wall clock); absent while it holds.
+        withdrawn_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     /// When which alert is to be tried. An entry counts while its alert is scheduled for that very moment.
     alert_queue (at, id) {
         /// The alert's next_attempt_at.
@@ -747,6 +771,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Protocols that a clinic is writing; gone once published.
+    protocol_drafts (clinic_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// The id that the version gets once it is published.
+        id -> Uuid,
+        /// What protocol.toml calls itself, where it says so.
+        key -> Nullable<Text>,
+        /// Which version it calls itself, where it says so.
+        number -> Nullable<Int4>,
+        /// protocol.toml as written, faults included.
+        structure -> Text,
+        /// Language tags of the texts.
+        locales -> Array<Text>,
+        /// The texts file of each of them as written.
+        texts -> Array<Text>,
+        /// Counts edits; the strong ETag.
+        version -> Int4,
+        /// Who began it.
+        created_by -> Uuid,
+        /// When (wall clock).
+        created_at -> Timestamptz,
+        /// Who edited it last.
+        updated_by -> Uuid,
+        /// When (wall clock).
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// A version's texts by locale. Other locales than the base may come later.
     protocol_texts (version_id, locale) {
         /// The version.
@@ -781,6 +835,32 @@ diesel::table! {
         base_locale -> Text,
         /// When this database first knew it (wall clock).
         registered_at -> Timestamptz,
+        /// Whose it is; absent for built-ins, which are everybody's.
+        clinic_id -> Nullable<Uuid>,
+        /// Who published it; absent for built-ins.
+        published_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    /// Protocol versions that a clinic no longer uses.
+    protocol_withdrawals (clinic_id, version_id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// The version.
+        version_id -> Uuid,
+        /// From when no new treatment gets it (wall clock).
+        retired_at -> Timestamptz,
+        /// Which administrator said so.
+        retired_by -> Uuid,
+        /// Why.
+        retired_because -> Text,
+        /// From when nothing more is told by it (wall clock); absent where it is only retired.
+        recalled_at -> Nullable<Timestamptz>,
+        /// Which administrator said so.
+        recalled_by -> Nullable<Uuid>,
+        /// Why.
+        recalled_because -> Nullable<Text>,
     }
 }
 
@@ -929,6 +1009,34 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What a treatment followed before, and what it has followed since.
+    treatment_changes (clinic_id, treatment_id, id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// The treatment.
+        treatment_id -> Uuid,
+        /// Of two at one moment the later is larger.
+        id -> Uuid,
+        /// What it pinned before.
+        from_version_id -> Uuid,
+        /// What it pinned from then on.
+        to_version_id -> Uuid,
+        /// When (care clock). Tasks whose window was over by then stay as they were.
+        changed_at -> Timestamptz,
+        /// Tasks that stay as they were although their window was open: those that were done or skipped.
+        kept -> Array<Uuid>,
+        /// Why, in the words of whoever did it; lifting a change needs no reason.
+        reason -> Nullable<Text>,
+        /// Who did it.
+        changed_by -> Uuid,
+        /// The item that was changed; absent where the version was.
+        item_key -> Nullable<Text>,
+        /// What it was changed to; absent where it is as the version has it again.
+        change -> Nullable<Jsonb>,
+    }
+}
+
+diesel::table! {
     /// Microneedling sessions that were performed.
     treatments (clinic_id, id) {
         /// The clinic.
@@ -989,6 +1097,8 @@ diesel::table! {
         confirmed_at -> Nullable<Timestamptz>,
         /// When it was completed or cancelled (care clock).
         ended_at -> Nullable<Timestamptz>,
+        /// How often what it follows was changed.
+        changes -> Int4,
         /// The course it is a session of; session_number follows from it then.
         course_id -> Nullable<Uuid>,
     }
@@ -1019,6 +1129,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
+    accepted_locales,
     alert_queue,
     alerts,
     appointments,
@@ -1045,14 +1156,17 @@ diesel::allow_tables_to_appear_in_same_query!(
     outcomes,
     patient_zones,
     patients,
+    protocol_drafts,
     protocol_texts,
     protocol_versions,
+    protocol_withdrawals,
     receipts,
     refresh_tokens,
     replans,
     reset_codes,
     sessions,
     snoozes,
+    treatment_changes,
     treatments,
     users
 );

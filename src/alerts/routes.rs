@@ -30,7 +30,7 @@ use crate::error::ApiError;
 use crate::language::{FALLBACK, Wanted, content_language};
 use crate::paging::{At, InTime, Page, PageQuery};
 use crate::planning::PlanningError;
-use crate::protocols::words;
+use crate::protocols::{Accepted, words};
 use crate::query::Query;
 
 pub use attempts::list_attempts;
@@ -92,9 +92,10 @@ pub async fn list_alerts(
             found(&state, conn, &caller, rows).await
         })
         .await?;
+    let (found, accepted) = found;
     let mut language = None;
     let list = page.cut(found, |found| (At(found.row.due_at), found.row.id)).map(|found| {
-        let (view, spoken) = view(found, &wanted, false);
+        let (view, spoken) = view(found, &accepted, &wanted, false);
         language.get_or_insert(spoken);
         view
     });
@@ -153,17 +154,19 @@ async fn respond(
             found(state, conn, caller, vec![row]).await
         })
         .await?;
-    let (view, language) = view(found.into_iter().next().ok_or(ApiError::NotFound)?, wanted, on_lock_screen);
+    let (found, accepted) = found;
+    let found = found.into_iter().next().ok_or(ApiError::NotFound)?;
+    let (view, language) = view(found, &accepted, wanted, on_lock_screen);
     Ok(answer(HttpResponse::Ok(), &language, &view))
 }
 
-/// Alerts of the caller's with all that their words are made of.
+/// Alerts of the caller's with all that their words are made of, and the languages that the clinic accepted.
 async fn found(
     state: &State,
     conn: &mut diesel_async::AsyncPgConnection,
     caller: &Caller,
     rows: Vec<InboxRow>,
-) -> Result<Vec<Found>, ApiError> {
+) -> Result<(Vec<Found>, Accepted), ApiError> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let others = if ids.is_empty() { Vec::new() } else { store::list_told_with(conn, reader(caller), ids).await? };
     let mut found = Vec::with_capacity(rows.len());
@@ -177,7 +180,7 @@ async fn found(
             teller.with.push((other, version));
         }
     }
-    Ok(found)
+    Ok((found, Accepted::by(conn, caller.clinic_id).await?))
 }
 
 async fn version(
@@ -193,12 +196,17 @@ async fn version(
 
 /// The alert in words, and the language they are in. What staff are told is about somebody else, whose name is not for
 /// lock screens.
-fn view(Found { row, version, with }: Found, wanted: &Wanted, on_lock_screen: bool) -> (AlertView, String) {
+fn view(
+    Found { row, version, with }: Found,
+    accepted: &Accepted,
+    wanted: &Wanted,
+    on_lock_screen: bool,
+) -> (AlertView, String) {
     let (Rendered { title, body }, language) = if on_lock_screen && message::is_about_a_patient(&row.category) {
         let language = neutral_text::language(&row.user_locale);
         (message::neutral(&row.category, language), language.to_owned())
     } else {
-        render(&row, version.as_deref(), wanted)
+        render(&row, version.as_deref(), accepted, wanted)
     };
     let link = link(&row);
     let view = AlertView {
@@ -212,17 +220,22 @@ fn view(Found { row, version, with }: Found, wanted: &Wanted, on_lock_screen: bo
         opened_at: row.opened_at,
         state: row.state,
         link,
-        with: with.into_iter().map(|(row, version)| told_with(row, version.as_deref(), wanted)).collect(),
+        with: with.into_iter().map(|(row, version)| told_with(row, version.as_deref(), accepted, wanted)).collect(),
     };
     (view, language)
 }
 
-fn told_with(row: InboxRow, version: Option<&ProtocolVersion>, wanted: &Wanted) -> ToldWith {
-    let (Rendered { title, body }, _) = render(&row, version, wanted);
+fn told_with(row: InboxRow, version: Option<&ProtocolVersion>, accepted: &Accepted, wanted: &Wanted) -> ToldWith {
+    let (Rendered { title, body }, _) = render(&row, version, accepted, wanted);
     ToldWith { link: link(&row), id: row.id, category: row.category, title, body }
 }
 
-fn render(row: &InboxRow, version: Option<&ProtocolVersion>, wanted: &Wanted) -> (Rendered, String) {
+fn render(
+    row: &InboxRow,
+    version: Option<&ProtocolVersion>,
+    accepted: &Accepted,
+    wanted: &Wanted,
+) -> (Rendered, String) {
     let ours = |rendered| (rendered, FALLBACK.to_owned());
     match row.category.as_str() {
         "flag" => {
@@ -243,7 +256,8 @@ fn render(row: &InboxRow, version: Option<&ProtocolVersion>, wanted: &Wanted) ->
                 return (said, language.to_owned());
             }
             let of_item = version.and_then(|version| {
-                let texts = words(version, wanted, &fallbacks);
+                let accepted = row.protocol_version_id.map_or(&[][..], |id| accepted.of(id));
+                let texts = words(version, accepted, wanted, &fallbacks);
                 let said = message::of_item(version, texts, row.item_key.as_deref()?, row.seq)?;
                 Some((said, texts.locale.clone()))
             });

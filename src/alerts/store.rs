@@ -59,6 +59,8 @@ pub struct DeviceRow {
     pub vapid_key_id: Option<String>,
     /// The phone promised to ring for this alert by itself.
     pub rings_locally: bool,
+    /// Unreviewed translations of the alert's protocol version that the clinic has accepted.
+    pub accepted_locales: Vec<String>,
 }
 
 hot_query! {
@@ -70,15 +72,22 @@ hot_query! {
         only: Vec<Option<Uuid>> as Array<Nullable<SqlUuid>>,
         again: Vec<bool> as Array<Bool>,
         due: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        versions: Vec<Option<Uuid>> as Array<Nullable<SqlUuid>>,
         now: DateTime<Utc> as Timestamptz,
     }
-    returns (Int4, SqlUuid, Text, Text, Text, Text, Bytea, Text, Timestamptz, Bool, Bool, Int8, Nullable<Text>, Bool);
+    returns (
+        Int4, SqlUuid, Text, Text, Text, Text, Bytea, Text, Timestamptz, Bool, Bool, Int8, Nullable<Text>, Bool, Array<Text>,
+    );
     "SELECT c.position::int, d.id, d.provider, d.app_id, d.environment, d.address_kind, d.address_sealed, d.locale,
             d.registered_at, coalesce(np.show_details, false),
             coalesce(earlier.accepted, false) OR lr.shown_at IS NOT NULL, coalesce(earlier.tries, 0),
-            d.vapid_key_id, coalesce(lr.due_at = c.due_at AND lr.until_at > $8, false)
-       FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY
-            AS c (clinic_id, alert_id, of_patient, recipient_id, only_device, again, due_at, position)
+            d.vapid_key_id, coalesce(lr.due_at = c.due_at AND lr.until_at > $9, false),
+            ARRAY(SELECT l.locale FROM accepted_locales AS l
+                    JOIN protocol_texts AS w
+                      ON w.version_id = l.version_id AND w.locale = l.locale AND w.content_hash = l.content_hash
+                   WHERE l.clinic_id = c.clinic_id AND l.version_id = c.version_id AND l.withdrawn_at IS NULL)
+       FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) WITH ORDINALITY
+            AS c (clinic_id, alert_id, of_patient, recipient_id, only_device, again, due_at, version_id, position)
        LEFT JOIN patients AS p ON c.of_patient AND p.clinic_id = c.clinic_id AND p.id = c.recipient_id
        LEFT JOIN memberships AS m ON NOT c.of_patient AND m.clinic_id = c.clinic_id AND m.id = c.recipient_id
                                  AND m.removed_at IS NULL
@@ -109,6 +118,7 @@ pub async fn list_devices(
         only: claims.iter().map(|claim| claim.device_id).collect(),
         again: claims.iter().map(|claim| claim.claim_no > 1).collect(),
         due: claims.iter().map(|claim| claim.due_at).collect(),
+        versions: claims.iter().map(|claim| claim.protocol_version_id).collect(),
         now,
     }
     .load(conn)

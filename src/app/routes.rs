@@ -25,8 +25,9 @@ use crate::outdoors::routes as outdoors;
 use crate::patients::routes as patients;
 use crate::patients::worklist::routes as worklist;
 use crate::preferences::routes as preferences;
+use crate::protocols::drafts::routes as drafts;
 use crate::protocols::routes as protocols;
-use crate::protocols::routes::evidence;
+use crate::protocols::routes::{evidence, locales, withdrawals};
 use crate::push_health::routes as push_health;
 use crate::treatments::{read, routes as treatments};
 
@@ -187,6 +188,23 @@ table! {
     "/v1/protocols/{key}/versions/{number}" => { get protocols::find_protocol_version }
     "/v1/protocols/{key}/versions/{number}/disagreements" => { get evidence::list_disagreements }
     "/v1/protocols/{key}/versions/{number}/diff" => { get evidence::find_protocol_diff }
+    "/v1/protocols/{key}/versions/{number}/retire" => { post withdrawals::retire_protocol_version }
+    "/v1/protocols/{key}/versions/{number}/recall" => { post withdrawals::recall_protocol_version }
+    "/v1/protocols/{key}/versions/{number}/treatments" => { get treatments::list_treated }
+    "/v1/protocols/{key}/versions/{number}/transfers" => { post treatments::create_transfers }
+    "/v1/treatments/{id}/overrides" => { get treatments::list_overrides }
+    "/v1/treatments/{id}/overrides/{item_key}" => { put treatments::put_override, delete treatments::delete_override }
+    "/v1/treatments/{id}/transfers" => { get treatments::list_transfers, post treatments::create_transfer }
+    "/v1/treatments/{id}/transfers/preview" => { get treatments::preview_transfer }
+    "/v1/protocols/{key}/versions/{number}/locales" => { get locales::list_protocol_locales }
+    "/v1/protocols/{key}/versions/{number}/locales/{locale}" => { get locales::find_protocol_locale }
+    "/v1/protocols/{key}/versions/{number}/locales/{locale}/acceptance" => {
+        put locales::accept_protocol_locale, delete locales::withdraw_protocol_locale,
+    }
+    "/v1/protocol-drafts" => { get drafts::list_drafts, post drafts::create_draft }
+    "/v1/protocol-drafts/{id}" => { get drafts::find_draft, put drafts::put_draft, delete drafts::delete_draft }
+    "/v1/protocol-drafts/{id}/preview" => { get treatments::preview_draft }
+    "/v1/protocol-drafts/{id}/publish" => { post drafts::publish_draft }
     "/v1/faqs" => { get protocols::list_faqs }
     "/v1/treatments/{id}/timeline" => { get read::find_timeline }
     "/v1/treatments/{id}/guidance" => { get read::find_guidance }

@@ -18,7 +18,7 @@ use crate::domain::neutral_text::language;
 use crate::domain::protocol::{Kind, ProtocolVersion, Texts};
 use crate::domain::timeline::{Conditions, timeline};
 use crate::planning::{self, Person, PlanningError, RunningTreatments};
-use crate::protocols::Catalogue;
+use crate::protocols::{Accepted, Catalogue};
 
 /// Feeds a patient may have at a time: one for each calendar they use.
 pub const MOST_FEEDS: usize = 10;
@@ -96,7 +96,8 @@ pub async fn events(
     let filter =
         appointments::Filter { patient_id: Some(reader.patient_id), from: Some(now - PAST), ..Default::default() };
     let dates = appointments::list_appointments(conn, reader.clinic_id, filter, None, MOST_APPOINTMENTS).await?;
-    let voice = Voice { words: Words::of(&reader.locale), locale: &reader.locale, details: reader.details() };
+    let accepted = Accepted::by(conn, reader.clinic_id).await?;
+    let voice = Voice { words: Words::of(&reader.locale), locale: &reader.locale, accepted, details: reader.details() };
     let mut events = plan_events(&person, &treatments, &voice, now)?;
     for date in dates {
         events.push(voice.date(date)?);
@@ -121,8 +122,10 @@ fn plan_events(
     let mut events = Vec::new();
     for laid in plans {
         let plan = laid.plan();
-        let texts = plan.version.texts_for(&[voice.locale], false);
-        let left = |entry: &Entry<'_>| !laid.is_at_rest() || entry.kind == Kind::Session && laid.follows.course_id.is_some();
+        let accepted = voice.accepted.of(laid.version_id());
+        let texts = plan.version.texts_for(&[voice.locale], |texts| accepted.contains(&texts.locale));
+        let next_session = |entry: &Entry<'_>| entry.kind == Kind::Session && laid.follows.course_id.is_some();
+        let left = |entry: &Entry<'_>| !laid.is_at_rest() || next_session(entry);
         for entry in entries(&plan, &timeline(&plan), &laid.follows, &flags).into_iter().filter(left) {
             let span = match entry.when {
                 When::On(date) => Span::Day(date),
@@ -154,6 +157,7 @@ fn plan_events(
 struct Voice<'a> {
     words: Words,
     locale: &'a str,
+    accepted: Accepted,
     details: bool,
 }
 

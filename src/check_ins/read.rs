@@ -20,6 +20,7 @@ use crate::flags::store as flags;
 pub use crate::flags::store::Flag;
 use crate::patients;
 use crate::planning::{PlanningError, Tools};
+use crate::protocols::Accepted;
 use crate::recovery::{self, Recovery};
 use crate::treatments::store::{self as treatments, Treatment};
 
@@ -41,6 +42,8 @@ pub struct Told {
 pub struct Voice {
     /// The pinned protocol version.
     pub version: Arc<ProtocolVersion>,
+    /// Unreviewed translations of it that the clinic has accepted.
+    pub accepted: Vec<String>,
     /// The clinic's lines and languages.
     pub manner: Manner,
     /// When check-ins are expected.
@@ -76,11 +79,13 @@ pub(super) async fn answer(
     manner: Manner,
     check_in: CheckIn,
 ) -> Result<Answer, SubmitError> {
-    let version = tools.catalogue.version(conn, treatment.protocol_version_id).await?;
-    let windows = windows(&recovery::find_recovery(conn, caller, treatment.id).await?, &version);
+    let mut recovery = recovery::find_recovery(conn, caller, treatment.id).await?;
+    let version = recovery.version(conn, tools.catalogue, caller.clinic_id).await?;
+    let windows = windows(&recovery, &version);
     let mut told = tell(conn, treatment, vec![check_in]).await?;
     let told = told.pop().ok_or(PlanningError::NotFound)?;
-    Ok(Answer { told, voice: Voice { version, manner, windows, performed_at: treatment.performed_at } })
+    let accepted = Accepted::by(conn, treatment.clinic_id).await?.of(treatment.protocol_version_id).to_vec();
+    Ok(Answer { told, voice: Voice { version, accepted, manner, windows, performed_at: treatment.performed_at } })
 }
 
 /// A page of a treatment's check-ins, newest first: at most `limit` after `after`.
@@ -96,11 +101,13 @@ pub async fn list(
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
             let treatment = visible(conn, caller, treatment_id).await?;
             let manner = store::find_manner(conn, caller.clinic_id, caller.user_id).await?;
-            let version = tools.catalogue.version(conn, treatment.protocol_version_id).await?;
-            let windows = windows(&recovery::find_recovery(conn, caller, treatment_id).await?, &version);
+            let mut recovery = recovery::find_recovery(conn, caller, treatment_id).await?;
+            let version = recovery.version(conn, tools.catalogue, caller.clinic_id).await?;
+            let windows = windows(&recovery, &version);
             let rows = store::list_check_ins(conn, caller.clinic_id, treatment_id, after, limit).await?;
             let told = tell(conn, &treatment, rows).await?;
-            Ok((told, Voice { version, manner, windows, performed_at: treatment.performed_at }))
+            let accepted = Accepted::by(conn, caller.clinic_id).await?.of(treatment.protocol_version_id).to_vec();
+            Ok((told, Voice { version, accepted, manner, windows, performed_at: treatment.performed_at }))
         })
         .await
 }
@@ -117,8 +124,8 @@ pub async fn list_windows(
     let (recovery, version, reports) = tools
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            let recovery = recovery::find_recovery(conn, caller, treatment_id).await?;
-            let version = tools.catalogue.version(conn, recovery.row.protocol_version_id).await?;
+            let mut recovery = recovery::find_recovery(conn, caller, treatment_id).await?;
+            let version = recovery.version(conn, tools.catalogue, caller.clinic_id).await?;
             let reports = store::list_recorded(conn, caller.clinic_id, treatment_id).await?;
             Ok::<_, SubmitError>((recovery, version, reports))
         })

@@ -82,7 +82,7 @@ pub async fn list_check_in_windows(
 
 fn texts<'v>(voice: &'v Voice, wanted: &Wanted) -> &'v Texts {
     let manner = &voice.manner;
-    words(&voice.version, wanted, &[&manner.user_locale, &manner.clinic_locale])
+    words(&voice.version, &voice.accepted, wanted, &[&manner.user_locale, &manner.clinic_locale])
 }
 
 fn answer(mut response: HttpResponseBuilder, texts: &Texts, body: &impl Serialize) -> HttpResponse {

@@ -17,6 +17,7 @@ use crate::error::ApiError;
 use crate::escalation::store as escalations;
 use crate::planning;
 use crate::preconditions::{IfMatch, version_header};
+use crate::protocols::{self, Published};
 
 /// No step of an escalation comes later than this, in minutes: a day.
 const LONGEST_ESCALATION: i32 = 1440;
@@ -109,8 +110,8 @@ pub struct ClinicBody {
 }
 
 impl ClinicBody {
-    /// The clinic as it will be; what is wrong goes to `faults`.
-    fn apply(self, before: Clinic, state: &State, faults: &mut Faults) -> Clinic {
+    /// The clinic as it will be; what is wrong goes to `faults`. `chosen` is what the wanted default protocol stands for.
+    fn apply(self, before: Clinic, chosen: Option<&Published>, faults: &mut Faults) -> Clinic {
         let mut after = before;
         if let Some(name) = self.name {
             after.name = faults.text("/name", &name, 1..=200);
@@ -122,7 +123,7 @@ impl ClinicBody {
             after.locale = faults.locale("/locale", &locale);
         }
         if let Some(key) = self.default_protocol {
-            if state.protocols.latest(&key).is_none() {
+            if chosen.is_none() {
                 faults.push("/default_protocol", "is not the key of a published protocol");
             }
             after.default_protocol = key;
@@ -203,7 +204,9 @@ pub async fn update_clinic(
             let before = store::lock_clinic(conn, clinic_id).await?;
             if_match.check(before.version)?;
             let mut faults = Faults::default();
-            let mut after = body.apply(before.clone(), &state, &mut faults);
+            let choice = protocols::store::find_choice(conn, clinic_id, body.default_protocol.as_deref()).await?;
+            let chosen = state.protocols.chosen(conn, &choice).await?;
+            let mut after = body.apply(before.clone(), chosen.as_ref(), &mut faults);
             faults.finish()?;
             if after == before {
                 return Ok::<_, ApiError>(before);

@@ -27,6 +27,8 @@ pub const PARTS: usize = 4;
 pub struct ItemSum {
     /// A version that has it, for its title: the last that was met.
     pub version: Arc<ProtocolVersion>,
+    /// Unreviewed translations of that version that the clinic has accepted.
+    pub accepted_locales: Vec<String>,
     /// The item.
     pub item_key: String,
     /// Its tasks.
@@ -84,8 +86,8 @@ pub async fn count(
         let given = given(conn, caller.clinic_id, ids.clone()).await?;
         let recoveries = list_recoveries(conn, caller, ids).await?;
         let mut rows: HashMap<Uuid, RunningRow> = rows.into_iter().map(|row| (row.treatment_id, row)).collect();
-        for recovery in recoveries {
-            let version = catalogue.version(conn, recovery.row.protocol_version_id).await?;
+        for mut recovery in recoveries {
+            let version = recovery.version(conn, catalogue, caller.clinic_id).await?;
             if let Some(row) = rows.remove(&recovery.row.id) {
                 clinic.add(row, &recovery, &version, &given, at);
             }
@@ -113,7 +115,7 @@ impl Clinic {
         if reported {
             self.to_date = self.to_date.plus(&compliance);
             self.add_days(&judged, recovery, at);
-            self.add_items(&judged, version);
+            self.add_items(&judged, version, &recovery.row.accepted_locales);
             self.add_reasons(&reasons(&judged, given));
         } else {
             compliance.silence();
@@ -136,7 +138,7 @@ impl Clinic {
         self.previous_7_days = self.previous_7_days.plus(&dates(last, this - Days::new(1)));
     }
 
-    fn add_items(&mut self, judged: &[Judged<'_, '_>], version: &Arc<ProtocolVersion>) {
+    fn add_items(&mut self, judged: &[Judged<'_, '_>], version: &Arc<ProtocolVersion>, accepted: &[String]) {
         for item in by_item(judged) {
             let key = (version.key().to_owned(), item.item_key.to_owned());
             let place = *self.places.entry(key).or_insert(self.by_item.len());
@@ -144,9 +146,11 @@ impl Clinic {
                 Some(sum) => {
                     sum.compliance = sum.compliance.plus(&item.compliance);
                     sum.version = Arc::clone(version);
+                    sum.accepted_locales = accepted.to_vec();
                 }
                 None => self.by_item.push(ItemSum {
                     version: Arc::clone(version),
+                    accepted_locales: accepted.to_vec(),
                     item_key: item.item_key.to_owned(),
                     compliance: item.compliance,
                 }),

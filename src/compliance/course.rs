@@ -62,8 +62,8 @@ pub async fn find_course(
         recoveries.into_iter().map(|recovery| (recovery.row.id, recovery)).collect();
     let mut sessions = Vec::with_capacity(listed.len());
     for session in listed {
-        let recovery = recoveries.remove(&session.id).ok_or(PlanningError::NotFound)?;
-        let version = catalogue.version(conn, recovery.row.protocol_version_id).await?;
+        let mut recovery = recoveries.remove(&session.id).ok_or(PlanningError::NotFound)?;
+        let version = recovery.version(conn, catalogue, clinic).await?;
         sessions.push(Sat { session, recovery, version });
     }
     let visit = last_visit(conn, clinic, course.patient_id, at).await?;

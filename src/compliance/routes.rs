@@ -79,7 +79,7 @@ pub async fn find_clinic_compliance(
     let locales: Vec<&str> = clinic.locales.iter().map(String::as_str).collect();
     let mut language = FALLBACK;
     let items = clinic.by_item.iter().map(|item| {
-        let texts = words(&item.version, &wanted, &locales);
+        let texts = words(&item.version, &item.accepted_locales, &wanted, &locales);
         language = &texts.locale;
         let title = item.version.item_text(texts, &item.item_key).map_or("", |text| text.title.as_str());
         ItemView::new(item.version.key(), &item.item_key, title, item.compliance)

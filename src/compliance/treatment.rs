@@ -33,10 +33,10 @@ impl Ground {
         conn: &mut AsyncPgConnection,
         catalogue: &Catalogue,
         clinic: Uuid,
-        recovery: Recovery,
+        mut recovery: Recovery,
         at: DateTime<Utc>,
     ) -> Result<Self, PlanningError> {
-        let version = catalogue.version(conn, recovery.row.protocol_version_id).await?;
+        let version = recovery.version(conn, catalogue, clinic).await?;
         let visit = last_visit(conn, clinic, recovery.row.patient_id, recovery.judged_at(at)).await?;
         let given = given(conn, clinic, vec![recovery.row.id]).await?;
         Ok(Self { recovery, version, visit, given })

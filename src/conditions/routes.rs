@@ -19,7 +19,7 @@ use crate::language::Wanted;
 use crate::paging::List;
 use crate::planning::PlanningError;
 use crate::preconditions::{IfNoneMatch, computed_answer};
-use crate::protocols::words;
+use crate::protocols::{Accepted, words};
 use crate::recovery::find_recovery;
 
 impl From<DecideError> for ApiError {
@@ -43,13 +43,13 @@ pub async fn list_conditions(
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
     let find = async |conn: &mut AsyncPgConnection| {
-        let recovery = find_recovery(conn, &caller, *path).await?;
-        let version = state.protocols.version(conn, recovery.row.protocol_version_id).await?;
+        let mut recovery = find_recovery(conn, &caller, *path).await?;
+        let version = recovery.version(conn, &state.protocols, caller.clinic_id).await?;
         let decisions = store::list_decisions(conn, caller.clinic_id, *path).await?;
-        Ok::<_, PlanningError>((recovery, version, decisions))
+        Ok::<_, PlanningError>((recovery, version, decisions, Accepted::by(conn, caller.clinic_id).await?))
     };
-    let (recovery, version, decisions) = state.db.scoped(Scope::Clinic(caller.clinic_id), find).await?;
-    let texts = words(&version, &wanted, &recovery.locales());
+    let (recovery, version, decisions, accepted) = state.db.scoped(Scope::Clinic(caller.clinic_id), find).await?;
+    let texts = words(&version, accepted.of(recovery.row.protocol_version_id), &wanted, &recovery.locales());
     let laid = recovery.timeline(&version);
     let shown = caller.role.is_staff().then_some(decisions.as_slice());
     let conditions = version.structure.conditions.iter();

@@ -11,8 +11,9 @@ use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::db::{DbError, Lock, Scope};
 use crate::domain::course::{CourseStatus, Spacing};
-use crate::planning::{self, PlanningError, Tools, through_planning};
-use crate::protocols::CatalogueError;
+use crate::domain::protocol::ProtocolVersion;
+use crate::planning::{self, Person, PlanningError, Tools, through_planning};
+use crate::protocols::{CatalogueError, Published};
 
 /// Why a course was not written.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +101,9 @@ pub async fn create(tools: Tools<'_>, caller: &Caller, new: NewCourse) -> Result
     let (clinic, now) = (caller.clinic_id, tools.clocks.care.now());
     let work = async |conn: &mut AsyncPgConnection| {
         let person = planning::locked(conn, clinic, new.patient_id).await?;
-        let course = draft(tools, caller, &person.default_protocol, &new, now)?;
+        let key = new.plan.protocol.as_deref().unwrap_or(&person.default_protocol);
+        let published = newest(conn, tools, &person, key).await?;
+        let course = draft(caller, &published.version, &new, now)?;
         if !store::insert_course(conn, &course).await? {
             return replayed(conn, clinic, &new).await;
         }
@@ -111,6 +114,16 @@ pub async fn create(tools: Tools<'_>, caller: &Caller, new: NewCourse) -> Result
         Ok(course.id)
     };
     tools.db.scoped_under(Scope::Clinic(clinic), Lock::Patient(clinic, new.patient_id), work).await
+}
+
+/// What the clinic's treatments get under that name.
+async fn newest(
+    conn: &mut AsyncPgConnection,
+    tools: Tools<'_>,
+    person: &Person,
+    key: &str,
+) -> Result<Published, CourseError> {
+    tools.catalogue.newest(conn, person.clinic_id, key, &person.withdrawn).await?.ok_or(NO_PROTOCOL)
 }
 
 /// The id is in use by the same request sent again or by something else, or another course is open.
@@ -129,15 +142,12 @@ fn is_same(there: &Course, new: &NewCourse) -> bool {
 }
 
 fn draft(
-    tools: Tools<'_>,
     caller: &Caller,
-    default_protocol: &str,
+    protocol: &ProtocolVersion,
     new: &NewCourse,
     now: DateTime<Utc>,
 ) -> Result<Course, CourseError> {
-    let protocol_key = new.plan.protocol.clone().unwrap_or_else(|| default_protocol.to_owned());
-    let published = tools.catalogue.latest(&protocol_key).ok_or(NO_PROTOCOL)?;
-    let series = published.version.structure.series.as_ref();
+    let series = protocol.structure.series.as_ref();
     let usual = series.map_or(Spacing { min_days: 28, max_days: 42 }, Spacing::usual);
     let course = Course {
         clinic_id: caller.clinic_id,
@@ -145,7 +155,7 @@ fn draft(
         patient_id: new.patient_id,
         status: CourseStatus::Planned.as_str().to_owned(),
         area: new.area.clone(),
-        protocol_key,
+        protocol_key: protocol.key().to_owned(),
         planned_sessions: series.map_or(3, |series| i32::from(series.sessions)),
         earlier_sessions: 0,
         interval_min_days: usual.min_days,
@@ -198,7 +208,10 @@ pub async fn change(
         if !seen(before.version) {
             return Err(CourseError::Changed);
         }
-        let Some(after) = apply(tools, before, &change, now)? else { return Ok(()) };
+        if let Change::Edit(Edits { protocol: Some(key), .. }) = &change {
+            newest(conn, tools, &person, key).await?;
+        }
+        let Some(after) = apply(before, &change, now)? else { return Ok(()) };
         store::update_course(conn, &after).await?;
         store::count(conn, clinic, Some(id)).await?;
         let entry = Entry::by(caller, change.action(), "course", id).about(patient_id);
@@ -219,14 +232,9 @@ pub async fn change(
 }
 
 /// The course after the change; `None` where nothing changes.
-fn apply(tools: Tools<'_>, before: Course, change: &Change, now: DateTime<Utc>) -> Result<Option<Course>, CourseError> {
+fn apply(before: Course, change: &Change, now: DateTime<Utc>) -> Result<Option<Course>, CourseError> {
     let mut after = match change {
-        Change::Edit(edits) => {
-            if edits.protocol.as_deref().is_some_and(|key| tools.catalogue.latest(key).is_none()) {
-                return Err(NO_PROTOCOL);
-            }
-            edited(before.clone(), edits)?
-        }
+        Change::Edit(edits) => edited(before.clone(), edits)?,
         Change::Complete => ended(before.clone(), CourseStatus::Completed, now),
         Change::Cancel => ended(before.clone(), CourseStatus::Cancelled, now),
     };

@@ -18,7 +18,6 @@ use crate::db::Scope;
 use crate::domain::role::Role;
 use crate::error::{ApiError, Conflict};
 use crate::paging::{At, InTime, Page};
-use crate::planning::PlanningError;
 use crate::preconditions::{IfMatch, version_header};
 use crate::query::Query;
 use crate::recovery::compliance_view::ComplianceView;
@@ -155,12 +154,11 @@ async fn respond(
         let row = find(state, conn, caller, id).await?;
         let mut sessions = Vec::new();
         let listed = store::list_sessions(conn, caller.clinic_id, id).await?;
-        let recoveries = list_recoveries(conn, caller, listed.iter().map(|session| session.id).collect()).await?;
+        let mut recoveries = list_recoveries(conn, caller, listed.iter().map(|session| session.id).collect()).await?;
         for session in listed {
             let recovery =
-                recoveries.iter().find(|recovery| recovery.row.id == session.id).ok_or(ApiError::NotFound)?;
-            let version = state.protocols.version(conn, recovery.row.protocol_version_id).await;
-            let version = version.map_err(PlanningError::from)?;
+                recoveries.iter_mut().find(|recovery| recovery.row.id == session.id).ok_or(ApiError::NotFound)?;
+            let version = recovery.version(conn, &state.protocols, caller.clinic_id).await?;
             let report = recovery.report(&recovery.timeline(&version).tasks, now);
             let compliance = ComplianceView::new(recovery.reported(), report.to_date, recovery.since());
             sessions.push(SessionView::new(session, compliance));

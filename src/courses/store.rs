@@ -49,13 +49,13 @@ pub struct Course {
 }
 
 /// One course of the clinic.
-pub async fn find_course(conn: &mut AsyncPgConnection, clinic_id: Uuid, id: Uuid) -> QueryResult<Course> {
-    courses::table.find((clinic_id, id)).select(Course::as_select()).first(conn).await
+pub async fn find_course(mut conn: &AsyncPgConnection, clinic_id: Uuid, id: Uuid) -> QueryResult<Course> {
+    courses::table.find((clinic_id, id)).select(Course::as_select()).first(&mut conn).await
 }
 
 /// One course of the clinic, if there is such a one, and how many sessions it has had, earlier ones included.
 pub async fn find_with_sessions(
-    conn: &mut AsyncPgConnection,
+    conn: &AsyncPgConnection,
     clinic_id: Uuid,
     id: Uuid,
 ) -> QueryResult<Option<(Course, i32)>> {
@@ -65,7 +65,7 @@ pub async fn find_with_sessions(
 
 /// The patient's open course of an area, if there is one, and how many sessions it has had.
 pub async fn find_open(
-    conn: &mut AsyncPgConnection,
+    mut conn: &AsyncPgConnection,
     clinic_id: Uuid,
     patient_id: Uuid,
     area: &str,
@@ -74,16 +74,16 @@ pub async fn find_open(
         .filter(courses::clinic_id.eq(clinic_id).and(courses::patient_id.eq(patient_id)))
         .filter(courses::area.eq(area).and(courses::ended_at.is_null()))
         .select(Course::as_select());
-    let Some(course) = open.first(conn).await.optional()? else { return Ok(None) };
+    let Some(course) = open.first(&mut conn).await.optional()? else { return Ok(None) };
     with_sessions(conn, course).await.map(Some)
 }
 
-async fn with_sessions(conn: &mut AsyncPgConnection, course: Course) -> QueryResult<(Course, i32)> {
+async fn with_sessions(mut conn: &AsyncPgConnection, course: Course) -> QueryResult<(Course, i32)> {
     let sessions: i64 = treatments::table
         .filter(treatments::clinic_id.eq(course.clinic_id).and(treatments::course_id.eq(course.id)))
         .filter(treatments::status.ne("cancelled"))
         .count()
-        .get_result(conn)
+        .get_result(&mut conn)
         .await?;
     let taken = i32::try_from(sessions).unwrap_or(i32::MAX).saturating_add(course.earlier_sessions);
     Ok((course, taken))

@@ -2,8 +2,8 @@
 //! A protocol version's counting tasks are summed up once; a treatment then costs two binary searches.
 //!
 //! Where the clock was set forth or back by daylight saving, the searches leave a band of an hour in doubt and its few
-//! tasks are looked at exactly. Where the person travelled or days were excused, the tasks are laid out and counted one by
-//! one. The result is always the same.
+//! tasks are looked at exactly. Where the person travelled, days were excused or the version changed on the way, the tasks
+//! are laid out and counted one by one. The result is always the same.
 
 use chrono::{DateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -153,7 +153,7 @@ impl ClosingWeights {
         let last = plan.performed_at + TimeDelta::seconds(self.horizon);
         let (starts_at, until) = (starts_at.min(last), at.min(last));
         match offsets(plan, until.max(starts_at)) {
-            Some(offsets) if plan.overrides.excused.is_empty() && offsets.jump() < self.shortest => {
+            Some(offsets) if plan.overrides.are_plain() && offsets.jump() < self.shortest => {
                 self.summed(plan, offsets, starts_at, until)
             }
             _ => one_by_one(plan, starts_at, at),

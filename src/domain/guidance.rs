@@ -246,7 +246,7 @@ impl<'a> Sources<'a> {
             .timeline
             .tasks
             .iter()
-            .filter(|task| task.local_date == date)
+            .filter(|task| task.local_date == date && self.version.item(&task.item.key).is_some())
             .map(|task| TodaysTask {
                 title: self.title(&task.item.key),
                 standing: standing(task, self.said, self.starts_at, at),

@@ -6,6 +6,7 @@
 //! 1. [`protocol`]: a protocol version is data, loaded and validated from files; built-ins are compiled in.
 //! 2. [`local_time`]: what a local time means for a person whose clock may jump.
 //! 3. [`timeline`]: a version laid out in real time for one treatment: items, phases and tasks.
+//!    [`overrides`]: what a clinician changes of a version for one treatment.
 //! 4. [`guidance`]: what to expect, what should wait and what to do today, at any moment of that layout.
 //! 5. [`reminders`]: which alerts a person is owed, planned over all running treatments; [`appointment`]: of which dates a
 //!    person is told; [`course`]: when the next session is due.
@@ -41,6 +42,7 @@ pub mod ids;
 pub mod local_time;
 pub mod neutral_text;
 pub mod nudge;
+pub mod overrides;
 pub mod pace;
 pub mod preferences;
 pub mod progress;

@@ -8,11 +8,12 @@ use uuid::Uuid;
 use super::protocol::{Actor, IsoDuration, Item, Kind, Phase};
 use super::words::word_enum;
 
+mod earlier;
 mod layout;
 mod plan;
 mod tasks;
 
-pub use plan::{Conditions, Excuse, Hold, ModeSpan, Overrides, Plan};
+pub use plan::{Conditions, Earlier, Excuse, Hold, ModeSpan, Overrides, Plan};
 
 word_enum! {
     /// Where an item stands at a moment.
@@ -198,8 +199,14 @@ pub fn phase_at<'a>(plan: &Plan<'a>, at: DateTime<Utc>) -> Option<&'a Phase> {
     plan.version.structure.phases.iter().rev().find(|phase| layout::phase_start(plan, phase) <= at)
 }
 
-/// Lays a protocol version out for one treatment.
+/// Lays a protocol version out for one treatment. What it followed before lives on in the tasks that were closed by then.
 pub fn timeline<'a>(plan: &Plan<'a>) -> Timeline<'a> {
+    let mut laid = lay_out(plan);
+    earlier::keep(plan, &mut laid);
+    laid
+}
+
+fn lay_out<'a>(plan: &Plan<'a>) -> Timeline<'a> {
     let structure = &plan.version.structure;
     let phases = structure
         .phases

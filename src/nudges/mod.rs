@@ -61,11 +61,11 @@ pub async fn step(
     };
     let treatments = patients.iter().map(|patient| patient.treatment_id).collect();
     let recoveries = list_for_clinic(conn, clinic_id, treatments).await?;
-    let recoveries: HashMap<Uuid, Recovery> =
+    let mut recoveries: HashMap<Uuid, Recovery> =
         recoveries.into_iter().map(|recovery| (recovery.row.id, recovery)).collect();
     for patient in &patients {
-        let Some(recovery) = recoveries.get(&patient.treatment_id) else { continue };
-        let version = catalogue.version(conn, recovery.row.protocol_version_id).await?;
+        let Some(recovery) = recoveries.get_mut(&patient.treatment_id) else { continue };
+        let version = recovery.version(conn, catalogue, clinic_id).await?;
         let laid = recovery.timeline(&version);
         let window = window(recovery, &recovery.judged(&laid.tasks, now), clinic.figures(), now);
         match decide(clinic.figures(), &window, recovery.reported(), patient.last(), now) {

@@ -21,7 +21,7 @@ use crate::language::Wanted;
 use crate::paging::List;
 use crate::planning::PlanningError;
 use crate::preconditions::{IfNoneMatch, computed_answer};
-use crate::protocols::words;
+use crate::protocols::{Accepted, words};
 use crate::query::Query;
 use crate::recovery::find_recovery;
 use crate::recovery::task_view::TaskView;
@@ -64,12 +64,12 @@ pub async fn list_tasks(
 ) -> Result<HttpResponse, ApiError> {
     let (from, to) = query.read()?;
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-        let recovery = find_recovery(conn, &caller, *path).await?;
-        let version = state.protocols.version(conn, recovery.row.protocol_version_id).await?;
-        Ok::<_, PlanningError>((recovery, version))
+        let mut recovery = find_recovery(conn, &caller, *path).await?;
+        let version = recovery.version(conn, &state.protocols, caller.clinic_id).await?;
+        Ok::<_, PlanningError>((recovery, version, Accepted::by(conn, caller.clinic_id).await?))
     });
-    let (recovery, version) = found.await?;
-    let texts = words(&version, &wanted, &recovery.locales());
+    let (recovery, version, accepted) = found.await?;
+    let texts = words(&version, accepted.of(recovery.row.protocol_version_id), &wanted, &recovery.locales());
     let at = recovery.judged_at(state.clocks.care.now());
     let starts_at = recovery.starts_at(at);
     let laid = recovery.timeline(&version);
@@ -77,8 +77,8 @@ pub async fn list_tasks(
     let mut tasks: Vec<_> = laid.tasks.iter().filter(|task| within(task.local_date)).collect();
     tasks.sort_by_key(|task| (task.open_at, task.close_at));
     let views = tasks.into_iter().map(|task| {
-        let title = version.item_text(texts, task.item_key()).map_or("", |text| text.title.as_str());
-        TaskView::new(task, title, standing(task, &recovery.said, starts_at, at))
+        TaskView::new(task, recovery.title(&version, texts, task), standing(task, &recovery.said, starts_at, at))
+            .with_override(recovery.override_of(&version, task))
     });
     computed_answer(&known, &texts.locale, &List::whole(views.collect()))
 }

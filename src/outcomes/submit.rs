@@ -54,8 +54,8 @@ pub async fn submit(
         let mut running = person.running(conn, catalogue).await?;
         let Some((row, version)) = running.find(treatment_id) else {
             // It has ended: late entries count for what was, and nothing is owed any more.
-            let recovery = recovery::find_recovery(conn, caller, treatment_id).await?;
-            let version = catalogue.version(conn, recovery.row.protocol_version_id).await?;
+            let mut recovery = recovery::find_recovery(conn, caller, treatment_id).await?;
+            let version = recovery.version(conn, catalogue, caller.clinic_id).await?;
             let ground = Ground {
                 treatment_id,
                 laid: recovery.timeline(&version),
@@ -70,14 +70,14 @@ pub async fn submit(
             };
             return Ok(ground.write(conn, caller, entries).await?.0);
         };
-        let (overrides, conditions) = (row.overrides(&person.modes)?, row.conditions(version)?);
+        let conditions = row.conditions(version)?;
         let plan = Plan {
             treatment: treatment_id,
             version,
             performed_at: row.performed_at,
             anchor_on: row.anchor_on,
             zones: &person.zones,
-            overrides: &overrides,
+            overrides: running.overrides(treatment_id),
             conditions: &conditions,
         };
         let ground = Ground {

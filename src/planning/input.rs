@@ -41,7 +41,8 @@ impl Running {
         Ok(Conditions { ended, holds })
     }
 
-    /// What is particular to it: what was excused, its course's interval, and the modes that the person had switched on.
+    /// What its row says that is particular to it: what was excused, its course's interval; and the modes that the person had
+    /// switched on.
     pub fn overrides(&self, modes: &[ModeSpan]) -> anyhow::Result<Overrides> {
         let spacing = self.interval_min_days.zip(self.interval_max_days);
         let spacing = spacing.map(|(min_days, max_days)| Spacing { min_days, max_days });
@@ -81,24 +82,29 @@ pub(crate) fn excuses(rows: &Value) -> anyhow::Result<Vec<Excuse>> {
 pub(super) struct Input<'a> {
     pub(super) row: &'a Running,
     pub(super) version: Arc<ProtocolVersion>,
+    pub(super) overrides: &'a Overrides,
     pub(super) conditions: Conditions,
     pub(super) said: Said,
     pub(super) settled: BTreeSet<Uuid>,
     pub(super) checked_in_on: BTreeSet<NaiveDate>,
-    pub(super) overrides: Overrides,
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn new(row: &'a Running, version: Arc<ProtocolVersion>, person: &Person) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        row: &'a Running,
+        version: Arc<ProtocolVersion>,
+        overrides: &'a Overrides,
+        person: &Person,
+    ) -> anyhow::Result<Self> {
         let said = Said::fold(&row.outcomes());
         Ok(Self {
             row,
             conditions: row.conditions(&version)?,
             version,
+            overrides,
             settled: said.settled().collect(),
             said,
             checked_in_on: row.checked_in_at.iter().map(|at| person.zones.date(*at)).collect(),
-            overrides: row.overrides(&person.modes)?,
         })
     }
 
@@ -109,7 +115,7 @@ impl<'a> Input<'a> {
             performed_at: self.row.performed_at,
             anchor_on: self.row.anchor_on,
             zones: &person.zones,
-            overrides: &self.overrides,
+            overrides: self.overrides,
             conditions: &self.conditions,
         }
     }

@@ -23,10 +23,10 @@ pub async fn look_at_treatments(
     conn: &mut AsyncPgConnection,
     catalogue: &Catalogue,
     person: &Person,
-    statuses: &[&'static str],
+    statuses: &[&str],
 ) -> Result<RunningTreatments, PlanningError> {
-    let rows = store::list_treatments(conn, person.clinic_id, person.patient_id, statuses.to_vec()).await?;
-    RunningTreatments::of(conn, catalogue, rows).await
+    let rows = store::list_treatments(conn, person.clinic_id, person.patient_id, statuses).await?;
+    RunningTreatments::of(conn, catalogue, person, rows).await
 }
 
 /// A treatment with all that a layout of it borrows.
@@ -39,6 +39,11 @@ pub struct Laid<'a> {
 }
 
 impl Laid<'_> {
+    /// The pinned protocol version.
+    pub fn version_id(&self) -> Uuid {
+        self.input.row.protocol_version_id
+    }
+
     /// What it is laid out from.
     pub fn plan(&self) -> Plan<'_> {
         self.input.plan(self.person)
@@ -51,9 +56,9 @@ impl Laid<'_> {
 }
 
 impl RunningTreatments {
-    /// Every treatment, ready to be laid out.
+    /// Every treatment of which anything is told, ready to be laid out.
     pub fn plans<'a>(&'a self, person: &'a Person) -> anyhow::Result<Vec<Laid<'a>>> {
-        let inputs = self.inputs(person)?.into_iter();
+        let inputs = self.inputs(person)?.into_iter().filter(|input| !input.row.recalled);
         Ok(inputs.map(|input| Laid { follows: input.row.follows(&person.appointments), input, person }).collect())
     }
 }
@@ -82,7 +87,8 @@ impl Person {
         work: impl FnOnce(&[RunningTreatment<'_>]) -> T,
     ) -> anyhow::Result<T> {
         let inputs = treatments.inputs(self)?;
-        let running: Vec<_> = inputs.iter().map(|input| input.running(self)).collect();
+        let told = inputs.iter().filter(|input| !input.row.recalled);
+        let running: Vec<_> = told.map(|input| input.running(self)).collect();
         Ok(work(&running))
     }
 }

@@ -7,6 +7,7 @@
 
 mod anew;
 mod appointments;
+mod changes;
 mod input;
 mod look;
 mod running;
@@ -31,6 +32,7 @@ use crate::failpoint::failpoint;
 use crate::protocols::{Catalogue, CatalogueError};
 
 pub use anew::{Asked, ask_for_clinic, list_asked, plan_anew};
+pub use changes::{Followed, list_changes};
 use input::Input;
 pub(crate) use input::{answers, decisions, excuses};
 pub use look::{Laid, look, look_at_treatments};
@@ -113,6 +115,8 @@ pub struct Person {
     pub appointments: Vec<Appointment>,
     /// The areas of which the person has an open course.
     pub open_courses: Vec<String>,
+    /// Protocol versions that the clinic has withdrawn.
+    pub withdrawn: Vec<Uuid>,
     /// The clinic's default protocol.
     pub default_protocol: String,
     /// The number of the plan that this transaction makes.
@@ -125,7 +129,7 @@ pub async fn lock(conn: &mut AsyncPgConnection, clinic_id: Uuid, patient_id: Uui
 }
 
 /// The same in a transaction that began under [`Lock::Patient`](crate::db::Lock::Patient), one round trip sooner.
-pub async fn locked(conn: &mut AsyncPgConnection, clinic_id: Uuid, patient_id: Uuid) -> Result<Person, PlanningError> {
+pub async fn locked(conn: &AsyncPgConnection, clinic_id: Uuid, patient_id: Uuid) -> Result<Person, PlanningError> {
     Person::new(clinic_id, store::find_locked(conn, clinic_id, patient_id).await?)
 }
 
@@ -159,6 +163,7 @@ impl Person {
             history: History { told: told.read(), snoozes: snoozed.read() },
             appointments: appointments.read()?,
             open_courses: patient.open_courses,
+            withdrawn: patient.withdrawn,
             default_protocol: patient.default_protocol,
             plan_revision: patient.plan_revision,
         })
@@ -182,7 +187,7 @@ impl Person {
         catalogue: &Catalogue,
     ) -> Result<RunningTreatments, PlanningError> {
         let rows = store::list_running(conn, self.clinic_id, self.patient_id).await?;
-        RunningTreatments::of(conn, catalogue, rows).await
+        RunningTreatments::of(conn, catalogue, self, rows).await
     }
 
     /// Plans treatments that were read in this transaction and makes that the person's plan.
@@ -200,7 +205,9 @@ impl Person {
                 store::update_tally(conn, self.clinic_id, input.row.id, tally).await?;
             }
         }
-        let mut alerts = self.alerts(&treatments, &inputs, now);
+        let told = treatments.into_iter().zip(&inputs).filter(|(_, input)| !input.row.recalled);
+        let told: Vec<_> = told.map(|(treatment, _)| treatment).collect();
+        let mut alerts = self.alerts(&told, &inputs, now);
         let reminders = reminders(&self.appointments, &self.preferences, &self.zones, now);
         alerts.extend(reminders.into_iter().map(queue::Owed::from));
         let to = Recipient { clinic_id: self.clinic_id, kind: RecipientKind::Patient, id: self.patient_id };

@@ -1,51 +1,37 @@
 //! A person's treatments between the database and the plan.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use super::{Input, Person, PlanningError, Running};
+use super::Running;
 use crate::domain::compliance::Outcome;
 use crate::domain::protocol::ProtocolVersion;
 use crate::domain::tally::Tally;
-use crate::protocols::Catalogue;
+use crate::domain::timeline::Overrides;
 
 /// A person's running treatments, and those completed ones that still matter to the plan; read and not yet planned.
 #[derive(Debug)]
-pub struct RunningTreatments(Vec<(Running, Arc<ProtocolVersion>)>);
+pub struct RunningTreatments {
+    pub(super) rows: Vec<(Running, Arc<ProtocolVersion>)>,
+    pub(super) overrides: HashMap<Uuid, Overrides>,
+}
 
 impl RunningTreatments {
-    pub(super) async fn of(
-        conn: &mut AsyncPgConnection,
-        catalogue: &Catalogue,
-        rows: Vec<Running>,
-    ) -> Result<Self, PlanningError> {
-        let mut running = Vec::with_capacity(rows.len());
-        for row in rows {
-            let version = catalogue.version(conn, row.protocol_version_id).await?;
-            running.push((row, version));
-        }
-        Ok(Self(running))
-    }
-
-    pub(super) fn inputs(&self, person: &Person) -> anyhow::Result<Vec<Input<'_>>> {
-        self.0.iter().map(|(row, version)| Input::new(row, Arc::clone(version), person)).collect()
-    }
-
     /// All of them, each with its version.
     pub fn iter(&self) -> impl Iterator<Item = &(Running, Arc<ProtocolVersion>)> {
-        self.0.iter()
+        self.rows.iter()
     }
 
     /// One of them that was not completed, with its version.
     pub fn find(&self, id: Uuid) -> Option<&(Running, Arc<ProtocolVersion>)> {
-        self.0.iter().find(|(row, _)| row.id == id && !row.at_rest)
+        self.rows.iter().find(|(row, _)| row.id == id && !row.at_rest)
     }
 
     /// Adds what was written about tasks of one of them since it was read, and what its row now says of it.
     pub fn tell(&mut self, id: Uuid, outcomes: &[Outcome], tally: &Tally) {
-        for (row, _) in self.0.iter_mut().filter(|(row, _)| row.id == id) {
+        for (row, _) in self.rows.iter_mut().filter(|(row, _)| row.id == id) {
             for outcome in outcomes {
                 row.outcome_ids.push(outcome.id);
                 row.outcome_tasks.push(outcome.task_id);

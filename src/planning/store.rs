@@ -6,9 +6,10 @@ mod person;
 mod running;
 
 use chrono::{DateTime, Utc};
-use diesel::QueryResult;
-use diesel::sql_types::{Array, Int8, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Int8, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::{QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
@@ -34,8 +35,8 @@ pub(super) async fn lock_person(conn: &mut AsyncPgConnection, clinic: Uuid, pati
 }
 
 /// The same where the row is locked already.
-pub(super) async fn find_locked(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
-    LockPerson { clinic, patient }.get_result(conn).await
+pub(super) async fn find_locked(mut conn: &AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<PersonRow> {
+    LockPerson { clinic, patient }.get_result(&mut conn).await
 }
 
 /// The same for the patient of a treatment.
@@ -73,4 +74,46 @@ pub(super) async fn update_tally(
         UpdateTally { clinic, treatment, done_w: tally.done_w, on_time_w: tally.on_time_w, early_until, early_w };
     update.get_result::<Uuid>(conn).await?;
     Ok(())
+}
+
+/// A change of what a treatment follows.
+#[derive(Debug, Queryable)]
+pub(super) struct ChangeRow {
+    pub(super) treatment_id: Uuid,
+    pub(super) from_version_id: Uuid,
+    pub(super) to_version_id: Uuid,
+    pub(super) item_key: Option<String>,
+    pub(super) change: Option<Value>,
+    pub(super) reason: Option<String>,
+    pub(super) changed_by: Uuid,
+    pub(super) changed_at: DateTime<Utc>,
+    pub(super) kept: Vec<Uuid>,
+    /// Whether the treatment lies where it lay then. One that was moved to another day counts anew: what it followed
+    /// before is over.
+    pub(super) counts: bool,
+}
+
+hot_query! {
+    struct ListChanges {
+        clinic: Uuid as SqlUuid,
+        treatments: Vec<Uuid> as Array<SqlUuid>,
+    }
+    returns (
+        SqlUuid, SqlUuid, SqlUuid, Nullable<Text>, Nullable<Jsonb>, Nullable<Text>, SqlUuid, Timestamptz, Array<SqlUuid>,
+        Bool,
+    );
+    "SELECT x.treatment_id, x.from_version_id, x.to_version_id, x.item_key, x.change, x.reason, x.changed_by, x.changed_at,
+            x.kept, x.changed_at >= coalesce(t.moved_at, '-infinity')
+       FROM treatment_changes AS x JOIN treatments AS t ON t.clinic_id = x.clinic_id AND t.id = x.treatment_id
+      WHERE x.clinic_id = $1 AND x.treatment_id = ANY ($2)
+      ORDER BY x.treatment_id, x.changed_at, x.id"
+}
+
+/// What was changed for treatments, in order of time.
+pub(super) async fn list_changes(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    treatments: Vec<Uuid>,
+) -> QueryResult<Vec<ChangeRow>> {
+    ListChanges { clinic, treatments }.load(conn).await
 }

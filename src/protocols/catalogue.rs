@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use super::store::{self, StoredTexts, StoredVersion};
+use super::own_key;
+use super::store::{self, Choice, StoredTexts, StoredVersion};
 use crate::db::DbError;
 use crate::domain::closing::ClosingWeights;
 use crate::domain::ids;
@@ -16,6 +18,17 @@ use crate::domain::protocol::{File, Files, ProtocolVersion, builtin, builtin_fac
 
 /// SHA-256 over a version's structure and base texts.
 pub type ContentHash = [u8; 32];
+
+/// By whom a version of a clinic's own was published, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// Whose it is: nobody else sees it.
+    pub clinic_id: Uuid,
+    /// Who published it.
+    pub published_by: Uuid,
+    /// When (wall clock).
+    pub published_at: DateTime<Utc>,
+}
 
 /// A published protocol version. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -28,6 +41,15 @@ pub struct Published {
     pub version: Arc<ProtocolVersion>,
     /// How its counting tasks close, summed up once.
     pub closing: Arc<ClosingWeights>,
+    /// Where it comes from; none for built-ins.
+    pub origin: Option<Origin>,
+}
+
+impl Published {
+    /// Whether a clinic may see it: built-ins everybody, its own the clinic.
+    pub fn is_for(&self, clinic_id: Uuid) -> bool {
+        self.origin.is_none_or(|origin| origin.clinic_id == clinic_id)
+    }
 }
 
 /// Why a version cannot be had.
@@ -97,18 +119,73 @@ impl Catalogue {
         self.find(id).map(|published| published.version)
     }
 
-    /// The version of that protocol that new treatments get: the newest one this program brings.
+    /// The version of that built-in protocol that new treatments get: the newest one this program brings.
     pub fn latest(&self, key: &str) -> Option<&Published> {
+        self.latest_but(key, &[])
+    }
+
+    /// The same, leaving out what was withdrawn.
+    pub fn latest_but(&self, key: &str, withdrawn: &[Uuid]) -> Option<&Published> {
         self.built_in
             .iter()
-            .filter(|published| published.version.key() == key)
+            .filter(|published| published.version.key() == key && !withdrawn.contains(&published.id))
             .max_by_key(|published| published.version.number())
     }
 
-    /// The version of that protocol with that number, if it is in memory.
-    pub fn numbered(&self, key: &str, number: i32) -> Option<Published> {
+    /// The version that new treatments get where a clinic's staff, or its settings, name a protocol: the clinic's own
+    /// newest, or the newest built-in one.
+    pub async fn chosen(
+        &self,
+        conn: &mut AsyncPgConnection,
+        choice: &Choice,
+    ) -> Result<Option<Published>, CatalogueError> {
+        match choice.own {
+            Some(id) => self.published(conn, id).await.map(Some),
+            None => Ok(self.latest_but(&choice.key, &choice.withdrawn).cloned()),
+        }
+    }
+
+    /// The same under a key that is known, by a clinic that has withdrawn these versions; names of built-ins cost no
+    /// question.
+    pub async fn newest(
+        &self,
+        conn: &mut AsyncPgConnection,
+        clinic_id: Uuid,
+        key: &str,
+        withdrawn: &[Uuid],
+    ) -> Result<Option<Published>, CatalogueError> {
+        if !own_key(key) {
+            return Ok(self.latest_but(key, withdrawn).cloned());
+        }
+        let choice = store::find_choice(conn, clinic_id, Some(key)).await?;
+        self.chosen(conn, &choice).await
+    }
+
+    /// The version of that protocol with that number that a clinic may see, if it is in memory.
+    pub fn numbered(&self, clinic_id: Uuid, key: &str, number: i32) -> Option<Published> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.values().find(|published| published.version.key() == key && published.version.number() == number).cloned()
+        let named = |published: &&Published| published.version.key() == key && published.version.number() == number;
+        known.values().filter(named).find(|published| published.is_for(clinic_id)).cloned()
+    }
+
+    /// The version of that protocol with that number that a clinic may see.
+    pub async fn named(
+        &self,
+        conn: &mut AsyncPgConnection,
+        clinic_id: Uuid,
+        key: &str,
+        number: i32,
+    ) -> Result<Option<Published>, CatalogueError> {
+        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(None);
+        }
+        if let Some(published) = self.numbered(clinic_id, key, number) {
+            return Ok(Some(published));
+        }
+        match store::find_id(conn, clinic_id, key, number).await? {
+            Some(id) => self.published(conn, id).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The protocol of a clinic that chose none.
@@ -130,6 +207,7 @@ pub fn built_ins() -> anyhow::Result<Vec<Published>> {
             content_hash: content_hash(version)?,
             version: Arc::clone(version),
             closing: Arc::new(ClosingWeights::of(version)),
+            origin: None,
         })
     };
     built_in.iter().map(|built_in| published(&built_in.version)).collect()
@@ -164,7 +242,12 @@ fn parse(stored: &StoredVersion, texts: &[StoredTexts]) -> Result<Published, Str
     let version = load(&files).map_err(|faults| lines(&faults))?;
     let content_hash = ContentHash::try_from(stored.content_hash.as_slice()).map_err(|error| error.to_string())?;
     let closing = Arc::new(ClosingWeights::of(&version));
-    Ok(Published { id: stored.id, content_hash, version: Arc::new(version), closing })
+    let origin = stored.clinic_id.zip(stored.published_by).map(|(clinic_id, published_by)| Origin {
+        clinic_id,
+        published_by,
+        published_at: stored.registered_at,
+    });
+    Ok(Published { id: stored.id, content_hash, version: Arc::new(version), closing, origin })
 }
 
 fn lines(faults: &[crate::domain::protocol::Fault]) -> String {

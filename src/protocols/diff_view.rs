@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::view::ProtocolName;
+use super::summary_view::ProtocolName;
 use crate::domain::protocol::{
     Aspect, Change, Diff, Entry, Fate, IsoDuration, Kind, ProtocolVersion, Side, Texts, Value, diff,
 };

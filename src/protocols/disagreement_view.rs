@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::view::ProtocolName;
+use super::summary_view::ProtocolName;
 use crate::domain::protocol::{
     Disagreement, Grade, IsoDuration, Item, Kind, Level, ProtocolVersion, Rule, Soft, Spread, Stance, Texts, Voice,
     Window, disagreements,

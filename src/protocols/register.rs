@@ -89,6 +89,8 @@ pub async fn register(
         structure: files.structure.text.to_owned(),
         base_locale: version.structure.base_locale.clone(),
         registered_at: now,
+        clinic_id: published.origin.map(|origin| origin.clinic_id),
+        published_by: published.origin.map(|origin| origin.published_by),
     };
     let new = store::insert_version(conn, &row).await?;
     if !new && store::find_hash(conn, published.id).await?.as_deref() != Some(published.content_hash.as_slice()) {
@@ -116,9 +118,9 @@ pub async fn register(
     Ok(new)
 }
 
-/// The text of the file in that language: built-in files are called after their languages.
+/// The text of the file in that language: files are called after their languages.
 fn text_of<'a>(files: &Files<'a>, locale: &str) -> anyhow::Result<&'a str> {
-    let name = format!("/{locale}.toml");
-    let file = files.texts.iter().find(|file| file.name.ends_with(&name));
+    let name = format!("{locale}.toml");
+    let file = files.texts.iter().find(|file| file.name.rsplit('/').next() == Some(&name));
     Ok(file.ok_or_else(|| anyhow::anyhow!("no file is called {locale}.toml"))?.text)
 }

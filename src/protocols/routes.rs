@@ -2,6 +2,8 @@
 //! so clients may keep it and ask again with `If-None-Match`.
 
 pub mod evidence;
+pub mod locales;
+pub mod withdrawals;
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, web};
@@ -9,13 +11,17 @@ use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::accept::Accepted;
 use super::catalogue::{Catalogue, CatalogueError, Published};
-use super::store::{self, Reader};
-use super::view::{FaqView, ProtocolName, ProtocolSummary, ProtocolView, faqs};
+use super::store::{self, ReaderRow, Withdrawal};
+use super::summary_view::{ProtocolName, ProtocolSummary};
+use super::view::{FaqView, ProtocolView, faqs};
+use super::withdrawal_view::WithdrawalView;
 use super::words::words;
 use crate::app::State;
 use crate::auth::extract::{Caller, Staff};
 use crate::db::Scope;
+use crate::domain::protocol::Texts;
 use crate::error::ApiError;
 use crate::language::{Wanted, content_language};
 use crate::paging::List;
@@ -43,20 +49,26 @@ pub async fn list_protocols(
     let (reader, all) = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
-            Ok::<_, ApiError>((reader, readable(conn, &state.protocols).await?))
+            let reader = Reader::find(conn, &caller).await?;
+            Ok::<_, ApiError>((reader, readable(conn, &state.protocols, caller.clinic_id).await?))
         })
         .await?;
+    let withdrawn: Vec<Uuid> = reader.withdrawn.iter().map(|withdrawal| withdrawal.version_id).collect();
     let mut language = None;
     let mut items = Vec::with_capacity(all.len());
     for published in &all {
-        let texts = words(&published.version, &wanted, &reader.locales());
+        let texts = reader.words(published, &wanted);
         let key = published.version.key();
-        let current = state.protocols.latest(key).map_or_else(
-            || all.iter().find(|other| other.version.key() == key).map(|newest| newest.id),
-            |latest| Some(latest.id),
-        ) == Some(published.id);
-        items.push(ProtocolSummary::new(&published.version, texts, current, current && key == reader.default_protocol));
+        let current = match state.protocols.latest(key) {
+            Some(_) => state.protocols.latest_but(key, &withdrawn).map(|newest| newest.id),
+            None => {
+                all.iter().find(|other| other.version.key() == key && !withdrawn.contains(&other.id)).map(|it| it.id)
+            }
+        };
+        let current = current == Some(published.id);
+        let default = current && key == reader.row.default_protocol;
+        let withdrawal = reader.withdrawal(published).cloned().map(WithdrawalView::from);
+        items.push(ProtocolSummary::new(published, texts, (current, default), withdrawal));
         language.get_or_insert(texts.locale.clone());
     }
     answer(&known, language.as_deref().unwrap_or(crate::language::FALLBACK), &List::whole(items))
@@ -71,7 +83,7 @@ pub async fn find_protocol_version(
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
     let (reader, published) = read(&state, &caller, &path).await?;
-    let texts = words(&published.version, &wanted, &reader.locales());
+    let texts = reader.words(&published, &wanted);
     answer(&known, &texts.locale, &ProtocolView::new(&published, texts))
 }
 
@@ -89,53 +101,51 @@ pub async fn list_faqs(
     wanted: Wanted,
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
-    let reader = state
+    let catalogue = &state.protocols;
+    let (reader, chosen) = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            Ok::<_, ApiError>(store::find_reader(conn, caller.clinic_id, caller.user_id).await?)
+            let reader = Reader::find(conn, &caller).await?;
+            let choice = store::find_choice(conn, caller.clinic_id, None).await?;
+            Ok::<_, ApiError>((reader, catalogue.chosen(conn, &choice).await?))
         })
         .await?;
-    let catalogue = &state.protocols;
-    let published = catalogue
-        .latest(&reader.default_protocol)
-        .or_else(|| catalogue.latest(catalogue.default_key()))
-        .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the clinic's protocol is {:?}", reader.default_protocol)))?;
+    let published = chosen.or_else(|| catalogue.latest(catalogue.default_key()).cloned()).ok_or_else(|| {
+        ApiError::Internal(anyhow::anyhow!("the clinic's protocol is {:?}", reader.row.default_protocol))
+    })?;
     let version = &published.version;
-    let texts = words(version, &wanted, &reader.locales());
+    let texts = reader.words(&published, &wanted);
     answer(&known, &texts.locale, &Faqs { protocol: ProtocolName::of(version), items: faqs(version, texts) })
 }
 
 /// Who asks, and the version that the path names.
 async fn read(state: &State, caller: &Caller, (key, number): &(String, i32)) -> Result<(Reader, Published), ApiError> {
     let read = async |conn: &mut _| {
-        let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
-        Ok::<_, ApiError>((reader, named(conn, &state.protocols, key, *number).await?))
+        let reader = Reader::find(conn, caller).await?;
+        Ok::<_, ApiError>((reader, named(conn, &state.protocols, caller.clinic_id, key, *number).await?))
     };
     state.db.scoped(Scope::Clinic(caller.clinic_id), read).await
 }
 
-/// The version of that name; no such thing where nothing bears it.
-async fn named(
+/// The version of that name; no such thing where nothing that the clinic may see bears it.
+pub(super) async fn named(
     conn: &mut AsyncPgConnection,
     catalogue: &Catalogue,
+    clinic_id: Uuid,
     key: &str,
     number: i32,
 ) -> Result<Published, ApiError> {
-    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(ApiError::NotFound);
-    }
-    match catalogue.numbered(key, number) {
-        Some(published) => Ok(published),
-        None => {
-            let id = store::find_id(conn, key, number).await?;
-            Ok(catalogue.published(conn, id.ok_or(ApiError::NotFound)?).await?)
-        }
-    }
+    catalogue.named(conn, clinic_id, key, number).await?.ok_or(ApiError::NotFound)
 }
 
-/// All versions, by key, the newest first. One that a newer program published may be beyond this one: it is left out.
-async fn readable(conn: &mut AsyncPgConnection, catalogue: &Catalogue) -> Result<Vec<Published>, ApiError> {
-    let ids: Vec<Uuid> = store::list_ids(conn).await?;
+/// All versions that a clinic may see, by key, the newest first. One that a newer program published may be beyond this one:
+/// it is left out.
+async fn readable(
+    conn: &mut AsyncPgConnection,
+    catalogue: &Catalogue,
+    clinic_id: Uuid,
+) -> Result<Vec<Published>, ApiError> {
+    let ids: Vec<Uuid> = store::list_ids(conn, clinic_id).await?;
     let mut all = Vec::with_capacity(ids.len());
     for id in ids {
         match catalogue.published(conn, id).await {
@@ -163,9 +173,32 @@ fn answer<T: Serialize>(known: &IfNoneMatch, language: &str, body: &T) -> Result
     Ok(response)
 }
 
+/// Who reads: in which languages, and which unreviewed words the clinic has accepted.
+struct Reader {
+    row: ReaderRow,
+    accepted: Accepted,
+    withdrawn: Vec<Withdrawal>,
+}
+
 impl Reader {
+    async fn find(conn: &mut AsyncPgConnection, caller: &Caller) -> Result<Self, ApiError> {
+        let row = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
+        let accepted = Accepted::by(conn, caller.clinic_id).await?;
+        Ok(Self { row, accepted, withdrawn: store::list_withdrawals(conn, caller.clinic_id).await? })
+    }
+
+    /// Whether the clinic has withdrawn a version.
+    fn withdrawal(&self, published: &Published) -> Option<&Withdrawal> {
+        self.withdrawn.iter().find(|withdrawal| withdrawal.version_id == published.id)
+    }
+
+    /// A version in the reader's words.
+    fn words<'v>(&self, published: &'v Published, wanted: &Wanted) -> &'v Texts {
+        words(&published.version, self.accepted.of(published.id), wanted, &self.locales())
+    }
+
     /// The languages to fall back on: the person's, then the clinic's.
     fn locales(&self) -> [&str; 2] {
-        [&self.locale, &self.clinic_locale]
+        [&self.row.locale, &self.row.clinic_locale]
     }
 }

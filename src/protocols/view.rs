@@ -5,52 +5,12 @@ use serde::Serialize;
 
 use super::catalogue::Published;
 use super::rule_view::RuleView;
+use super::summary_view::{Publication, hexadecimal};
 use crate::domain::protocol::{
     Actor, AppliesTo, Condition, Evidence, FieldText, IsoDuration, Item, ItemText, Kind, PhaseStart, PlainText,
     ProtocolVersion, Recurrence, Relation, Reminder, Series, Soft, Spread, Texts, Window,
 };
 use crate::domain::symptoms::Field;
-
-/// One version in the list of protocols.
-#[derive(Debug, Serialize)]
-pub struct ProtocolSummary {
-    key: String,
-    version: i32,
-    name: String,
-    applies_to: AppliesTo,
-    /// New treatments under this protocol get this version.
-    current: bool,
-    /// The clinic's treatments get this one where nobody chooses another.
-    default: bool,
-}
-
-impl ProtocolSummary {
-    /// The version in a list.
-    pub fn new(version: &ProtocolVersion, texts: &Texts, current: bool, default: bool) -> Self {
-        Self {
-            key: version.key().to_owned(),
-            version: version.number(),
-            name: texts.name.clone(),
-            applies_to: version.structure.applies_to.clone(),
-            current,
-            default,
-        }
-    }
-}
-
-/// A version by name.
-#[derive(Debug, Serialize)]
-pub struct ProtocolName<'a> {
-    key: &'a str,
-    version: i32,
-}
-
-impl<'a> ProtocolName<'a> {
-    /// The version's.
-    pub fn of(version: &'a ProtocolVersion) -> Self {
-        Self { key: version.key(), version: version.number() }
-    }
-}
 
 /// The whole of one version.
 #[derive(Debug, Serialize)]
@@ -58,6 +18,8 @@ pub struct ProtocolView<'a> {
     key: &'a str,
     version: i32,
     content_hash: String,
+    #[serde(flatten)]
+    publication: Publication,
     name: &'a str,
     locale: &'a str,
     /// Whether a clinician has read these words.
@@ -176,7 +138,8 @@ impl<'a> ProtocolView<'a> {
         Self {
             key: version.key(),
             version: version.number(),
-            content_hash: published.content_hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            content_hash: hexadecimal(&published.content_hash),
+            publication: Publication::of(published),
             name: &texts.name,
             locale: &texts.locale,
             reviewed: texts.reviewed,

@@ -2,10 +2,11 @@
 //! said about tasks, which flags were open. What is shown of it is decided by whoever asks.
 
 pub mod compliance_view;
+pub mod override_view;
 mod store;
 pub mod task_view;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
@@ -17,11 +18,13 @@ use crate::domain::compliance::{AsOf, Compliance, Judged, Outcome, Report, Said,
 use crate::domain::condition::{self, Decision, Word};
 use crate::domain::course::Spacing;
 use crate::domain::local_time::ZoneHistory;
-use crate::domain::protocol::{Condition, ProtocolVersion};
+use crate::domain::overrides::Overridden;
+use crate::domain::protocol::{Condition, ProtocolVersion, Texts};
 use crate::domain::symptoms::Symptoms;
 use crate::domain::tally::counting_from;
 use crate::domain::timeline::{Conditions, Hold, Overrides, Plan, Task, Timeline, timeline};
 use crate::planning::{self, PlanningError};
+use crate::protocols::Catalogue;
 
 pub use store::RecoveryRow;
 
@@ -115,12 +118,36 @@ impl Recovery {
         })
     }
 
+    /// The protocol version that it follows, its items as they were changed for it. Reads what else its layout depends on: a
+    /// recovery is laid out only after this.
+    pub async fn version(
+        &mut self,
+        conn: &mut AsyncPgConnection,
+        catalogue: &Catalogue,
+        clinic_id: Uuid,
+    ) -> Result<Arc<ProtocolVersion>, PlanningError> {
+        if self.row.changes > 0 {
+            let mut found = planning::list_changes(conn, catalogue, clinic_id, vec![self.row.id]).await?;
+            if let Some(own) = found.remove(&self.row.id) {
+                (self.overrides.earlier, self.overrides.items) = (own.overrides.earlier, own.overrides.items);
+                return Ok(own.version);
+            }
+        }
+        Ok(catalogue.version(conn, self.row.protocol_version_id).await?)
+    }
+
+    /// What was changed for it.
+    pub fn overrides(&self) -> &Overrides {
+        &self.overrides
+    }
+
     /// What was said of a condition, in order of time.
     pub fn words(&self, condition: &Condition) -> Vec<Word> {
         condition::words(condition, self.row.performed_at, &self.answers, &self.decisions)
     }
 
-    fn conditions(&self, version: &ProtocolVersion) -> Conditions {
+    /// Which conditions have ended, as a version reads what was said.
+    pub fn conditions(&self, version: &ProtocolVersion) -> Conditions {
         let conditions = &version.structure.conditions;
         let ended = condition::ended(conditions, self.row.performed_at, &self.answers, &self.decisions);
         Conditions { ended, holds: self.holds.clone() }
@@ -146,6 +173,24 @@ impl Recovery {
             laid.tasks.retain(|task| task.open_at < ended_at);
         }
         laid
+    }
+
+    /// What a task is called: in these words, or in those of the version under which it was closed.
+    pub fn title<'a>(&'a self, version: &'a ProtocolVersion, texts: &'a Texts, task: &Task<'a>) -> &'a str {
+        let of = |version: &'a ProtocolVersion, texts: &'a Texts| {
+            let item = version.item(task.item_key()).filter(|item| std::ptr::eq(*item, task.item))?;
+            version.item_text(texts, &item.key).map(|text| text.title.as_str())
+        };
+        let mut earlier = self.overrides.earlier.iter().map(|earlier| &*earlier.version);
+        let said = of(version, texts)
+            .or_else(|| earlier.find_map(|version| of(version, version.texts_for(&[&texts.locale], |_| false))));
+        said.unwrap_or_default()
+    }
+
+    /// What was changed of a task's item for this treatment; of those that were closed before, nothing was.
+    pub fn override_of(&self, version: &ProtocolVersion, task: &Task<'_>) -> Option<&Overridden> {
+        let item = version.item(task.item_key())?;
+        std::ptr::eq(item, task.item).then(|| self.overrides.of_item(&item.key)).flatten()
     }
 
     /// The moment tasks are judged at: `at`, or the end of the treatment if that came before.

@@ -37,15 +37,15 @@ pub struct RecoveryRow {
     pub linked_at: Option<DateTime<Utc>>,
     /// Counts outcomes and check-ins.
     pub activity: i32,
+    /// How often what it follows was changed.
+    pub changes: i32,
     pub(super) reader_locale: String,
     pub(super) clinic_locale: String,
     pub(super) zones: Vec<String>,
     pub(super) valid_from: Vec<DateTime<Utc>>,
     pub(super) held_from: Vec<DateTime<Utc>>,
     pub(super) held_to: Vec<Option<DateTime<Utc>>>,
-    modes: Vec<String>,
-    modes_from: Vec<DateTime<Utc>>,
-    modes_to: Vec<DateTime<Utc>>,
+    modes: ModeColumns,
     pub(super) interval_min_days: Option<i32>,
     pub(super) interval_max_days: Option<i32>,
     pub(super) answered_at: Vec<DateTime<Utc>>,
@@ -54,21 +54,72 @@ pub struct RecoveryRow {
     pub(super) decided_ended: Vec<bool>,
     pub(super) decided_at: Vec<DateTime<Utc>>,
     pub(super) excused: Value,
-    outcome_ids: Vec<Uuid>,
-    outcome_tasks: Vec<Uuid>,
-    outcome_kinds: Vec<String>,
-    outcome_at: Vec<DateTime<Utc>>,
+    /// Unreviewed translations of its version that the clinic has accepted.
+    pub accepted_locales: Vec<String>,
+    outcomes: OutcomeColumns,
 }
+
+/// When which mode was on.
+#[derive(Debug, Clone, Queryable)]
+pub struct ModeColumns {
+    modes: Vec<String>,
+    from: Vec<DateTime<Utc>>,
+    to: Vec<DateTime<Utc>>,
+}
+
+/// Per task the latest entry.
+#[derive(Debug, Clone, Queryable)]
+pub struct OutcomeColumns {
+    ids: Vec<Uuid>,
+    tasks: Vec<Uuid>,
+    kinds: Vec<String>,
+    at: Vec<DateTime<Utc>>,
+}
+
+/// The same as the database has it.
+type RecoverySql = (
+    SqlUuid,
+    SqlUuid,
+    Text,
+    SqlUuid,
+    Timestamptz,
+    Date,
+    Timestamptz,
+    Nullable<Timestamptz>,
+    Nullable<Timestamptz>,
+    Nullable<Timestamptz>,
+    Int4,
+    Int4,
+    Text,
+    Text,
+    Array<Text>,
+    Array<Timestamptz>,
+    Array<Timestamptz>,
+    Array<Nullable<Timestamptz>>,
+    (Array<Text>, Array<Timestamptz>, Array<Timestamptz>),
+    Nullable<Int4>,
+    Nullable<Int4>,
+    Array<Timestamptz>,
+    Array<Jsonb>,
+    Array<Text>,
+    Array<Bool>,
+    Array<Timestamptz>,
+    Jsonb,
+    Array<Text>,
+    (Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>),
+);
 
 impl RecoveryRow {
     /// When which mode was on.
     pub(super) fn modes(&self) -> Vec<ModeSpan> {
-        let columns = self.modes.iter().zip(&self.modes_from).zip(&self.modes_to);
+        let ModeColumns { modes, from, to } = &self.modes;
+        let columns = modes.iter().zip(from).zip(to);
         columns.map(|((mode, from), to)| ModeSpan { mode: mode.clone(), from: *from, to: *to }).collect()
     }
 
     pub(super) fn outcomes(&self) -> anyhow::Result<Vec<Outcome>> {
-        let columns = self.outcome_ids.iter().zip(&self.outcome_tasks).zip(&self.outcome_kinds).zip(&self.outcome_at);
+        let OutcomeColumns { ids, tasks, kinds, at } = &self.outcomes;
+        let columns = ids.iter().zip(tasks).zip(kinds).zip(at);
         columns
             .map(|(((id, task), kind), at)| {
                 let kind = kind.parse().map_err(anyhow::Error::msg).context("a stored outcome")?;
@@ -86,13 +137,19 @@ macro_rules! recovery_sql {
             $treatment,
             ")
             SELECT t.id, t.patient_id, t.status, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.moved_at, t.ended_at,
-                   p.linked_at, t.activity, coalesce(u.locale, c.locale), c.locale,
+                   p.linked_at, t.activity, t.changes, coalesce(u.locale, c.locale), c.locale,
                    coalesce(z.zones, ARRAY[p.time_zone]), coalesce(z.valid_from, ARRAY[p.created_at]),
                    coalesce(f.opened, '{}'), coalesce(f.resolved, '{}'),
                    coalesce(m.modes, '{}'), coalesce(m.from_at, '{}'), coalesce(m.to_at, '{}'),
                    co.interval_min_days, co.interval_max_days,
                    coalesce(ci.at, '{}'), coalesce(ci.answers, '{}'), coalesce(d.keys, '{}'), coalesce(d.ended, '{}'), coalesce(d.at, '{}'),
-                   coalesce(e.excused, '[]'), coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}')
+                   coalesce(e.excused, '[]'),
+                   ARRAY(SELECT l.locale FROM accepted_locales AS l
+                           JOIN protocol_texts AS w
+                             ON w.version_id = l.version_id AND w.locale = l.locale AND w.content_hash = l.content_hash
+                          WHERE l.clinic_id = t.clinic_id AND l.version_id = t.protocol_version_id
+                            AND l.withdrawn_at IS NULL),
+                   coalesce(o.ids, '{}'), coalesce(o.tasks, '{}'), coalesce(o.kinds, '{}'), coalesce(o.at, '{}')
               FROM t
               JOIN patients AS p ON p.clinic_id = t.clinic_id AND p.id = t.patient_id
               JOIN clinics AS c ON c.id = t.clinic_id
@@ -151,13 +208,7 @@ hot_query! {
         treatment: Uuid as SqlUuid,
         reader: Uuid as SqlUuid,
     }
-    returns (
-        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
-        Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
-        Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
-        Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>, Jsonb,
-        Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
-    );
+    returns RecoverySql;
     recovery_sql!("t.clinic_id = $1 AND t.id = $2")
 }
 
@@ -167,13 +218,7 @@ hot_query! {
         patient: Uuid as SqlUuid,
         reader: Uuid as SqlUuid,
     }
-    returns (
-        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
-        Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
-        Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
-        Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>, Jsonb,
-        Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
-    );
+    returns RecoverySql;
     recovery_sql!(
         "t.clinic_id = $1 AND t.patient_id = $2 AND t.status <> 'cancelled'
           ORDER BY t.status = 'completed', t.performed_at DESC, t.id DESC LIMIT 1"
@@ -206,13 +251,7 @@ hot_query! {
         treatments: Vec<Uuid> as Array<SqlUuid>,
         reader: Uuid as SqlUuid,
     }
-    returns (
-        SqlUuid, SqlUuid, Text, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Nullable<Timestamptz>, Int4,
-        Text, Text, Array<Text>, Array<Timestamptz>, Array<Timestamptz>, Array<Nullable<Timestamptz>>,
-        Array<Text>, Array<Timestamptz>, Array<Timestamptz>,
-        Nullable<Int4>, Nullable<Int4>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>, Jsonb,
-        Array<SqlUuid>, Array<SqlUuid>, Array<Text>, Array<Timestamptz>,
-    );
+    returns RecoverySql;
     recovery_sql!("t.clinic_id = $1 AND t.id = ANY($2)")
 }
 

@@ -4,7 +4,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::override_view::OverriddenView;
 use crate::domain::compliance::{Standing, TaskState};
+use crate::domain::overrides::Overridden;
 use crate::domain::timeline::{Excluded, Task};
 
 /// A task, as sent.
@@ -24,6 +26,8 @@ pub struct TaskView<'a> {
     excluded_because: Option<Excluded>,
     /// Whether it enters compliance.
     counts: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overridden: Option<OverriddenView<'a>>,
 }
 
 impl<'a> TaskView<'a> {
@@ -41,6 +45,12 @@ impl<'a> TaskView<'a> {
             state: standing.state,
             excluded_because: standing.excluded,
             counts: task.item.counts,
+            overridden: None,
         }
+    }
+
+    /// The same with what was changed of its item for the treatment.
+    pub fn with_override(self, there: Option<&'a Overridden>) -> Self {
+        Self { overridden: there.map(OverriddenView::from), ..self }
     }
 }

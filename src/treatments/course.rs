@@ -18,7 +18,7 @@ const fn unfit(detail: &'static str) -> TreatmentError {
 
 /// The course that a treatment about to be registered joins, if any. `open_courses`: the areas of which the patient has one.
 pub(super) async fn find_course(
-    conn: &mut AsyncPgConnection,
+    conn: &AsyncPgConnection,
     new: &NewTreatment,
     clinic_id: Uuid,
     open_courses: &[String],
@@ -52,7 +52,7 @@ pub(super) async fn check_course(
 }
 
 async fn named(
-    conn: &mut AsyncPgConnection,
+    conn: &AsyncPgConnection,
     clinic_id: Uuid,
     id: Uuid,
     patient_id: Uuid,

@@ -4,8 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::domain::guidance::{Guidance, NotYet, Notice, OpenAgain};
+use crate::domain::overrides::Overridden;
 use crate::domain::protocol::{Evidence, IsoDuration, Kind};
-use crate::domain::timeline::Range;
+use crate::domain::timeline::{Range, Task};
+use crate::recovery::Recovery;
+use crate::recovery::override_view::OverriddenView;
 use crate::recovery::task_view::TaskView;
 
 /// What to expect, what should wait, what to do.
@@ -42,6 +45,8 @@ struct NoticeView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     close_at: Option<DateTime<Utc>>,
     evidence: Vec<Evidence>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overridden: Option<OverriddenView<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,6 +71,8 @@ struct NotYetView<'a> {
     range: Option<Range>,
     evidence: Vec<Evidence>,
     product_decision: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overridden: Option<OverriddenView<'a>>,
 }
 
 /// How long the bounds are still away at the moment that the answer is for.
@@ -101,12 +108,22 @@ struct OpenAgainView<'a> {
     range: Option<Range>,
     evidence: Vec<Evidence>,
     product_decision: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overridden: Option<OverriddenView<'a>>,
 }
 
 impl<'a> GuidanceView<'a> {
     /// The guidance; `asked` is the moment the client named, `at` the one to count down from, if anything is to be counted.
-    pub fn new(guidance: Guidance<'a>, asked: Option<DateTime<Utc>>, at: Option<DateTime<Utc>>) -> Self {
-        let today = guidance.today.iter().map(|today| TaskView::new(&today.task, today.title, today.standing));
+    /// `overridden` says of a task what was changed of its item.
+    pub fn new(
+        guidance: Guidance<'a>,
+        asked: Option<DateTime<Utc>>,
+        at: Option<DateTime<Utc>>,
+        overridden: impl Fn(&Task<'a>) -> Option<&'a Overridden>,
+    ) -> Self {
+        let today = guidance.today.iter().map(|today| {
+            TaskView::new(&today.task, today.title, today.standing).with_override(overridden(&today.task))
+        });
         Self {
             at: asked,
             phase: guidance.phase.map(|phase| PhaseView { key: phase.key, title: phase.title, body: phase.body }),
@@ -116,6 +133,23 @@ impl<'a> GuidanceView<'a> {
             open_again: guidance.open_again.into_iter().map(|entry| OpenAgainView::new(entry, at)).collect(),
             advice: guidance.advice.into_iter().map(NoticeView::from).collect(),
         }
+    }
+}
+
+impl<'a> GuidanceView<'a> {
+    /// The same with what was changed for the treatment.
+    pub fn with_overrides(mut self, recovery: &'a Recovery) -> Self {
+        let of = |key: &str| recovery.overrides().of_item(key).map(OverriddenView::from);
+        for notice in self.expect.iter_mut().chain(&mut self.advice) {
+            notice.overridden = of(notice.key);
+        }
+        for entry in &mut self.not_yet {
+            entry.overridden = of(entry.key);
+        }
+        for entry in &mut self.open_again {
+            entry.overridden = of(entry.key);
+        }
+        self
     }
 }
 
@@ -129,6 +163,7 @@ impl<'a> From<Notice<'a>> for NoticeView<'a> {
             open_at: notice.open_at,
             close_at: notice.close_at,
             evidence: notice.evidence,
+            overridden: None,
         }
     }
 }
@@ -148,6 +183,7 @@ impl<'a> NotYetView<'a> {
             range: entry.range,
             evidence: entry.evidence,
             product_decision: entry.product_decision,
+            overridden: None,
         }
     }
 }
@@ -165,6 +201,7 @@ impl<'a> OpenAgainView<'a> {
             range: entry.range,
             evidence: entry.evidence,
             product_decision: entry.product_decision,
+            overridden: None,
         }
     }
 }

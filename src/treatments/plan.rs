@@ -17,6 +17,7 @@ use crate::domain::protocol::ProtocolVersion;
 use crate::domain::role::Role;
 use crate::idempotency::KeyedRequest;
 use crate::planning::{self, Person, Tools};
+use crate::protocols::Published;
 
 /// A treatment to be registered.
 #[derive(Debug, Clone)]
@@ -25,7 +26,7 @@ pub struct NewTreatment {
     pub id: Option<Uuid>,
     /// Who was treated.
     pub patient_id: Uuid,
-    /// Chosen by staff; otherwise the clinic's default.
+    /// Chosen by staff; otherwise that of the course, otherwise the clinic's default.
     pub protocol: Option<String>,
     /// What was done.
     pub details: Details,
@@ -50,7 +51,11 @@ pub async fn create(
             }
             let person = planning::locked(conn, caller.clinic_id, new.patient_id).await?;
             let course = find_course(conn, &new, caller.clinic_id, &person.open_courses).await?;
-            let treatment = draft(tools, caller, &person, course.as_ref(), id, &new, now)?;
+            let of_course = course.as_ref().map(|course| course.protocol_key.as_str());
+            let key = new.protocol.as_deref().or(of_course).unwrap_or(&person.default_protocol);
+            let published =
+                tools.catalogue.newest(conn, caller.clinic_id, key, &person.withdrawn).await?.ok_or(NO_PROTOCOL)?;
+            let treatment = draft(caller, &published, &person, course.as_ref(), id, &new, now)?;
             check_clinician(conn, caller, new.details.clinician_id).await?;
             match store::insert_unless_there(conn, &treatment, !new.allow_duplicate).await? {
                 store::Inserted::New => {}
@@ -79,19 +84,18 @@ async fn replayed(conn: &mut AsyncPgConnection, wanted: &Treatment) -> Result<Tr
     if same { Ok(there) } else { Err(TreatmentError::IdTaken) }
 }
 
+const NO_PROTOCOL: TreatmentError =
+    TreatmentError::Invalid { pointer: "/protocol", detail: "is not a protocol of this clinic" };
+
 fn draft(
-    tools: Tools<'_>,
     caller: &Caller,
+    published: &Published,
     person: &Person,
     course: Option<&Course>,
     id: Uuid,
     new: &NewTreatment,
     now: DateTime<Utc>,
 ) -> Result<Treatment, TreatmentError> {
-    let of_course = course.map(|course| course.protocol_key.as_str());
-    let key = new.protocol.as_deref().or(of_course).unwrap_or(&person.default_protocol);
-    let no_protocol = TreatmentError::Invalid { pointer: "/protocol", detail: "is not a protocol of this clinic" };
-    let published = tools.catalogue.latest(key).ok_or(no_protocol)?;
     let details = &new.details;
     check_fit(&published.version, details)?;
     let by_staff = caller.role.is_staff();

@@ -17,23 +17,28 @@ use crate::body::Faults;
 use crate::db::Scope;
 use crate::domain::guidance::{Sources, guidance, topics};
 use crate::domain::protocol::ProtocolVersion;
+use crate::domain::timeline::Task;
 use crate::error::ApiError;
 use crate::language::Wanted;
 use crate::planning::PlanningError;
 use crate::preconditions::{IfNoneMatch, computed_answer, computed_answer_like};
-use crate::protocols::words;
+use crate::protocols::{Accepted, words};
 use crate::query::{Query, instant};
 use crate::recovery::{self, Recovery};
 
 /// How far ahead of a treatment may be looked whose plan has no end.
 const FURTHEST: TimeDelta = TimeDelta::days(366);
 
-/// A treatment that the caller may see, with its protocol version.
-async fn load(state: &State, caller: &Caller, id: Uuid) -> Result<(Recovery, Arc<ProtocolVersion>), ApiError> {
+/// A treatment that the caller may see, with its protocol version and the languages that the clinic has accepted.
+async fn load(
+    state: &State,
+    caller: &Caller,
+    id: Uuid,
+) -> Result<(Recovery, Arc<ProtocolVersion>, Accepted), ApiError> {
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-        let recovery = recovery::find_recovery(conn, caller, id).await?;
-        let version = state.protocols.version(conn, recovery.row.protocol_version_id).await?;
-        Ok::<_, PlanningError>((recovery, version))
+        let mut recovery = recovery::find_recovery(conn, caller, id).await?;
+        let version = recovery.version(conn, &state.protocols, caller.clinic_id).await?;
+        Ok::<_, PlanningError>((recovery, version, Accepted::by(conn, caller.clinic_id).await?))
     });
     Ok(found.await?)
 }
@@ -46,10 +51,11 @@ pub async fn find_timeline(
     wanted: Wanted,
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
-    let (recovery, version) = load(&state, &caller, path.into_inner()).await?;
-    let texts = words(&version, &wanted, &recovery.locales());
+    let (recovery, version, accepted) = load(&state, &caller, path.into_inner()).await?;
+    let texts = words(&version, accepted.of(recovery.row.protocol_version_id), &wanted, &recovery.locales());
     let laid = recovery.timeline(&version);
     let view = TimelineView::new(recovery.row.id, &version, texts, &laid, state.clocks.care.now());
+    let view = view.with_overrides(&version, texts, recovery.overrides());
     computed_answer(&known, &texts.locale, &view)
 }
 
@@ -71,10 +77,10 @@ pub async fn find_guidance(
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
     let asked = query.at.as_deref().map(instant).transpose().map_err(|error| ApiError::invalid("at", error))?;
-    let (recovery, version) = load(&state, &caller, path.into_inner()).await?;
+    let (recovery, version, accepted) = load(&state, &caller, path.into_inner()).await?;
     let now = state.clocks.care.now();
     let at = asked.unwrap_or(now);
-    let texts = words(&version, &wanted, &recovery.locales());
+    let texts = words(&version, accepted.of(recovery.row.protocol_version_id), &wanted, &recovery.locales());
     let laid = recovery.timeline(&version);
     let mut faults = Faults::default();
     if asked.is_some() {
@@ -96,8 +102,9 @@ pub async fn find_guidance(
     if let Some(topic) = query.topic.as_deref() {
         guidance.retain(topic);
     }
-    let lasting = GuidanceView::new(guidance.clone(), asked, None);
-    let view = GuidanceView::new(guidance, asked, Some(at));
+    let of_task = |task: &Task<'_>| recovery.override_of(&version, task);
+    let lasting = GuidanceView::new(guidance.clone(), asked, None, of_task).with_overrides(&recovery);
+    let view = GuidanceView::new(guidance, asked, Some(at), of_task).with_overrides(&recovery);
     computed_answer_like(&known, &texts.locale, &view, &lasting)
 }
 

@@ -1,6 +1,7 @@
 //! Why a treatment is not registered or changed.
 
 use crate::db::DbError;
+use crate::domain::overrides::Unfit;
 use crate::idempotency::IdempotencyError;
 use crate::planning::{PlanningError, through_planning};
 use crate::protocols::CatalogueError;
@@ -31,6 +32,12 @@ pub enum TreatmentError {
         /// What is wrong.
         detail: &'static str,
     },
+    /// A change of an item does not fit the plan.
+    #[error("the change does not fit the plan")]
+    Unfit(Vec<Unfit>),
+    /// What it follows was changed as often as it may be.
+    #[error("changed too often")]
+    TooManyChanges,
     /// The idempotency key.
     #[error(transparent)]
     Key(#[from] IdempotencyError),

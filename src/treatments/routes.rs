@@ -1,6 +1,10 @@
 //! Registering, reading and changing treatments over HTTP: bodies are read in `fields.rs`, the rest is `plan.rs` and
 //! `change.rs`.
 
+mod overrides;
+mod preview;
+mod transfers;
+
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
@@ -18,11 +22,15 @@ use crate::auth::extract::{Caller, Staff};
 use crate::body::Body;
 use crate::db::{DbError, Scope};
 use crate::domain::role::Role;
-use crate::error::{ApiError, Conflict};
+use crate::error::{ApiError, Conflict, FieldError};
 use crate::idempotency::IdempotencyKey;
 use crate::paging::{At, InTime, List, Page};
 use crate::preconditions::{IfMatch, version_header};
 use crate::query::Query;
+
+pub use overrides::{delete_override, list_overrides, put_override};
+pub use preview::preview_draft;
+pub use transfers::{create_transfer, create_transfers, list_transfers, list_treated, preview_transfer};
 
 impl From<TreatmentError> for ApiError {
     fn from(error: TreatmentError) -> Self {
@@ -38,6 +46,12 @@ impl From<TreatmentError> for ApiError {
             TreatmentError::Ended => Self::conflict(Conflict::State, "The treatment was completed or cancelled."),
             TreatmentError::Changed => Self::PreconditionFailed,
             TreatmentError::Invalid { pointer, detail } => Self::invalid(pointer, detail),
+            TreatmentError::Unfit(all) => Self::Invalid(
+                all.into_iter().map(|unfit| FieldError { pointer: unfit.pointer, detail: unfit.reason }).collect(),
+            ),
+            TreatmentError::TooManyChanges => {
+                Self::conflict(Conflict::State, "What the treatment follows was changed a hundred times.")
+            }
             TreatmentError::Key(error) => error.into(),
             TreatmentError::Planning(error) => error.into(),
         }

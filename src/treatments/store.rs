@@ -1,10 +1,16 @@
 //! SQL over `treatments`. The clinic is always the first thing asked for.
 
+mod changes;
+mod treated;
+
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Date, Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
+
+pub use changes::{TreatmentChange, insert_changes, list_transfers};
+pub use treated::{Treated, list_treated};
 
 use crate::db::hot::hot_query;
 use crate::schema::{memberships, treatments};

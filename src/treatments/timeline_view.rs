@@ -6,15 +6,19 @@ use uuid::Uuid;
 
 use super::view::ProtocolRef;
 use crate::domain::protocol::{Actor, Evidence, Kind, ProtocolVersion, Relation, Texts};
-use crate::domain::timeline::{ItemState, LaidOut, Range, Timeline};
+use crate::domain::timeline::{ItemState, LaidOut, Overrides, Range, Timeline};
+use crate::recovery::override_view::OverriddenView;
 
-/// One treatment's items in real time.
+/// One treatment's items in real time; none is named where there is none yet.
 #[derive(Debug, Serialize)]
 pub struct TimelineView<'a> {
-    treatment_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    treatment_id: Option<Uuid>,
     protocol: ProtocolRef,
     phases: Vec<PhaseView<'a>>,
     items: Vec<ItemView<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    switched_off: Vec<SwitchedOffView<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,12 +62,23 @@ struct ItemView<'a> {
     evidence: Vec<Evidence>,
     /// No source gives the figure: it is ours.
     product_decision: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overridden: Option<OverriddenView<'a>>,
+}
+
+/// An item that is no part of this treatment's plan.
+#[derive(Debug, Serialize)]
+struct SwitchedOffView<'a> {
+    key: &'a str,
+    kind: Kind,
+    title: &'a str,
+    overridden: OverriddenView<'a>,
 }
 
 impl<'a> TimelineView<'a> {
     /// The timeline in these words, as it stands at a moment.
     pub fn new(
-        treatment_id: Uuid,
+        treatment_id: impl Into<Option<Uuid>>,
         version: &'a ProtocolVersion,
         texts: &'a Texts,
         laid: &Timeline<'a>,
@@ -76,11 +91,27 @@ impl<'a> TimelineView<'a> {
             PhaseView { key, title: text.map_or("", |text| &text.title), open_at: laid.open_at }
         });
         Self {
-            treatment_id,
+            treatment_id: treatment_id.into(),
             protocol: ProtocolRef::of(version),
             phases: phases.collect(),
             items: laid.items.iter().map(|laid| ItemView::new(version, texts, laid, at)).collect(),
+            switched_off: Vec::new(),
         }
+    }
+
+    /// The same with what was changed for the treatment.
+    pub fn with_overrides(mut self, version: &'a ProtocolVersion, texts: &'a Texts, overrides: &'a Overrides) -> Self {
+        for item in &mut self.items {
+            item.overridden = overrides.of_item(item.key).map(OverriddenView::from);
+        }
+        let off = overrides.items.iter().filter(|there| there.change.off).map(|there| SwitchedOffView {
+            key: &there.item_key,
+            kind: there.kind,
+            title: version.item_text(texts, &there.item_key).map_or("", |text| &text.title),
+            overridden: OverriddenView::from(there),
+        });
+        self.switched_off = off.collect();
+        self
     }
 }
 
@@ -108,6 +139,7 @@ impl<'a> ItemView<'a> {
             range: laid.range(),
             evidence: version.facts.resolve(&item.evidence),
             product_decision: item.product_decision,
+            overridden: None,
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn target(parts: &Parts, device: &DeviceRow) -> Option<PushTarget> {
 /// Words go where only the phone reads them, if it has a key; if not, to the lock screen of whoever agreed to that.
 pub(super) fn message(parts: &Parts, claim: &Claim, device: &DeviceRow, has_keys: bool) -> PushMessage {
     let kind = message::neutral_kind(&claim.category);
-    let words = if has_keys || device.show_details { details(parts, claim, &device.locale) } else { None };
+    let words = if has_keys || device.show_details { details(parts, claim, device) } else { None };
     let neutral = || VisibleText::neutral(kind, &device.locale);
     let (text, private) = match words {
         Some(words) if has_keys => (neutral(), Some(Private { words, on_lock_screen: device.show_details })),
@@ -52,16 +52,16 @@ pub(super) fn message(parts: &Parts, claim: &Claim, device: &DeviceRow, has_keys
 
 /// What a patient's own alert says: the words of the protocol's item. What is for staff is about somebody else, who agreed
 /// to nothing. A test says so, to anybody.
-fn details(parts: &Parts, claim: &Claim, locale: &str) -> Option<VisibleText> {
+fn details(parts: &Parts, claim: &Claim, device: &DeviceRow) -> Option<VisibleText> {
     let said = match claim.category.as_str() {
         "test" => message::of_test(),
         _ if claim.recipient_kind != "patient" => return None,
         _ if let Some(subject) = claim.item_key.as_deref().and_then(Subject::parse) => {
-            appointment_words::of(subject.told, None, neutral_text::language(locale))
+            appointment_words::of(subject.told, None, neutral_text::language(&device.locale))
         }
         _ => {
             let version = parts.catalogue.cached(claim.protocol_version_id?)?;
-            let texts = version.texts_for(&[locale], false);
+            let texts = version.texts_for(&[&device.locale], |texts| device.accepted_locales.contains(&texts.locale));
             message::of_item(&version, texts, claim.item_key.as_deref()?, claim.seq)?
         }
     };

@@ -56,10 +56,13 @@ struct World {
     excuse: Uuid,
     /// What staff were told of the patient.
     nudge: Uuid,
+    /// A protocol that the clinic is writing.
+    draft: Uuid,
 }
 
 type Ids = fn(&World) -> Vec<Uuid>;
 type Sent = fn(&World) -> Value;
+type Named = fn(&World) -> Option<Uuid>;
 
 /// One route.
 #[derive(Clone, Copy)]
@@ -75,10 +78,12 @@ struct Row {
     foreign: u16,
     /// A body that would do.
     body: Option<Sent>,
+    /// A query without which nothing is looked for.
+    query: Option<(&'static str, Named)>,
 }
 
 const fn row(method: &'static str, path: &'static str, whom: For) -> Row {
-    Row { method, path, whom, ids: None, names: &[], foreign: 404, body: None }
+    Row { method, path, whom, ids: None, names: &[], foreign: 404, body: None, query: None }
 }
 
 impl Row {
@@ -94,6 +99,10 @@ impl Row {
         Self { foreign: status, ..self }
     }
 
+    const fn asking(self, name: &'static str, value: Named) -> Self {
+        Self { query: Some((name, value)), ..self }
+    }
+
     const fn sending(self, body: Sent) -> Self {
         Self { body: Some(body), ..self }
     }
@@ -107,6 +116,7 @@ const PLANNED: Ids = |world| vec![world.planned];
 const TREATMENT: Ids = |world| vec![world.treatment];
 const COURSE: Ids = |world| vec![world.course];
 const APPOINTMENT: Ids = |world| vec![world.appointment];
+const DRAFT: Ids = |world| vec![world.draft];
 const PATIENT: Ids = |world| vec![world.patient.patient()];
 
 const TABLE: &[Row] = &[
@@ -189,6 +199,46 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/protocols/{key}/versions/{number}", Staff).named(&["conservative", "2"]),
     row("GET", "/v1/protocols/{key}/versions/{number}/disagreements", Staff).named(&["conservative", "2"]),
     row("GET", "/v1/protocols/{key}/versions/{number}/diff", Staff).named(&["conservative", "2"]),
+    row("GET", "/v1/treatments/{id}/overrides", Staff).on(TREATMENT),
+    row("PUT", "/v1/treatments/{id}/overrides/{item_key}", Staff)
+        .on(TREATMENT)
+        .named(&["make_up"])
+        .sending(|_| json!({ "window": { "to": "PT96H" }, "reason": "so" })),
+    row("DELETE", "/v1/treatments/{id}/overrides/{item_key}", Staff).on(TREATMENT).named(&["make_up"]),
+    row("GET", "/v1/treatments/{id}/transfers", Staff).on(TREATMENT),
+    row("GET", "/v1/treatments/{id}/transfers/preview", Staff).on(TREATMENT).asking("to=day-by-day@1", |_| None),
+    row("POST", "/v1/treatments/{id}/transfers", Staff)
+        .on(TREATMENT)
+        .sending(|_| json!({ "to": "day-by-day@1", "reason": "so" })),
+    row("POST", "/v1/protocols/{key}/versions/{number}/retire", Administrators)
+        .named(&["hour-by-hour", "1"])
+        .sending(|_| json!({ "reason": "so" })),
+    row("POST", "/v1/protocols/{key}/versions/{number}/recall", Administrators)
+        .named(&["hour-by-hour", "1"])
+        .sending(|_| json!({ "reason": "so" })),
+    row("GET", "/v1/protocols/{key}/versions/{number}/treatments", Staff).named(&["hour-by-hour", "1"]),
+    row("POST", "/v1/protocols/{key}/versions/{number}/transfers", Administrators)
+        .named(&["hour-by-hour", "1"])
+        .sending(|_| json!({ "to": "day-by-day@1", "reason": "so" })),
+    row("GET", "/v1/protocols/{key}/versions/{number}/locales", Staff).named(&["conservative", "2"]),
+    row("GET", "/v1/protocols/{key}/versions/{number}/locales/{locale}", Staff).named(&["conservative", "2", "es"]),
+    row("PUT", "/v1/protocols/{key}/versions/{number}/locales/{locale}/acceptance", Administrators)
+        .named(&["conservative", "2", "es"])
+        .sending(|_| json!({ "content_hash": "00" })),
+    row("DELETE", "/v1/protocols/{key}/versions/{number}/locales/{locale}/acceptance", Administrators).named(&[
+        "conservative",
+        "2",
+        "es",
+    ]),
+    row("GET", "/v1/protocol-drafts", Staff),
+    row("POST", "/v1/protocol-drafts", Staff).sending(|_| json!({ "from": "conservative@2", "key": "own-plan" })),
+    row("GET", "/v1/protocol-drafts/{id}", Staff).on(DRAFT),
+    row("PUT", "/v1/protocol-drafts/{id}", Staff).on(DRAFT).sending(|_| json!({ "structure": "", "texts": [] })),
+    row("GET", "/v1/protocol-drafts/{id}/preview", Staff)
+        .on(DRAFT)
+        .asking("treatment_id=", |world| Some(world.treatment)),
+    row("POST", "/v1/protocol-drafts/{id}/publish", Administrators).on(DRAFT),
+    row("DELETE", "/v1/protocol-drafts/{id}", Staff).on(DRAFT),
     row("GET", "/v1/faqs", Users),
     row("GET", "/v1/treatments/{id}/tasks", StaffAndOneself).on(TREATMENT),
     row("POST", "/v1/treatments/{id}/outcomes", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "outcomes": [] })),
@@ -286,6 +336,8 @@ async fn world(app: &TestApp) -> World {
     let path = format!("/v1/treatments/{}/excuses", id(&recorded["id"]));
     let excused = app.post(&path, &clinic.admin.token, excused).await.expect(201);
     let tested = app.post(&format!("/v1/me/devices/{phone}/test"), &patient.token, json!({})).await.expect(202);
+    let copy = json!({ "from": "conservative@2", "key": "own-plan" });
+    let draft = app.post("/v1/protocol-drafts", &clinic.admin.token, copy).await.expect(201);
     World {
         clinician: app.clinician_of(&clinic).await,
         neighbour: app.patient_of(&clinic).await,
@@ -302,6 +354,7 @@ async fn world(app: &TestApp) -> World {
         feed: id(&feed["id"]),
         excuse: id(&excused["id"]),
         nudge,
+        draft: id(&draft["id"]),
         patient,
         clinic,
         rival,
@@ -317,6 +370,9 @@ impl Row {
             path.replace_range(open..=close, &name);
         }
         assert!(!path.contains('{'), "{path}: what does it name?");
+        if let Some((name, value)) = self.query {
+            path += &format!("?{name}{}", value(world).map(|id| id.to_string()).unwrap_or_default());
+        }
         path
     }
 

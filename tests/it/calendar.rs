@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::check_ins::Scene;
+use crate::protocol_locales::accept;
 use crate::support::{Answer, send};
 
 /// The path of a fresh feed.
@@ -135,6 +136,24 @@ async fn whoever_agreed_to_details_reads_what_it_is_about() {
     let title = line(&waits, "SUMMARY");
     // Our words in German, the protocol's in English: of no one language.
     assert!(title.starts_with("SUMMARY:Die übliche Wartezeit endet: "), "{title}");
+}
+
+#[tokio::test]
+async fn titles_are_in_words_that_nobody_reviewed_once_the_clinic_has_accepted_them() {
+    let scene = Scene::new().await;
+    agree_to_details(&scene).await;
+    let request = scene.app.request(Method::PATCH, "/v1/me", &scene.patient.token).header("if-match", "*");
+    send(request.json(&json!({ "locale": "es" }))).await.expect(200);
+    let admin = scene.app.stage(scene.patient.caller.clinic_id, Role::Administrator).await;
+    let path = feed(&scene).await;
+    let title = async || {
+        let wash = event(&read(&scene, &path).await.text, &entry(&scene, "first_wash"));
+        line(&wash, "SUMMARY").to_owned()
+    };
+    let english = title().await;
+    accept(&scene.app, &admin.token).await.expect(200);
+    let spanish = title().await;
+    assert!(english.contains("Washing your face") && spanish.contains("Lavarte la cara"), "{english}, {spanish}");
 }
 
 #[tokio::test]

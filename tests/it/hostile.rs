@@ -37,7 +37,8 @@ async fn no_cursor_and_no_limit_brings_a_list_down() {
         let parameters = contract().operation(route.method, route.path)["parameters"].to_string();
         parameters.contains("parameters/Cursor")
     });
-    let paths: Vec<String> = paged.map(|route| route.path.replace("{id}", &treatment)).collect();
+    let named = |path: &str| path.replace("{id}", &treatment).replace("{key}", "conservative").replace("{number}", "2");
+    let paths: Vec<String> = paged.map(|route| named(route.path)).collect();
     assert!(paths.len() >= 7, "{paths:?}");
     for path in &paths {
         for cursor in cursors() {

@@ -37,6 +37,11 @@ async fn publish_copy_as(conn: &mut AsyncPgConnection, id: Uuid, key: &str) {
     conn.batch_execute(&sql).await.unwrap();
 }
 
+/// Lets this connection change what was published, as no statement of ours may.
+async fn tamper(conn: &mut AsyncPgConnection) {
+    conn.batch_execute("SET session_replication_role = replica").await.unwrap();
+}
+
 async fn count(conn: &mut AsyncPgConnection, table: &str) -> i64 {
     #[derive(diesel::QueryableByName)]
     struct Row {
@@ -52,6 +57,7 @@ async fn built_in_versions_are_registered_once_however_often_and_by_however_many
     let database = TestDatabase::create().await;
     let (mut one, mut other) = (open(&database).await, open(&database).await);
     check_registered(&mut one).await.unwrap();
+    tamper(&mut one).await;
     one.batch_execute("DELETE FROM protocol_texts; DELETE FROM protocol_versions").await.unwrap();
     let missing = check_registered(&mut one).await.unwrap_err();
     assert!(missing.to_string().contains("mendline migrate"), "{missing}");
@@ -71,6 +77,7 @@ async fn built_in_versions_are_registered_once_however_often_and_by_however_many
 async fn other_content_under_a_registered_number_is_refused_by_name() {
     let database = TestDatabase::create().await;
     let mut conn = open(&database).await;
+    tamper(&mut conn).await;
     conn.batch_execute("UPDATE protocol_versions SET content_hash = sha256('another')").await.unwrap();
     for refused in [
         register_built_ins(&mut conn, Clock::system().now()).await.unwrap_err(),
@@ -99,7 +106,7 @@ async fn a_translation_may_come_later_and_be_corrected_but_the_base_texts_stay_a
         let version = load(&files).unwrap_or_else(|faults| panic!("{faults:?}"));
         let closing = mendline::domain::closing::ClosingWeights::of(&version).into();
         let content_hash = content_hash(&version).unwrap();
-        let published = Published { id, content_hash, version: version.into(), closing };
+        let published = Published { id, content_hash, version: version.into(), closing, origin: None };
         assert!(!register(&mut conn, &published, &files, now).await.unwrap());
 
         assert_eq!(count(&mut conn, &format!("protocol_texts WHERE locale = 'de' AND texts LIKE '%{name}%'")).await, 1);
@@ -119,9 +126,10 @@ async fn a_stored_version_is_read_once_and_then_known_to_every_clone_of_the_cata
     assert!(catalogue.cached(id).is_none());
     let version = catalogue.clone().version(&mut conn, id).await.unwrap();
     assert_eq!((version.key(), version.number()), ("own-plan", 1));
+    tamper(&mut conn).await;
     conn.batch_execute("DELETE FROM protocol_texts; DELETE FROM protocol_versions").await.unwrap();
     assert_eq!(catalogue.version(&mut conn, id).await.unwrap(), version);
-    assert_eq!(catalogue.numbered("own-plan", 1).unwrap().id, id);
+    assert_eq!(catalogue.numbered(Uuid::nil(), "own-plan", 1).unwrap().id, id);
 
     let built_in = catalogue.latest("conservative").unwrap();
     assert_eq!(catalogue.version(&mut conn, built_in.id).await.unwrap(), built_in.version);
@@ -138,6 +146,7 @@ async fn a_version_that_is_unknown_or_unreadable_says_which_it_is() {
     assert!(matches!(unknown, CatalogueError::Unknown(of) if of == id));
 
     publish_copy(&mut conn, id).await;
+    tamper(&mut conn).await;
     let harm = format!("UPDATE protocol_versions SET structure = structure || E'\\nnovelty = 1' WHERE id = '{id}'");
     conn.batch_execute(&harm).await.unwrap();
     let unreadable = catalogue.version(&mut conn, id).await.unwrap_err().to_string();
@@ -193,12 +202,14 @@ async fn staff_see_which_protocols_there_are_and_which_version_is_current() {
     publish_copy(&mut conn, Uuid::from_u128(3)).await;
     // What a newer program publishes may be beyond this one.
     publish_copy_as(&mut conn, Uuid::from_u128(4), "from-tomorrow").await;
-    app.sql("UPDATE protocol_versions SET structure = 'tomorrow = true' WHERE key = 'from-tomorrow'").await;
+    tamper(&mut conn).await;
+    let harm = "UPDATE protocol_versions SET structure = 'tomorrow = true' WHERE key = 'from-tomorrow'";
+    conn.batch_execute(harm).await.unwrap();
 
     let list = app.get("/v1/protocols", &clinician.token).await.expect(200);
     assert!(list.get("next_cursor").is_none());
     let applies_to = json!({ "areas": ["face"], "modalities": ["microneedling"] });
-    let entry = |key: &str, version: i32, name: &str| json!({ "key": key, "version": version, "name": name, "applies_to": applies_to, "current": true, "default": key == "conservative" });
+    let entry = |key: &str, version: i32, name: &str| json!({ "key": key, "version": version, "name": name, "applies_to": applies_to, "current": true, "default": key == "conservative", "own": false });
     let listed = [
         entry("conservative", 2, "Careful"),
         entry("day-by-day", 1, "Day by day"),

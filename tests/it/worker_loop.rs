@@ -39,10 +39,11 @@ async fn end_the_workers_session(conn: &mut AsyncPgConnection) -> QueryResult<()
     conn.batch_execute(kill).await
 }
 
-/// Returns once a worker has taken alerts and waits for leave to read their devices.
+/// Returns once a worker has taken alerts and waits for leave to read their devices. Postgres shows how a statement begins
+/// and not how it goes on.
 async fn the_claim_waits_for_devices(app: &TestApp) {
     let waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-                   AND query LIKE '%JOIN devices AS d ON d.user_id%'";
+                   AND query LIKE '%SELECT c.position::int, d.id, d.provider%'";
     while seed::run(app, async |conn| diesel::sql_query(waiting).execute(conn).await).await == 0 {
         tokio::task::yield_now().await;
     }

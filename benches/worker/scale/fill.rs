@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Timestamptz};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use mendline::alerts::queue::{AttemptRow, Batch, Claim, Owed, Settlement};
 use mendline::alerts::store::Reader;
 use mendline::auth::keys::Keys;

@@ -60,7 +60,8 @@ pub async fn list_reminders(
         let rows = store::list_ahead(conn, reader(&caller), from, to, MOST).await?;
         super::found(&state, conn, &caller, rows).await
     });
+    let (found, accepted) = found.await?;
     let (views, languages): (Vec<_>, Vec<_>) =
-        found.await?.into_iter().map(|found| view(found, &wanted, false)).unzip();
+        found.into_iter().map(|found| view(found, &accepted, &wanted, false)).unzip();
     computed_answer(&known, languages.first().map_or(FALLBACK, String::as_str), &List::whole(views))
 }

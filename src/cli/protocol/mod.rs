@@ -147,7 +147,7 @@ fn print(
 ) -> Result<(), Wrong> {
     let version = named::version(protocol, facts)?;
     let wanted: Vec<&str> = locale.into_iter().collect();
-    let texts = version.texts_for(&wanted, true);
+    let texts = version.texts_for(&wanted, |_| true);
     let shown = match performed_at {
         Some(text) => calendar::render(&version, texts, moment(text, zone)?, zone),
         None => show(&version, texts),
@@ -165,7 +165,7 @@ fn note(dir: &Path, facts: Option<&Path>, unreleased: bool) -> Result<(), Wrong>
 fn compare(from: &Path, to: &Path, locale: Option<&str>, facts: Option<&Path>) -> Result<(), Wrong> {
     let (from, to) = (named::version(from, facts)?, named::version(to, facts)?);
     let wanted = locale.filter(|tag| {
-        let spoken = |version: &ProtocolVersion| version.texts_for(&[*tag], true).locale.clone();
+        let spoken = |version: &ProtocolVersion| version.texts_for(&[*tag], |_| true).locale.clone();
         spoken(&from) == spoken(&to)
     });
     let (from, to) = (named::side(&from, wanted), named::side(&to, wanted));

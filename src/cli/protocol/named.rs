@@ -14,7 +14,7 @@ pub(super) fn version(name: &Path, facts: Option<&Path>) -> Result<Arc<ProtocolV
 /// The version in these words, or in its own.
 pub(super) fn side<'a>(version: &'a ProtocolVersion, locale: Option<&str>) -> Side<'a> {
     let wanted: Vec<&str> = locale.into_iter().collect();
-    Side { version, texts: version.texts_for(&wanted, true) }
+    Side { version, texts: version.texts_for(&wanted, |_| true) }
 }
 
 fn built_in(name: &str) -> Result<Arc<ProtocolVersion>, Wrong> {

@@ -44,7 +44,7 @@ pub(super) fn changed(dir: &Path, version: &ProtocolVersion) -> Result<Vec<Fault
     let reason = format!(
         "version {number} was recorded with another content; give the changed one the next number in protocol.toml"
     );
-    Ok(vec![Fault { file: dir.join(RECORD).display().to_string(), line, reason }])
+    Ok(vec![Fault { file: dir.join(RECORD).display().to_string(), line, reason, path: String::new() }])
 }
 
 /// Adds the version's hash and says what was done. Only an unreleased version's hash may be replaced.

@@ -26,12 +26,12 @@ pub struct Files<'a> {
 /// Reads and validates a protocol version.
 ///
 /// # Errors
-/// Every fault of every file, in order of file and line.
+/// Every fault of every file, in order of file and line: the first hundred of each, and how many more there are.
 pub fn load(files: &Files<'_>) -> Result<ProtocolVersion, Vec<Fault>> {
     let size = files.structure.text.len() + files.texts.iter().map(|file| file.text.len()).sum::<usize>();
     if size > MOST_BYTES {
         let reason = format!("{size} bytes are more than the {MOST_BYTES} a protocol may have");
-        return Err(vec![Fault { file: files.structure.name.to_owned(), line: 1, reason }]);
+        return Err(vec![whole(files.structure.name, reason)]);
     }
     let structure_doc = Doc::new(files.structure);
     let facts_doc = Doc::new(files.facts);
@@ -72,7 +72,7 @@ pub fn load(files: &Files<'_>) -> Result<ProtocolVersion, Vec<Fault>> {
 
     let mut faults = structure_doc.into_faults();
     faults.extend(facts_doc.into_faults());
-    faults.extend(text_docs.into_iter().flat_map(Doc::into_faults));
+    text_docs.into_iter().for_each(|doc| faults.extend(doc.into_faults()));
     match (parsed.and_then(|parsed| parsed.structure), facts) {
         (Some(structure), Some(facts)) if faults.is_empty() => {
             let texts: BTreeMap<String, Texts> =
@@ -80,11 +80,7 @@ pub fn load(files: &Files<'_>) -> Result<ProtocolVersion, Vec<Fault>> {
             let version = ProtocolVersion { structure, texts, facts };
             too_busy(files.structure.name, &version).map_or(Ok(version), |fault| Err(vec![fault]))
         }
-        _ => {
-            faults.sort();
-            faults.dedup();
-            Err(faults)
-        }
+        _ => Err(faults.into_list(files.structure.name)),
     }
 }
 
@@ -96,5 +92,10 @@ fn too_busy(file: &str, version: &ProtocolVersion) -> Option<Fault> {
         "{} alerts on day {} (for a treatment that ends at {:02}:00) are more than `alerts_a_day`, {cap}",
         day.alerts, day.day_index, day.hour
     );
-    Some(Fault { file: file.to_owned(), line: 1, reason })
+    Some(whole(file, reason))
+}
+
+/// A fault of a file as a whole.
+fn whole(file: &str, reason: String) -> Fault {
+    Fault { file: file.to_owned(), line: 1, reason, path: String::new() }
 }

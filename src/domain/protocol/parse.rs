@@ -7,6 +7,8 @@ use super::rule::Condition;
 use super::units::IsoDuration;
 use super::version::{AppliesTo, NotCarried, Phase, PhaseStart, Series, Structure};
 
+/// The most items a protocol may have.
+pub const MOST_ITEMS: usize = 500;
 /// Day indexes lie within two years after the treatment.
 pub(super) const LAST_DAY: i64 = 730;
 
@@ -32,7 +34,13 @@ pub(super) fn structure(root: Table<'_, '_>) -> Parsed {
     let conditions = root.tables("conditions").into_iter().filter_map(condition).collect();
     let check_in_fields = root.parsed_list("check_in_fields");
     let (mut named, mut items, mut item_paths) = (Vec::new(), Vec::new(), Vec::new());
-    for table in root.tables("items") {
+    let count = root.length("items");
+    let too_many = count > MOST_ITEMS;
+    if too_many {
+        root.fault_in("items", format!("{count} items are more than the {MOST_ITEMS} a protocol may have"));
+    }
+    let tables = if too_many { Vec::new() } else { root.tables("items") };
+    for table in tables {
         named.extend(table.string("key"));
         let path = table.path().to_owned();
         if let Some(item) = item(table) {
@@ -49,7 +57,11 @@ pub(super) fn structure(root: Table<'_, '_>) -> Parsed {
         }
     }
     root.finish();
+    // What follows from a part that was not read would only raise doubts about the rest.
     let structure = || {
+        if too_many {
+            return None;
+        }
         Some(Structure {
             key: key?,
             version: version?,

@@ -17,7 +17,14 @@ pub struct Fault {
     pub line: usize,
     /// What is wrong, in words for the author of the file.
     pub reason: String,
+    /// Where in the file's data it stands, such as `items[3].window`; empty for the file as a whole.
+    pub path: String,
 }
+
+/// The most faults that are listed of one protocol: who has so many has made one mistake many times.
+pub const MOST_FAULTS: usize = 100;
+/// The most entries of any list: days of two years are the longest that means anything.
+pub(super) const MOST_ENTRIES: usize = 1_000;
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,11 +41,43 @@ pub struct File<'a> {
     pub text: &'a str,
 }
 
+/// Faults of a file: the first that were found, and how many more there are.
+#[derive(Debug, Default)]
+pub struct Faults {
+    pub listed: Vec<Fault>,
+    pub more: usize,
+}
+
+impl Faults {
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    pub fn extend(&mut self, other: Self) {
+        self.listed.extend(other.listed);
+        self.more += other.more;
+    }
+
+    /// In order of file and line, with a last entry that says how many are not listed.
+    pub fn into_list(self, file: &str) -> Vec<Fault> {
+        let (mut listed, mut more) = (self.listed, self.more);
+        listed.sort();
+        listed.dedup();
+        more += listed.len().saturating_sub(MOST_FAULTS);
+        listed.truncate(MOST_FAULTS);
+        if more > 0 {
+            let reason = format!("{more} more faults are not listed");
+            listed.push(Fault { file: file.to_owned(), line: 1, reason, path: String::new() });
+        }
+        listed
+    }
+}
+
 /// One file being read: where things stand and what is wrong with it.
 pub struct Doc<'s> {
     file: File<'s>,
     line_starts: Vec<usize>,
-    faults: RefCell<Vec<Fault>>,
+    faults: RefCell<Faults>,
     spots: RefCell<BTreeMap<String, usize>>,
 }
 
@@ -57,7 +96,7 @@ impl<'s> Doc<'s> {
         for error in errors {
             readable &= error.message().contains("duplicate key");
             let at = error.span().map_or(0, |span| span.start);
-            self.fault_at(self.line(at), error.message().to_owned());
+            self.fault_at(self.line(at), "", error.message().to_owned());
         }
         readable.then_some(table)
     }
@@ -78,11 +117,16 @@ impl<'s> Doc<'s> {
 
     /// A fault at a path such as `items[3].window`, or the closest ancestor that was read.
     pub fn fault(&self, path: &str, reason: impl Into<String>) {
-        self.fault_at(self.spot(path), reason.into());
+        self.fault_at(self.spot(path), path, reason.into());
     }
 
-    fn fault_at(&self, line: usize, reason: String) {
-        self.faults.borrow_mut().push(Fault { file: self.file.name.to_owned(), line, reason });
+    fn fault_at(&self, line: usize, path: &str, reason: String) {
+        let mut faults = self.faults.borrow_mut();
+        if faults.listed.len() < MOST_FAULTS {
+            faults.listed.push(Fault { file: self.file.name.to_owned(), line, reason, path: path.to_owned() });
+        } else {
+            faults.more += 1;
+        }
     }
 
     fn spot(&self, path: &str) -> usize {
@@ -99,7 +143,7 @@ impl<'s> Doc<'s> {
         }
     }
 
-    pub fn into_faults(self) -> Vec<Fault> {
+    pub fn into_faults(self) -> Faults {
         self.faults.into_inner()
     }
 }
@@ -134,12 +178,17 @@ impl<'t, 's> Table<'t, 's> {
 
     /// A fault at this table.
     pub fn fault(&self, reason: impl Into<String>) {
-        self.doc.fault_at(self.line, reason.into());
+        self.doc.fault_at(self.line, &self.path, reason.into());
     }
 
     /// A fault at one of its keys.
     pub fn fault_in(&self, key: &str, reason: impl Into<String>) {
         self.doc.fault(&self.below(key), reason);
+    }
+
+    /// How many entries the list at a key has; nothing where there is no list.
+    pub fn length(&self, key: &str) -> usize {
+        self.value(key).and_then(|(value, _)| value.as_array()).map_or(0, |list| list.len())
     }
 
     pub fn has(&self, key: &str) -> bool {
@@ -179,6 +228,10 @@ impl<'t, 's> Table<'t, 's> {
         match value {
             DeValue::String(text) if text.trim().is_empty() => {
                 self.doc.fault(path, format!("`{path}` is empty"));
+                None
+            }
+            DeValue::String(text) if text.contains('\0') => {
+                self.doc.fault(path, format!("`{path}` holds a NUL character"));
                 None
             }
             DeValue::String(text) => Some(text.trim().to_owned()),
@@ -270,6 +323,10 @@ impl<'t, 's> Table<'t, 's> {
             self.wrong(&path, "a list", value);
             return Vec::new();
         };
+        if array.len() > MOST_ENTRIES {
+            self.doc.fault(&path, format!("`{path}`: {} entries are more than {MOST_ENTRIES}", array.len()));
+            return Vec::new();
+        }
         let element = |(index, value): (usize, &'t Spanned<DeValue<'s>>)| {
             let path = format!("{path}[{index}]");
             self.doc.spots.borrow_mut().insert(path.clone(), self.doc.line(value.span().start));
@@ -301,7 +358,11 @@ impl<'t, 's> Table<'t, 's> {
         for (key, value) in self.table {
             if !self.asked.borrow().contains(key.get_ref().as_ref()) {
                 let line = self.doc.line(key.span().start.min(value.span().start));
-                self.doc.fault_at(line, format!("unknown key `{}` in {}", key.get_ref(), self.name()));
+                self.doc.fault_at(
+                    line,
+                    &self.below(key.get_ref()),
+                    format!("unknown key `{}` in {}", key.get_ref(), self.name()),
+                );
             }
         }
     }

@@ -147,8 +147,8 @@ fn another_language_may_be_partial_and_is_served_only_once_reviewed() {
     let mut files = files(STRUCTURE);
     files.texts.push(File { name: "de.toml", text: german });
     let version = load(&files).unwrap();
-    assert_eq!(version.texts_for(&["de-CH", "en"], false).locale, "en");
-    let texts = version.texts_for(&["de-CH"], true);
+    assert_eq!(version.texts_for(&["de-CH", "en"], |_| false).locale, "en");
+    let texts = version.texts_for(&["de-CH"], |_| true);
     assert_eq!(texts.locale, "de");
     assert_eq!(version.item_text(texts, "cleanse").unwrap().title, "Reinigen");
     assert_eq!(version.item_text(texts, "make_up").unwrap().title, "Make-up");

@@ -5,21 +5,16 @@ use std::collections::BTreeSet;
 
 use super::item::{Actor, Item, Kind, Soft, Window};
 use super::parse::Parsed;
-use super::read::Doc;
+use super::read::{Doc, File};
 use super::units::IsoDuration;
+use super::validate_size;
 use super::version::{PhaseStart, Structure};
-
-/// The most items a protocol may have.
-pub const MOST_ITEMS: usize = 500;
 
 pub(super) fn items(doc: &Doc<'_>, parsed: &Parsed, structure: &Structure) {
     duplicates(doc, "items", parsed.named.iter().map(String::as_str));
     duplicates(doc, "phases", structure.phases.iter().map(|phase| phase.key.as_str()));
     duplicates(doc, "conditions", structure.conditions.iter().map(|condition| condition.key.as_str()));
     duplicates(doc, "triage", structure.triage.iter().map(|rule| rule.key.as_str()));
-    if parsed.named.len() > MOST_ITEMS {
-        doc.fault("items", format!("{} items are more than the {MOST_ITEMS} a protocol may have", parsed.named.len()));
-    }
     phases(doc, structure);
     if let Some(series) = &structure.series {
         if series.interval_max < series.interval_min {
@@ -39,6 +34,15 @@ pub(super) fn items(doc: &Doc<'_>, parsed: &Parsed, structure: &Structure) {
         check.reminders();
         check.references(parsed, structure);
     }
+    validate_size::occurrences(doc, parsed, structure);
+}
+
+/// What is wrong with a structure that was read without a fault and has been changed since. Its items may link to `named`.
+pub fn faults_of(structure: &Structure, named: Vec<String>) -> Vec<String> {
+    let doc = Doc::new(File { name: "", text: "" });
+    let item_paths = structure.items.iter().map(|item| item.key.clone()).collect();
+    items(&doc, &Parsed { structure: None, named, item_paths, rule_paths: Vec::new() }, structure);
+    doc.into_faults().into_list("").into_iter().map(|fault| fault.reason).collect()
 }
 
 fn duplicates<'a>(doc: &Doc<'_>, section: &str, keys: impl Iterator<Item = &'a str>) {
@@ -179,7 +183,9 @@ impl Check<'_> {
 
     fn references(&self, parsed: &Parsed, structure: &Structure) {
         for (index, link) in self.item.links.iter().enumerate() {
-            if !parsed.named.contains(link) {
+            if *link == self.item.key {
+                self.fault(&format!("links[{index}]"), "links to itself");
+            } else if !parsed.named.contains(link) {
                 self.fault(&format!("links[{index}]"), format!("links to `{link}`, which does not exist"));
             }
         }

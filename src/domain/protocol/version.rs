@@ -125,11 +125,12 @@ impl ProtocolVersion {
         self.structure.items.iter().find(|item| item.key == key)
     }
 
-    /// The words in the first of the wanted languages that exists and is reviewed, else in the base language.
-    /// `de-CH` falls back to `de`. `unreviewed` accepts translations nobody has reviewed.
-    pub fn texts_for<'a>(&'a self, wanted: &[&str], unreviewed: bool) -> &'a Texts {
+    /// The words in the first of the wanted languages that exists and is reviewed or accepted, else in the base language.
+    /// `de-CH` falls back to `de`.
+    pub fn texts_for<'a>(&'a self, wanted: &[&str], accepted: impl Fn(&Texts) -> bool) -> &'a Texts {
         let served = |tag: &str| {
-            self.texts.values().find(|texts| texts.locale.eq_ignore_ascii_case(tag) && (texts.reviewed || unreviewed))
+            let mut fitting = self.texts.values().filter(|texts| texts.locale.eq_ignore_ascii_case(tag));
+            fitting.find(|texts| texts.reviewed || accepted(texts))
         };
         wanted
             .iter()

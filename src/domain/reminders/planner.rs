@@ -66,7 +66,9 @@ impl<W: Witness> Planner<'_, '_, W> {
             Some(LeftOut::Paused)
         } else if self.preferences.off.contains(&category) {
             Some(LeftOut::SwitchedOff)
-        } else if self.treatment.completed && !(category == Category::Session && self.treatment.follows.course_id.is_some()) {
+        } else if self.treatment.completed
+            && !(category == Category::Session && self.treatment.follows.course_id.is_some())
+        {
             Some(LeftOut::Completed)
         } else if category == Category::Session && self.treatment.follows.continued {
             Some(LeftOut::CourseContinued)

@@ -33,7 +33,7 @@ impl QuietHours {
     }
 
     /// The end of the quiet hours that `at` lies in. Whoever changes zones before they end may be awake at once.
-    pub(super) fn next_end(self, zones: &ZoneHistory, at: DateTime<Utc>) -> DateTime<Utc> {
+    pub fn next_end(self, zones: &ZoneHistory, at: DateTime<Utc>) -> DateTime<Utc> {
         self.first(zones, at, |here, from| next(here, from, self.to), |awake| !self.hold(zones, awake))
     }
 

@@ -170,7 +170,7 @@ fn whoever_does_what_there_is_to_do_keeps_the_streak() {
         let report = report(&laid.tasks, &Said::fold(&done), &as_of);
         let dates: BTreeSet<NaiveDate> =
             laid.tasks.iter().filter(|task| task.counts()).map(|task| task.local_date).collect();
-        assert_eq!(usize::try_from(report.streak_days), Ok(dates.len()), "{}", vector.what);
+        assert_eq!(usize::try_from(report.streak.current), Ok(dates.len()), "{}", vector.what);
         assert_eq!(report.to_date.on_time_bp, Some(WHOLE_BP), "{}", vector.what);
         assert!(dates.len() >= 12, "{}: {} days", vector.what, dates.len());
     }

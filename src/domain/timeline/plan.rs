@@ -1,13 +1,16 @@
 //! What a layout is made from: the pinned version, the moment, the clock, and what has happened since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::Task;
 use crate::domain::course::Spacing;
 use crate::domain::local_time::{ZoneHistory, day};
+use crate::domain::overrides::{ItemChanges, Overridden};
 use crate::domain::protocol::{DayTime, IsoDuration, Item, Kind, ProtocolVersion};
 
 /// Everything a layout depends on.
@@ -38,6 +41,49 @@ pub struct Overrides {
     pub excused: Vec<Excuse>,
     /// The interval of the course that it is a session of.
     pub spacing: Option<Spacing>,
+    /// What it followed before, in order of time.
+    pub earlier: Vec<Earlier>,
+    /// Items that were changed for it; the plan's version has them as they were changed.
+    pub items: Vec<Overridden>,
+}
+
+impl Overrides {
+    /// Of treatments for which nothing was changed.
+    pub const NONE: Self =
+        Self { modes: Vec::new(), excused: Vec::new(), spacing: None, earlier: Vec::new(), items: Vec::new() };
+
+    /// Whether the tasks that count are those of the published version alone.
+    pub fn are_plain(&self) -> bool {
+        self.excused.is_empty() && self.earlier.is_empty() && self.items.is_empty()
+    }
+
+    /// What was changed of items.
+    pub fn changes(&self) -> ItemChanges {
+        self.items.iter().map(|item| (item.item_key.clone(), item.change.clone())).collect()
+    }
+
+    /// What was changed of one item.
+    pub fn of_item(&self, key: &str) -> Option<&Overridden> {
+        self.items.iter().find(|item| item.item_key == key)
+    }
+}
+
+/// A protocol version that a treatment followed before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// The version.
+    pub version: Arc<ProtocolVersion>,
+    /// Until when. Tasks whose window was over by then stay as they were judged.
+    pub until: DateTime<Utc>,
+    /// Tasks that stay as well, though their window was open: they were done or skipped by then.
+    pub kept: BTreeSet<Uuid>,
+}
+
+impl Earlier {
+    /// Whether a task of that time stays as it was.
+    pub(super) fn keeps(&self, task: &Task<'_>) -> bool {
+        task.close_at <= self.until || self.kept.contains(&task.id)
+    }
 }
 
 /// A stretch during which a mode was on.

@@ -1,7 +1,6 @@
 //! Where each patient stands in the list, at a moment that all pages share.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,6 +11,7 @@ use crate::domain::attention::{Attention, Signs};
 use crate::domain::closing::shares;
 use crate::domain::compliance::Compliance;
 use crate::domain::local_time::ZoneHistory;
+use crate::domain::protocol::ProtocolVersion;
 use crate::domain::tally::{Tally, counting_from};
 use crate::domain::timeline::{Conditions, Overrides, Plan};
 use crate::planning;
@@ -77,10 +77,18 @@ pub struct Wish {
 
 const NO_SHARE: i64 = i64::MAX;
 
+/// What treatments of the list follow.
+pub(super) struct Followed<'a> {
+    /// Their versions.
+    pub(super) versions: &'a HashMap<Uuid, Published>,
+    /// What those follow for which something was changed.
+    pub(super) changes: &'a HashMap<Uuid, planning::Followed>,
+}
+
 /// Everybody who is asked for, in order.
 pub(super) fn rank(
     rows: Vec<RankRow>,
-    versions: &HashMap<Uuid, Published>,
+    followed: &Followed<'_>,
     wish: &Wish,
     at: DateTime<Utc>,
 ) -> anyhow::Result<Vec<Ranked>> {
@@ -89,7 +97,7 @@ pub(super) fn rank(
         if !found(&row, wish.search.as_deref()) {
             continue;
         }
-        let compliance = compliance(&row, versions, at)?;
+        let compliance = compliance(&row, followed, at)?;
         let attention = signs(&row, &compliance).reasons();
         if wish.attention.is_some_and(|wanted| !attention.contains(&wanted)) {
             continue;
@@ -115,16 +123,20 @@ fn found(row: &RankRow, search: Option<&str>) -> bool {
 }
 
 /// Shares from the sums that are kept; none of whom nothing was ever heard.
-fn compliance(row: &RankRow, versions: &HashMap<Uuid, Published>, at: DateTime<Utc>) -> anyhow::Result<Compliance> {
+fn compliance(row: &RankRow, followed: &Followed<'_>, at: DateTime<Utc>) -> anyhow::Result<Compliance> {
     let Some(treatment) = &row.treatment else { return Ok(Compliance::default()) };
-    let Some(published) = versions.get(&treatment.protocol_version_id) else { return Ok(Compliance::default()) };
+    let Some(published) = followed.versions.get(&treatment.protocol_version_id) else {
+        return Ok(Compliance::default());
+    };
     let reported = treatment.activity > 0;
     if !reported && row.linked_at.is_none() {
         return Ok(Compliance::default());
     }
     let zones = planning::zones(&row.zones, &row.valid_from)?;
-    let (overrides, conditions) = (overrides(treatment)?, Conditions::default());
-    let plan = plan(treatment, published, &zones, &overrides, &conditions);
+    let own = followed.changes.get(&treatment.id);
+    let (overrides, conditions) = (overrides(treatment, own)?, Conditions::default());
+    let version = own.map_or(&published.version, |own| &own.version);
+    let plan = plan(treatment, version, &zones, &overrides, &conditions);
     let starts_at = counting_from(treatment.performed_at, treatment.counts_from, row.linked_at);
     let at = treatment.ended_at.map_or(at, |ended_at| ended_at.min(at));
     let early = treatment.early_until.iter().copied().zip(treatment.early_w.iter().copied()).collect();
@@ -136,21 +148,21 @@ fn compliance(row: &RankRow, versions: &HashMap<Uuid, Published>, at: DateTime<U
     Ok(compliance)
 }
 
-fn overrides(treatment: &TreatmentRow) -> anyhow::Result<Overrides> {
+fn overrides(treatment: &TreatmentRow, own: Option<&planning::Followed>) -> anyhow::Result<Overrides> {
     let excused = treatment.excused.as_ref().map(planning::excuses).transpose()?.unwrap_or_default();
-    Ok(Overrides { excused, ..Overrides::default() })
+    Ok(Overrides { excused, ..own.map_or(Overrides::NONE, |own| own.overrides.clone()) })
 }
 
 fn plan<'a>(
     treatment: &TreatmentRow,
-    published: &'a Published,
+    version: &'a ProtocolVersion,
     zones: &'a ZoneHistory,
     overrides: &'a Overrides,
     conditions: &'a Conditions,
 ) -> Plan<'a> {
     Plan {
         treatment: treatment.id,
-        version: Arc::as_ref(&published.version),
+        version,
         performed_at: treatment.performed_at,
         anchor_on: treatment.anchor_on,
         zones,

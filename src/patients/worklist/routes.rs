@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -10,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::rank::{Position, Ranked, Sort, Wish, rank};
+use super::rank::{Followed, Position, Ranked, Sort, Wish, rank};
 use super::store;
 use super::view::{Line, LineView};
 use crate::app::State;
@@ -18,10 +19,12 @@ use crate::auth::extract::Staff;
 use crate::body::Faults;
 use crate::db::Scope;
 use crate::domain::attention::Attention;
+use crate::domain::protocol::ProtocolVersion;
 use crate::error::{ApiError, FieldError};
 use crate::language::{FALLBACK, Wanted, content_language};
 use crate::paging::{List, Page};
-use crate::protocols::{Published, words};
+use crate::planning;
+use crate::protocols::words;
 use crate::query::Query;
 use crate::recovery::{Recovery, list_recoveries};
 
@@ -77,8 +80,7 @@ impl WorklistQuery {
 struct Found {
     list: List<Ranked>,
     patients: HashMap<Uuid, store::PageRow>,
-    recoveries: HashMap<Uuid, Recovery>,
-    versions: HashMap<Uuid, Published>,
+    recoveries: HashMap<Uuid, (Recovery, Arc<ProtocolVersion>)>,
 }
 
 /// The clinic's patients, who needs looking at first.
@@ -98,7 +100,11 @@ pub async fn list_patients(
                 vacant.insert(state.protocols.published(conn, id).await?);
             }
         }
-        let mut ranked = rank(rows, &versions, &wish, as_of)?;
+        let changed = rows.iter().filter_map(|row| row.treatment.as_ref()).filter(|treatment| treatment.changes > 0);
+        let changed = changed.map(|treatment| treatment.id).collect();
+        let changes = planning::list_changes(conn, &state.protocols, caller.clinic_id, changed).await?;
+        let followed = Followed { versions: &versions, changes: &changes };
+        let mut ranked = rank(rows, &followed, &wish, as_of)?;
         if let Some(after) = &page.after {
             ranked.retain(|ranked| ranked.place > after.place);
         }
@@ -108,15 +114,18 @@ pub async fn list_patients(
         let ids: Vec<Uuid> = list.items.iter().map(|ranked| ranked.patient_id).collect();
         let patients = store::list_page(conn, caller.clinic_id, &ids).await?;
         let treatments = list.items.iter().filter_map(|ranked| ranked.treatment_id).collect();
-        let recoveries = list_recoveries(conn, &caller, treatments).await?;
+        let mut recoveries = HashMap::new();
+        for mut recovery in list_recoveries(conn, &caller, treatments).await? {
+            let version = recovery.version(conn, &state.protocols, caller.clinic_id).await?;
+            recoveries.insert(recovery.row.id, (recovery, version));
+        }
         Ok::<_, ApiError>(Found {
             list,
             patients: patients.into_iter().map(|row| (row.0.id, row)).collect(),
-            recoveries: recoveries.into_iter().map(|recovery| (recovery.row.id, recovery)).collect(),
-            versions,
+            recoveries,
         })
     });
-    let Found { list, mut patients, recoveries, versions } = found.await?;
+    let Found { list, mut patients, recoveries } = found.await?;
     let mut language = None;
     let mut lines = Vec::with_capacity(list.items.len());
     for ranked in list.items {
@@ -129,13 +138,11 @@ pub async fn list_patients(
             open_flags: ranked.open_flags,
             unreachable: ranked.unreachable,
         };
-        let recovery = ranked.treatment_id.and_then(|id| recoveries.get(&id));
-        let version = recovery.and_then(|recovery| versions.get(&recovery.row.protocol_version_id));
-        lines.push(match recovery.zip(version) {
-            Some((recovery, published)) => {
-                let texts = words(&published.version, &wanted, &recovery.locales());
+        lines.push(match ranked.treatment_id.and_then(|id| recoveries.get(&id)) {
+            Some((recovery, version)) => {
+                let texts = words(version, &recovery.row.accepted_locales, &wanted, &recovery.locales());
                 language.get_or_insert_with(|| texts.locale.clone());
-                LineView::treated(line, recovery, &published.version, texts, as_of)
+                LineView::treated(line, recovery, version, texts, as_of)
             }
             None => LineView::untreated(line),
         });

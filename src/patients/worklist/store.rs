@@ -43,6 +43,8 @@ pub(super) struct TreatmentRow {
     pub(super) on_time_w: i64,
     pub(super) early_until: Vec<DateTime<Utc>>,
     pub(super) early_w: Vec<i64>,
+    /// How often what it follows was changed.
+    pub(super) changes: i32,
     /// What the clinic excused, where it excused anything.
     pub(super) excused: Option<Value>,
 }
@@ -59,6 +61,7 @@ type TreatmentColumns = (
     Int8,
     Array<Timestamptz>,
     Array<Int8>,
+    Int4,
     Nullable<Jsonb>,
 );
 
@@ -102,7 +105,7 @@ hot_query! {
                 ELSE 'permission_denied' END,
            coalesce(f.open, 0), coalesce(f.urgent, false), g.id IS NOT NULL, c.low_compliance_bp,
            t.id, t.protocol_version_id, t.performed_at, t.anchor_on, t.counts_from, t.ended_at, t.activity, t.done_w,
-           t.on_time_w, t.early_until, t.early_w, e.days
+           t.on_time_w, t.early_until, t.early_w, t.changes, e.days
       FROM patients AS p
       JOIN clinics AS c ON c.id = p.clinic_id
       LEFT JOIN current AS t ON t.patient_id = p.id

@@ -47,6 +47,7 @@ macro_rules! person_sql {
             SELECT p.id, p.user_id, p.linked_at, p.plan_revision, c.default_protocol,
                    ARRAY(SELECT s.area FROM courses AS s
                           WHERE s.clinic_id = p.clinic_id AND s.patient_id = p.id AND s.ended_at IS NULL),
+                   ARRAY(SELECT w.version_id FROM protocol_withdrawals AS w WHERE w.clinic_id = p.clinic_id),
                    (SELECT coalesce(array_agg(z.zone ORDER BY z.valid_from), ARRAY[p.time_zone])
                       FROM patient_zones AS z WHERE z.clinic_id = p.clinic_id AND z.patient_id = p.id),
                    (SELECT coalesce(array_agg(z.valid_from ORDER BY z.valid_from), ARRAY[p.created_at])

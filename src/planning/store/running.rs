@@ -66,6 +66,10 @@ pub struct Running {
     pub(in crate::planning) early_until: Vec<DateTime<Utc>>,
     /// and their weights.
     pub(in crate::planning) early_w: Vec<i64>,
+    /// How often what it follows was changed.
+    pub(in crate::planning) changes: i32,
+    /// The clinic has recalled its version: nothing more is told by it.
+    pub recalled: bool,
     /// It was completed and matters all the same: to the prompts of its course, or by its flags.
     pub(in crate::planning) at_rest: bool,
 }
@@ -84,7 +88,6 @@ macro_rules! matters_at_rest {
                                   AND later.performed_at > treatments.performed_at))"
     };
 }
-
 
 /// From the treatments that a statement picks to whole rows in order of time.
 macro_rules! running_sql {
@@ -112,7 +115,10 @@ macro_rules! running_sql {
                           AND (t.course_id IS NULL OR later.course_id = t.course_id)),
                t.course_id, c.interval_min_days, c.interval_max_days,
                coalesce(c.ended_at IS NOT NULL OR t.session_number >= c.planned_sessions, false),
-               t.done_w, t.on_time_w, t.early_until, t.early_w, ", $at_rest, "
+               t.done_w, t.on_time_w, t.early_until, t.early_w, t.changes,
+               EXISTS (SELECT 1 FROM protocol_withdrawals AS w
+                        WHERE w.clinic_id = t.clinic_id AND w.version_id = t.protocol_version_id
+                          AND w.recalled_at IS NOT NULL), ", $at_rest, "
           FROM t
           LEFT JOIN LATERAL (
               SELECT array_agg(l.id) AS ids, array_agg(l.task_id) AS tasks, array_agg(l.kind) AS kinds,
@@ -149,7 +155,7 @@ hot_query! {
         SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
         Array<Timestamptz>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Jsonb, Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Nullable<SqlUuid>, Nullable<Int4>, Nullable<Int4>, Bool,
-        Int8, Int8, Array<Timestamptz>, Array<Int8>, Bool,
+        Int8, Int8, Array<Timestamptz>, Array<Int8>, Int4, Bool, Bool,
     );
     running_sql!(
         "t.status = 'completed'",
@@ -163,13 +169,13 @@ hot_query! {
     struct LookAtTreatments {
         clinic: Uuid as SqlUuid,
         patient: Uuid as SqlUuid,
-        statuses: Vec<&'static str> as Array<Text>,
+        statuses: Vec<String> as Array<Text>,
     }
     returns (
         SqlUuid, SqlUuid, Timestamptz, Date, Timestamptz, Nullable<Timestamptz>, Array<SqlUuid>, Array<SqlUuid>, Array<Text>,
         Array<Timestamptz>, Array<Timestamptz>, Array<Jsonb>, Array<Text>, Array<Bool>, Array<Timestamptz>,
         Jsonb, Array<Timestamptz>, Array<Nullable<Timestamptz>>, Bool, Nullable<SqlUuid>, Nullable<Int4>, Nullable<Int4>, Bool,
-        Int8, Int8, Array<Timestamptz>, Array<Int8>, Bool,
+        Int8, Int8, Array<Timestamptz>, Array<Int8>, Int4, Bool, Bool,
     );
     running_sql!(
         "t.status = 'completed' AND NOT 'completed' = ANY ($3)",
@@ -184,8 +190,9 @@ pub(in crate::planning) async fn list_treatments(
     conn: &mut AsyncPgConnection,
     clinic: Uuid,
     patient: Uuid,
-    statuses: Vec<&'static str>,
+    statuses: &[&str],
 ) -> QueryResult<Vec<Running>> {
+    let statuses = statuses.iter().map(|status| (*status).to_owned()).collect();
     LookAtTreatments { clinic, patient, statuses }.load(conn).await
 }
 

@@ -4,7 +4,7 @@
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use super::{answer, named, read};
+use super::{Reader, answer, named, read};
 use crate::app::State;
 use crate::auth::extract::Staff;
 use crate::db::Scope;
@@ -13,8 +13,7 @@ use crate::language::Wanted;
 use crate::preconditions::IfNoneMatch;
 use crate::protocols::diff_view::DiffView;
 use crate::protocols::disagreement_view::Disagreements;
-use crate::protocols::store;
-use crate::protocols::words::{words, words_of_both};
+use crate::protocols::words::words_of_both;
 use crate::query::Query;
 
 /// Every matter on which the sources differ, with what this version makes of it.
@@ -26,7 +25,7 @@ pub async fn list_disagreements(
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
     let (reader, published) = read(&state, &caller, &path).await?;
-    let texts = words(&published.version, &wanted, &reader.locales());
+    let texts = reader.words(&published, &wanted);
     answer(&known, &texts.locale, &Disagreements::new(&published.version, texts))
 }
 
@@ -52,16 +51,21 @@ pub async fn find_protocol_diff(
     let (reader, from, to) = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-            let reader = store::find_reader(conn, caller.clinic_id, caller.user_id).await?;
-            let from = named(conn, &state.protocols, &key, number).await?;
-            let to = named(conn, &state.protocols, other_key, other_number).await.map_err(|error| match error {
-                ApiError::NotFound => wrong("there is no such version"),
-                error => error,
-            })?;
+            let reader = Reader::find(conn, &caller).await?;
+            let from = named(conn, &state.protocols, caller.clinic_id, &key, number).await?;
+            let to =
+                named(conn, &state.protocols, caller.clinic_id, other_key, other_number).await.map_err(|error| {
+                    match error {
+                        ApiError::NotFound => wrong("there is no such version"),
+                        error => error,
+                    }
+                })?;
             Ok::<_, ApiError>((reader, from, to))
         })
         .await?;
-    let texts = words_of_both(&from.version, &to.version, &wanted, &reader.locales());
+    let one = (&*from.version, reader.accepted.of(from.id));
+    let other = (&*to.version, reader.accepted.of(to.id));
+    let texts = words_of_both(one, other, &wanted, &reader.locales());
     answer(&known, &texts.1.locale, &DiffView::new(&from.version, &to.version, texts))
 }
 

@@ -7,6 +7,7 @@ mod cluster;
 pub mod contract;
 pub mod google;
 pub mod people;
+mod protocols;
 pub mod rfc8291;
 pub mod seed;
 mod service;

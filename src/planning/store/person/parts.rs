@@ -20,9 +20,12 @@ pub(in crate::planning) struct PatientRow {
     pub(in crate::planning) default_protocol: String,
     /// Areas.
     pub(in crate::planning) open_courses: Vec<String>,
+    /// Protocol versions that the clinic has withdrawn.
+    pub(in crate::planning) withdrawn: Vec<Uuid>,
 }
 
-pub(super) type PatientSql = (SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Text, Array<Text>);
+pub(super) type PatientSql =
+    (SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Text, Array<Text>, Array<SqlUuid>);
 
 /// Where the person was.
 #[derive(Debug, Clone, Queryable)]
