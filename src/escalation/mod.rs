@@ -71,6 +71,11 @@ pub async fn end(
     Ok(())
 }
 
+/// The clinic's figures have changed: what waits is looked at again at once.
+pub async fn hasten(conn: &mut AsyncPgConnection, clinic_id: Uuid, now: DateTime<Utc>) -> QueryResult<()> {
+    store::update_wakes(conn, clinic_id, now).await
+}
+
 /// Takes one step that is due at `now`; `false` if there is none. In a transaction of its own: it is taken or it is not.
 pub async fn step(conn: &mut AsyncPgConnection, clocks: &Clocks, now: DateTime<Utc>) -> QueryResult<bool> {
     let Some(row) = store::lock_due(conn, now).await? else { return Ok(false) };

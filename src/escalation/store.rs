@@ -164,8 +164,8 @@ pub async fn find_last_told(
         .optional()
 }
 
-/// Has a clinic's escalations looked at again at once: its figures have changed.
-pub async fn hasten(conn: &mut AsyncPgConnection, clinic_id: Uuid, now: DateTime<Utc>) -> QueryResult<()> {
+/// Has a clinic's escalations that would be looked at later looked at again at `now`.
+pub async fn update_wakes(conn: &mut AsyncPgConnection, clinic_id: Uuid, now: DateTime<Utc>) -> QueryResult<()> {
     let later = escalations::clinic_id.eq(clinic_id).and(escalations::wake_at.gt(now));
     diesel::update(escalations::table.filter(later)).set(escalations::wake_at.eq(now)).execute(conn).await?;
     Ok(())

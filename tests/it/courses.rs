@@ -231,7 +231,8 @@ async fn a_course_that_was_ended_prompts_for_nothing_and_cannot_be_edited() {
 #[tokio::test]
 async fn a_completed_session_still_asks_for_the_next_and_its_flags_hold_that_back() {
     let case = Case::new().await;
-    let alone = case.treat(case.app.care.now() - days(1), json!({ "area": "neck" })).await;
+    let elsewhere = json!({ "area": "neck", "protocol_reason": "Done before." });
+    let alone = case.treat(case.app.care.now() - days(1), elsewhere).await;
     case.course(json!({})).await;
     let treatment = case.treat(case.app.care.now(), json!({})).await;
     let path = |treatment: &Value| format!("/v1/treatments/{}", treatment["id"].as_str().unwrap());

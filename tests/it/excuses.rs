@@ -60,7 +60,7 @@ impl Case {
         self.app.report(&self.treatment, &self.patient.token, json!([entry])).await;
     }
 
-    /// How many routines the patient is still to be reminded of on a date.
+    /// How many routines the patient is still to be reminded of on a date, by themselves or with others.
     async fn reminders(&self, date: &str) -> usize {
         let person = seed::Person {
             clinic_id: self.patient.caller.clinic_id,
@@ -68,7 +68,9 @@ impl Case {
             user_id: self.patient.caller.user_id,
         };
         let alerts = seed::alerts_of(&self.app, person).await;
-        let on = |row: &&seed::AlertRow| row.due_at.date_naive().to_string() == date && row.state == "scheduled";
+        let on = |row: &&seed::AlertRow| {
+            row.due_at.date_naive().to_string() == date && ["scheduled", "merged"].contains(&row.state.as_str())
+        };
         let routine = |row: &&seed::AlertRow| {
             ["sunscreen", "hydrating_serum", "kept_it"].iter().any(|key| row.dedupe_key.contains(key))
         };
