@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::consequences;
 use super::store::{self, Clinic};
 use crate::app::State;
 use crate::audit::{self, Entry};
@@ -14,8 +15,6 @@ use crate::db::Scope;
 use crate::domain::preferences::{day_time, stored_time};
 use crate::domain::protocol::DayTime;
 use crate::error::ApiError;
-use crate::escalation;
-use crate::planning;
 use crate::preconditions::{IfMatch, version_header};
 use crate::protocols::{self, Published};
 
@@ -167,13 +166,13 @@ impl ClinicBody {
             *figure = number;
         }
         let (clinicians, administrators) = (self.escalate_clinicians_minutes, self.escalate_administrators_minutes);
-        escalation_figures(clinicians, administrators, &mut after, faults);
+        escalation(clinicians, administrators, &mut after, faults);
         after
     }
 }
 
 /// How long an urgent flag waits for each group. Administrators are not told before clinicians.
-fn escalation_figures(clinicians: Option<i32>, administrators: Option<i32>, after: &mut Clinic, faults: &mut Faults) {
+fn escalation(clinicians: Option<i32>, administrators: Option<i32>, after: &mut Clinic, faults: &mut Faults) {
     for (pointer, minutes, figure) in [
         ("/escalate_clinicians_minutes", clinicians, &mut after.escalate_clinicians_minutes),
         ("/escalate_administrators_minutes", administrators, &mut after.escalate_administrators_minutes),
@@ -213,11 +212,7 @@ pub async fn update_clinic(
             }
             after.version += 1;
             store::update_clinic(conn, clinic_id, &after).await?;
-            // What already waits is looked at again: the new figures may say that a step is due.
-            escalation::hasten(conn, clinic_id, state.clocks.care.now()).await?;
-            if (after.quiet_from, after.quiet_to) != (before.quiet_from, before.quiet_to) {
-                planning::ask_for_clinic(conn, clinic_id).await?;
-            }
+            consequences::draw(conn, &before, &after, state.clocks.care.now()).await?;
             audit::record(conn, &state.clocks, Entry::by(&caller, "clinic.update", "clinic", clinic_id)).await?;
             Ok(after)
         })
