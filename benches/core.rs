@@ -47,6 +47,7 @@ fn core(criterion: &mut Criterion) {
             settled: &settled,
             checked_in_on: &checked_in_on,
             follows: WhatFollows::default(),
+            completed: false,
         };
         let preferences = Preferences::default();
         bencher.iter(|| {
