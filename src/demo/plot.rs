@@ -17,6 +17,10 @@ pub enum Deed {
     FlyAway,
     /// And is home again.
     FlyHome,
+    /// The clinic sets a date for the next session.
+    ArrangeSession,
+    /// Which has ended.
+    SecondSession,
     /// The patient answers the check-in: all as expected.
     ReportWell,
     /// The patient reports what should not be.
@@ -37,10 +41,14 @@ const WORRY_DAY: i64 = 3;
 const WALK_DAY: i64 = 7;
 /// The days of the journey's two flights.
 const JOURNEY: [i64; 2] = [9, 11];
+/// The day on which the second session is arranged: the protocol asks for that four weeks after the first.
+const ARRANGED_DAY: i64 = 28;
+/// The day of the second session: a weekday like the first one's.
+pub const SECOND_SESSION_DAY: i64 = 35;
 /// When the app is opened, local time.
 const VISITS: [(u32, u32); 4] = [(8, 40), (13, 10), (18, 30), (20, 50)];
 
-/// The patient's two weeks of visits to the app, and the worrying evening.
+/// The patient's visits to the app, two weeks after the first session and one after the second, and what happens besides.
 pub fn deeds(start: DateTime<Utc>) -> BTreeSet<(DateTime<Utc>, Deed)> {
     let first = start.with_timezone(&ZONE).date_naive();
     let mut deeds = BTreeSet::new();
@@ -51,7 +59,7 @@ pub fn deeds(start: DateTime<Utc>) -> BTreeSet<(DateTime<Utc>, Deed)> {
             deeds.insert((at, deed));
         }
     };
-    for day in (0..15).filter(|day| !ABSENT.contains(day)) {
+    for day in (0..15).chain(SECOND_SESSION_DAY + 1..SECOND_SESSION_DAY + 8).filter(|day| !ABSENT.contains(day)) {
         for visit in VISITS {
             add(day, visit, Deed::TickOff);
         }
@@ -61,5 +69,7 @@ pub fn deeds(start: DateTime<Utc>) -> BTreeSet<(DateTime<Utc>, Deed)> {
     let [away, back] = JOURNEY;
     add(away, (16, 0), Deed::FlyAway);
     add(back, (7, 30), Deed::FlyHome);
+    add(ARRANGED_DAY, (15, 10), Deed::ArrangeSession);
+    add(SECOND_SESSION_DAY, (10, 30), Deed::SecondSession);
     deeds
 }

@@ -20,7 +20,7 @@ fn when(at: DateTime<Utc>) -> String {
 
 /// The first lines.
 pub fn title() {
-    say("mendline demo: one microneedling session, six weeks of recovery, told in local time (Europe/Berlin)\n");
+    say("mendline demo: two microneedling sessions, six weeks of recovery, told in local time (Europe/Berlin)\n");
     say(&format!("{:<18}{:<17}{:<LOCK_SCREEN$}  {}", "when", "who", "on the lock screen", "in the app"));
     say(&"-".repeat(18 + 17 + LOCK_SCREEN + 2 + APP));
 }
@@ -77,6 +77,12 @@ pub fn closing(base: &str, ops: &str, told: &Told, exit: bool) {
             item["open_flags"].to_string(),
             if attention.is_empty() { "-".to_owned() } else { attention.join(", ") },
         ));
+    }
+    say("\nPia's course");
+    for (number, session) in (1..).zip(&told.sessions) {
+        let share = session["compliance"]["on_time_bp"].as_i64();
+        let share = share.map_or_else(|| "nothing closed yet".to_owned(), |bp| format!("{} % on time", percent(bp)));
+        say(&format!("  session {number} of 3: {share}"));
     }
     if exit {
         return;

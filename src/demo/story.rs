@@ -2,6 +2,7 @@
 //! is in flight.
 
 mod outing;
+mod series;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,6 +42,8 @@ pub struct Told {
     pub treatment_id: String,
     /// The worklist, as the API shows it.
     pub worklist: Value,
+    /// The course's sessions, as the API shows them.
+    pub sessions: Vec<Value>,
 }
 
 /// The story while it is told.
@@ -48,6 +51,8 @@ pub struct Story<'a> {
     state: &'a State,
     worker: &'a Worker,
     cast: Cast,
+    course_id: String,
+    /// The session that the patient recovers from.
     treatment_id: String,
     /// What the worrying report raised: several rules may meet one report.
     flag_ids: Vec<String>,
@@ -73,15 +78,17 @@ impl<'a> Story<'a> {
         let arrival =
             "Pia accepts the clinic's invitation and registers her phone; so do Clara, her clinician, and Carl";
         screen.deed(now, arrival).await;
-        let body = json!({ "patient_id": cast.patient_id, "performed_at": now, "session_number": 1 });
+        let course_id = series::plan(&cast.clinician.api, &cast.patient_id).await?;
+        let body = json!({ "patient_id": cast.patient_id, "performed_at": now });
         let treatment = cast.clinician.api.post("/v1/treatments", &body).await?;
-        screen.deed(now, "Clara records the microneedling session that has just ended").await;
+        screen.deed(now, "Clara plans a course of three and records the session that has just ended").await;
         let treatment_id = text(&treatment, "/id")?;
         let deeds = deeds(now);
         Ok(Self {
             state,
             worker,
             cast,
+            course_id,
             treatment_id,
             flag_ids: Vec::new(),
             began_at: now,
@@ -157,6 +164,8 @@ impl<'a> Story<'a> {
             Deed::TickOff => self.tick_off(now).await,
             Deed::GoOutdoors => self.go_out(now).await,
             Deed::FlyAway => self.arrive(now, "New York", America::New_York).await,
+            Deed::ArrangeSession => self.arrange(now).await,
+            Deed::SecondSession => self.treat_again(now).await,
             Deed::FlyHome => self.arrive(now, "Berlin", ZONE).await,
             Deed::ReportWell => {
                 // Skin calms down: redness first, flaking by the end of the first week.
@@ -277,6 +286,7 @@ impl<'a> Story<'a> {
             token: clinician.api.token().to_owned(),
             treatment_id: self.treatment_id.clone(),
             worklist: clinician.api.get("/v1/patients").await?,
+            sessions: self.sessions().await?,
         })
     }
 }

@@ -54,7 +54,14 @@ async fn the_story_can_be_told_again_on_its_own_database_where_nothing_of_the_fi
         assert!(sent > 30 && opened > 20 && opened < sent, "time {time}: {out}");
         assert!(expired == 0 && (50..100).contains(&share), "time {time}: {out}");
         assert!(out.contains("triage says urgent") && out.contains("Clara resolves the flag"), "time {time}: {out}");
-        for told in ["(with \"", "switches \"outdoors\" on", "Pia lands in New York", "Pia lands in Berlin"] {
+        for told in [
+            "(with \"",
+            "switches \"outdoors\" on",
+            "Pia lands in New York",
+            "Pia lands in Berlin",
+            "second session: everything begins anew",
+            "session 2 of 3: ",
+        ] {
             assert!(out.contains(told), "time {time}, {told}: {out}");
         }
         assert_eq!(err, "", "time {time}: nothing to complain about");
