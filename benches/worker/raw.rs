@@ -76,10 +76,13 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// The rows of `table` whose `column` is `id`.
+    /// The rows of `table` whose `column` is `id`, less what the database computes by itself.
     pub async fn read(client: &Client, table: &str, column: &str, id: Uuid) -> anyhow::Result<Self> {
         let id = Raw(Some(id.as_bytes().to_vec()));
-        let rows = client.query(&format!("SELECT * FROM {table} WHERE {column} = $1"), &[&id]).await?;
+        let stored = "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+                       WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''";
+        let stored: String = client.query_one(stored, &[&table]).await?.get(0);
+        let rows = client.query(&format!("SELECT {stored} FROM {table} WHERE {column} = $1"), &[&id]).await?;
         let columns = rows.first().with_context(|| format!("no row of {table}"))?.columns();
         let columns: Vec<String> = columns.iter().map(|column| column.name().to_owned()).collect();
         let tuples: Vec<String> = (0..rows.len())

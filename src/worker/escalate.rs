@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::{DATABASE_BACKOFF, Parts, pause};
+use super::{DATABASE_BACKOFF, Parts, duty, pause};
 use crate::db::{DbError, Scope};
 use crate::escalation;
 
@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 pub(super) async fn run(parts: Arc<Parts>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         match take_due(&parts).await {
-            Ok(next) => wait(&parts, next, &stop).await,
+            Ok(next) => duty::wait(&parts.clocks.care, next, LOOK_EVERY, &stop).await,
             Err(error) => {
                 tracing::warn!(%error, "an escalation's step could not be taken; it is tried again");
                 pause(DATABASE_BACKOFF, &stop).await;
@@ -39,18 +39,5 @@ pub(super) async fn take_due(parts: &Parts) -> Result<Option<DateTime<Utc>>, DbE
         if !taken {
             return Ok(next);
         }
-    }
-}
-
-/// Until the next step is due, or it is time to look; a moment longer where somebody else has it in hand.
-async fn wait(parts: &Parts, next: Option<DateTime<Utc>>, stop: &CancellationToken) {
-    let care = &parts.clocks.care;
-    let Some(due) = next else { return pause(LOOK_EVERY, stop).await };
-    if due <= care.now() {
-        return pause(DATABASE_BACKOFF, stop).await;
-    }
-    tokio::select! {
-        () = care.sleep_until(due) => {}
-        () = pause(LOOK_EVERY, stop) => {}
     }
 }

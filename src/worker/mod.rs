@@ -5,14 +5,15 @@
 //! `flight.rs` and `deliver.rs` take one alert to its devices (`compose.rs`: what they are sent), `health/` knows which
 //! push services to leave alone, `settle.rs` writes results in batches (`open_claims.rs`: of which claims some are still
 //! to come), `anew.rs` plans what could not be sent in time and what a clinic changed, `receipts.rs` asks later what became
-//! of what was sent, `escalate.rs` takes the steps of escalations, `nudge.rs` looks for patients who keep to little,
-//! `maintenance.rs` tidies up. `drain.rs` is all of this in one round, for tests and the demo.
+//! of what was sent, `escalate.rs` takes the steps of escalations, `nudge.rs` looks for patients who keep to little
+//! (`duty.rs`: when), `maintenance.rs` tidies up. `drain.rs` is all of this in one round, for tests and the demo.
 
 mod agenda;
 mod anew;
 mod compose;
 mod deliver;
 mod drain;
+mod duty;
 mod escalate;
 mod flight;
 mod health;

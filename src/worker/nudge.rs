@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::{DATABASE_BACKOFF, Parts, pause};
+use super::{Parts, duty, pause};
 use crate::db::Scope;
 use crate::nudges;
 
@@ -21,7 +21,7 @@ pub(super) async fn run(parts: Arc<Parts>, stop: CancellationToken) {
     pause(LATER, &stop).await;
     while !stop.is_cancelled() {
         match take_due(&parts).await {
-            Ok(next) => wait(&parts, next, &stop).await,
+            Ok(next) => duty::wait(&parts.clocks.care, next, LOOK_EVERY, &stop).await,
             Err(error) => {
                 tracing::warn!(%error, "a round through a clinic's patients failed; it is tried again");
                 pause(LATER, &stop).await;
@@ -44,18 +44,5 @@ pub(super) async fn take_due(parts: &Parts) -> anyhow::Result<Option<DateTime<Ut
         if !taken {
             return Ok(next);
         }
-    }
-}
-
-/// Until the next round is due, or it is time to look; a moment longer where somebody else has it in hand.
-async fn wait(parts: &Parts, next: Option<DateTime<Utc>>, stop: &CancellationToken) {
-    let care = &parts.clocks.care;
-    let Some(due) = next else { return pause(LOOK_EVERY, stop).await };
-    if due <= care.now() {
-        return pause(DATABASE_BACKOFF, stop).await;
-    }
-    tokio::select! {
-        () = care.sleep_until(due) => {}
-        () = pause(LOOK_EVERY, stop) => {}
     }
 }
