@@ -48,6 +48,7 @@ fn core(criterion: &mut Criterion) {
             checked_in_on: &checked_in_on,
             follows: WhatFollows::default(),
             completed: false,
+            recalled: false,
         };
         let preferences = Preferences::default();
         bencher.iter(|| {

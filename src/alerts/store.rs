@@ -80,7 +80,7 @@ hot_query! {
     );
     "SELECT c.position::int, d.id, d.provider, d.app_id, d.environment, d.address_kind, d.address_sealed, d.locale,
             d.registered_at, coalesce(np.show_details, false),
-            coalesce(earlier.accepted, false) OR lr.shown_at IS NOT NULL, coalesce(earlier.tries, 0),
+            coalesce(earlier.accepted, false) OR lr.shown_at IS NOT NULL AND lr.due_at = c.due_at, coalesce(earlier.tries, 0),
             d.vapid_key_id, coalesce(lr.due_at = c.due_at AND lr.until_at > $9, false),
             ARRAY(SELECT l.locale FROM accepted_locales AS l
                     JOIN protocol_texts AS w

@@ -120,7 +120,7 @@ fn plan_events(
     let plans = treatments.plans(person)?;
     let flags = Conditions::flags_of(plans.iter().map(|laid| laid.plan().conditions));
     let mut events = Vec::new();
-    for laid in plans {
+    for laid in plans.iter().filter(|laid| !laid.is_recalled()) {
         let plan = laid.plan();
         let accepted = voice.accepted.of(laid.version_id());
         let texts = plan.version.texts_for(&[voice.locale], |texts| accepted.contains(&texts.locale));

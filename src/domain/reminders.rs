@@ -92,6 +92,8 @@ pub struct RunningTreatment<'a> {
     /// It was completed: nothing of it is owed but the prompts for its course's next session, and its flags hold back what
     /// they hold back.
     pub completed: bool,
+    /// The clinic has recalled its version: nothing of it is owed, and its flags hold back all the same.
+    pub recalled: bool,
 }
 
 word_enum! {

@@ -79,8 +79,8 @@ pub async fn excuse(
     let clinic = caller.clinic_id;
     let work = async |conn: &mut diesel_async::AsyncPgConnection| {
         let person = planning::locked_of(conn, clinic, treatment_id).await?;
-        let recovery = recovery::find_recovery(conn, caller, treatment_id).await?;
-        let version = tools.catalogue.version(conn, recovery.row.protocol_version_id).await?;
+        let mut recovery = recovery::find_recovery(conn, caller, treatment_id).await?;
+        let version = recovery.version(conn, tools.catalogue, clinic).await?;
         let (item_key, seq, from_on, to_on) = match &new.what {
             What::Task(id) => {
                 let laid = recovery.timeline(&version);

@@ -165,6 +165,9 @@ hot_query! {
     ", current AS (
         SELECT DISTINCT ON (t.patient_id) t.patient_id, t.id FROM treatments AS t
          WHERE t.clinic_id = $1 AND t.patient_id > $2 AND t.status IN ('unconfirmed', 'active')
+           AND NOT EXISTS (SELECT FROM protocol_withdrawals AS w
+                            WHERE w.clinic_id = t.clinic_id AND w.version_id = t.protocol_version_id
+                              AND w.recalled_at IS NOT NULL)
          ORDER BY t.patient_id, t.performed_at DESC, t.id DESC LIMIT $3
     )
     SELECT c.patient_id, c.id, n.raised_at, n.ended_at, n.ended_as
@@ -176,7 +179,7 @@ hot_query! {
      ORDER BY c.patient_id"
 }
 
-/// Patients of the clinic who are recovering, in the order of their ids, `limit` of them after `after`.
+/// Patients of the clinic who are recovering by a plan that was not recalled, in the order of their ids, `limit` of them after `after`.
 pub async fn list_patients(
     conn: &mut AsyncPgConnection,
     clinic: Uuid,

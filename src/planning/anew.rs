@@ -18,6 +18,11 @@ pub async fn ask_for_clinic(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> Qu
     store::insert_asked(conn, clinic_id).await
 }
 
+/// The clinic has recalled a protocol version: whoever is treated by it has a plan that a worker makes anew.
+pub async fn ask_for_version(conn: &mut AsyncPgConnection, clinic_id: Uuid, version_id: Uuid) -> QueryResult<i64> {
+    store::insert_asked_for_version(conn, clinic_id, version_id).await
+}
+
 /// The next that were asked for, after one that was seen.
 pub async fn list_asked(conn: &mut AsyncPgConnection, after: Option<Asked>) -> QueryResult<Vec<Asked>> {
     store::list_asked(conn, after, PAGE).await

@@ -130,6 +130,7 @@ impl<'a> Input<'a> {
             checked_in_on: &self.checked_in_on,
             follows: self.row.follows(&person.appointments),
             completed: self.row.at_rest,
+            recalled: self.row.recalled,
         }
     }
 

@@ -53,12 +53,17 @@ impl Laid<'_> {
     pub fn is_at_rest(&self) -> bool {
         self.input.row.at_rest
     }
+
+    /// Whether the clinic has recalled its version: nothing of it is told, and its flags hold back all the same.
+    pub fn is_recalled(&self) -> bool {
+        self.input.row.recalled
+    }
 }
 
 impl RunningTreatments {
-    /// Every treatment of which anything is told, ready to be laid out.
+    /// Every treatment, ready to be laid out.
     pub fn plans<'a>(&'a self, person: &'a Person) -> anyhow::Result<Vec<Laid<'a>>> {
-        let inputs = self.inputs(person)?.into_iter().filter(|input| !input.row.recalled);
+        let inputs = self.inputs(person)?.into_iter();
         Ok(inputs.map(|input| Laid { follows: input.row.follows(&person.appointments), input, person }).collect())
     }
 }
@@ -87,8 +92,7 @@ impl Person {
         work: impl FnOnce(&[RunningTreatment<'_>]) -> T,
     ) -> anyhow::Result<T> {
         let inputs = treatments.inputs(self)?;
-        let told = inputs.iter().filter(|input| !input.row.recalled);
-        let running: Vec<_> = told.map(|input| input.running(self)).collect();
+        let running: Vec<_> = inputs.iter().map(|input| input.running(self)).collect();
         Ok(work(&running))
     }
 }

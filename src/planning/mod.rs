@@ -31,7 +31,7 @@ use crate::domain::timeline::ModeSpan;
 use crate::failpoint::failpoint;
 use crate::protocols::{Catalogue, CatalogueError};
 
-pub use anew::{Asked, ask_for_clinic, list_asked, plan_anew};
+pub use anew::{Asked, ask_for_clinic, ask_for_version, list_asked, plan_anew};
 pub use changes::{Followed, list_changes};
 use input::Input;
 pub(crate) use input::{answers, decisions, excuses};
@@ -205,9 +205,7 @@ impl Person {
                 store::update_tally(conn, self.clinic_id, input.row.id, tally).await?;
             }
         }
-        let told = treatments.into_iter().zip(&inputs).filter(|(_, input)| !input.row.recalled);
-        let told: Vec<_> = told.map(|(treatment, _)| treatment).collect();
-        let mut alerts = self.alerts(&told, &inputs, now);
+        let mut alerts = self.alerts(&treatments, &inputs, now);
         let reminders = reminders(&self.appointments, &self.preferences, &self.zones, now);
         alerts.extend(reminders.into_iter().map(queue::Owed::from));
         let to = Recipient { clinic_id: self.clinic_id, kind: RecipientKind::Patient, id: self.patient_id };

@@ -17,7 +17,7 @@ use crate::db::lock::read_locked;
 use crate::domain::tally::Tally;
 
 pub use asked::Asked;
-pub(super) use asked::{delete_asked, insert_asked, list_asked};
+pub(super) use asked::{delete_asked, insert_asked, insert_asked_for_version, list_asked};
 pub(super) use person::PersonRow;
 use person::{LockPerson, LockTreated, LookAtPerson};
 pub use running::Running;
@@ -106,10 +106,10 @@ hot_query! {
             x.kept, x.changed_at >= coalesce(t.moved_at, '-infinity')
        FROM treatment_changes AS x JOIN treatments AS t ON t.clinic_id = x.clinic_id AND t.id = x.treatment_id
       WHERE x.clinic_id = $1 AND x.treatment_id = ANY ($2)
-      ORDER BY x.treatment_id, x.changed_at, x.id"
+      ORDER BY x.treatment_id, x.changed_at, x.from_version_id = x.to_version_id, x.id"
 }
 
-/// What was changed for treatments, in order of time.
+/// What was changed for treatments, in order of time; another version before what of its items was changed with it.
 pub(super) async fn list_changes(
     conn: &mut AsyncPgConnection,
     clinic: Uuid,

@@ -11,7 +11,7 @@ use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::clinics;
 use crate::db::{DbError, Scope};
-use crate::planning::Tools;
+use crate::planning::{self, Tools};
 
 /// Why nothing was withdrawn.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +121,8 @@ pub async fn recall(
         .db
         .scoped(scope, async |conn| {
             let patients = store::lock_patients_of(conn, clinic_id, id).await?;
+            // What is told together with what was called off is planned anew.
+            planning::ask_for_version(conn, clinic_id, id).await?;
             Ok::<_, WithdrawError>((patients, queue::recall(conn, clinic_id, id, now).await?))
         })
         .await?;

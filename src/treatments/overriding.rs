@@ -16,7 +16,7 @@ use crate::planning::{self, Person, PlanningError, Tools};
 use crate::recovery::{self, Recovery};
 
 /// The most changes of what a treatment follows, lifted ones included: each is laid out on every reading.
-const MOST_CHANGES: i32 = 100;
+pub(super) const MOST_CHANGES: i32 = 100;
 
 /// What an item becomes for one treatment, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Scene {
         becomes: Option<(Value, String)>,
     ) -> Result<(), TreatmentError> {
         let now = tools.clocks.care.now();
-        if self.recovery.row.changes >= MOST_CHANGES {
+        if becomes.is_some() && self.recovery.row.changes >= MOST_CHANGES {
             return Err(TreatmentError::TooManyChanges);
         }
         let action = if becomes.is_some() { "treatment.override_item" } else { "treatment.lift_override" };

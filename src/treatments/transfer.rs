@@ -9,6 +9,7 @@ use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use super::details::Details;
+use super::overriding::MOST_CHANGES;
 use super::plan::check_fit;
 use super::refusal::TreatmentError;
 use super::store::{self, Treatment, TreatmentChange};
@@ -68,6 +69,9 @@ pub async fn transfer(
             check_target(conn, &target.version, &before).await?;
             let mut recovery = recovery::find_recovery(conn, caller, id).await?;
             let version = recovery.version(conn, tools.catalogue, clinic_id).await?;
+            if recovery.row.changes >= MOST_CHANGES {
+                return Err(TreatmentError::TooManyChanges);
+            }
             let transfer = TreatmentChange {
                 clinic_id,
                 treatment_id: id,

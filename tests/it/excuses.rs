@@ -86,6 +86,10 @@ async fn excused_days_leave_the_denominator_the_worklist_and_the_reminders_and_c
     assert_eq!((&excuse["from"], &excuse["to"]), (&json!("2026-02-03"), &json!("2026-02-04")));
     assert_eq!(case.reminders("2026-02-04").await, 0, "nobody is reminded of what nobody asks for");
     assert!(case.reminders("2026-02-05").await > 0);
+    let windows = format!("/v1/treatments/{}/check-ins/windows", case.treatment);
+    let windows = case.app.get(&windows, &case.patient.token).await.expect(200)["items"].clone();
+    let asked = windows.as_array().unwrap().iter().filter(|window| window["local_date"] == "2026-02-03").count();
+    assert_eq!(asked, 1, "nobody is excused from saying how they are");
     case.app.care.set(utc("2026-02-05T11:00:00Z"));
     case.do_first("2026-02-05").await;
     case.app.care.set(utc("2026-02-06T11:00:00Z"));

@@ -215,9 +215,14 @@ async fn a_change_goes_on_when_the_treatment_is_moved_and_under_another_version_
     assert_eq!(preview["overrides"]["kept"], json!(["make_up"]));
     let lifted = preview["overrides"]["lifted"].as_array().unwrap();
     assert_eq!((lifted.len(), &lifted[0]["item_key"]), (1, &json!("week_three")));
+    let report = format!("{path}/compliance");
+    let closed = async || scene.app.get(&report, &scene.clinician.token).await.expect(200)["counts"].clone();
+    let before = closed().await;
+    assert!(before["unreported"].as_i64().unwrap() > 0, "{before}");
     let body = json!({ "to": "day-by-day@1", "reason": "A shorter plan will do." });
     let to = format!("{path}/transfers");
     scene.app.on_seen(Method::POST, &to, &scene.clinician.token, &moved["version"], body).await.expect(200);
+    assert_eq!(closed().await, before, "what was closed stays as it was, although a change was lifted");
     let standing = scene.overrides().await;
     assert_eq!((standing.as_array().unwrap().len(), &standing[0]["item_key"]), (1, &json!("make_up")));
     assert_eq!(standing[0]["was"]["to"], "PT48H", "what the version says that is followed now");

@@ -19,7 +19,7 @@ hot_query! {
     returns Int8;
     ", treated AS (
         SELECT DISTINCT patient_id FROM treatments
-         WHERE clinic_id = $1 AND protocol_version_id = $2 AND status IN ('unconfirmed', 'active')
+         WHERE clinic_id = $1 AND protocol_version_id = $2 AND status <> 'cancelled'
     ), locked AS MATERIALIZED (
         SELECT a.id FROM treated AS t JOIN alerts AS a ON a.clinic_id = $1 AND a.recipient_id = t.patient_id
          WHERE a.protocol_version_id = $2 AND a.state IN ('scheduled', 'sending', 'suppressed', 'no_device')
@@ -39,7 +39,7 @@ hot_query! {
     SELECT count(*) FROM cancelled"
 }
 
-/// Cancels every alert that running treatments of the clinic still owe by this version; what is being sent is not tried
+/// Cancels every alert that treatments of the clinic still owe by this version, completed ones of an open course included; what is being sent is not tried
 /// again. Returns how many alerts that were.
 pub async fn recall(
     conn: &mut AsyncPgConnection,

@@ -202,6 +202,7 @@ fn left_out_words(why: LeftOut) -> &'static str {
     match why {
         LeftOut::Paused => "the patient has paused everything",
         LeftOut::SwitchedOff => "the patient has switched such alerts off",
+        LeftOut::Recalled => "the clinic has recalled the protocol version",
         LeftOut::Completed => "the treatment was completed",
         LeftOut::CourseContinued => "the next treatment is registered",
         LeftOut::CourseOver => "the course needs no further session",

@@ -37,6 +37,7 @@ pub(super) fn render(version: &ProtocolVersion, texts: &Texts, performed_at: Dat
         checked_in_on: &nothing.1,
         follows: WhatFollows::default(),
         completed: false,
+        recalled: false,
     };
     let page = Page { version, texts, zones: &zones, anchor_on, performed_at, running };
     let mut out = String::new();

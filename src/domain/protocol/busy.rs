@@ -57,6 +57,7 @@ fn day_of(version: &ProtocolVersion, performed_at: DateTime<Utc>) -> Option<(i32
         checked_in_on: &BTreeSet::new(),
         follows: WhatFollows::default(),
         completed: false,
+        recalled: false,
     };
     // What the plan is without the cap that it is to be held against.
     let uncapped = Preferences { daily_cap: usize::MAX, ..Preferences::default() };

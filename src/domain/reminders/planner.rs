@@ -66,6 +66,8 @@ impl<W: Witness> Planner<'_, '_, W> {
             Some(LeftOut::Paused)
         } else if self.preferences.off.contains(&category) {
             Some(LeftOut::SwitchedOff)
+        } else if self.treatment.recalled {
+            Some(LeftOut::Recalled)
         } else if self.treatment.completed
             && !(category == Category::Session && self.treatment.follows.course_id.is_some())
         {

@@ -40,6 +40,8 @@ word_enum! {
         Paused = "paused",
         /// The person does not want such alerts.
         SwitchedOff = "switched_off",
+        /// The clinic has recalled the protocol version.
+        Recalled = "recalled",
         /// The treatment was completed.
         Completed = "completed",
         /// The next treatment of the course is registered.

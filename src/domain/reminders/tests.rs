@@ -73,6 +73,7 @@ impl Case {
             checked_in_on: &self.checked_in_on,
             follows: self.follows,
             completed: false,
+            recalled: false,
         }
     }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::{Excluded, LaidOut, ModeSpan, Plan, Task};
 use crate::domain::ids;
 use crate::domain::local_time::day;
-use crate::domain::protocol::{DayTime, Item, Recurrence, Slot, Window};
+use crate::domain::protocol::{DayTime, Item, Kind, Recurrence, Slot, Window};
 
 pub(super) fn occurrences<'a>(plan: &Plan<'a>, laid: &LaidOut<'a>, tasks: &mut Vec<Task<'a>>) {
     let item = laid.item;
@@ -96,7 +96,9 @@ fn push<'a>(
     if close_at <= plan.performed_at {
         return;
     }
-    let excused = plan.overrides.excused.iter().any(|excuse| excuse.covers(&item.key, local_date, seq));
+    // Nobody is excused from saying how they are.
+    let excused = item.kind == Kind::Routine
+        && plan.overrides.excused.iter().any(|excuse| excuse.covers(&item.key, local_date, seq));
     let excluded = if skipped { Some(Excluded::SkippedTravel) } else { excused.then_some(Excluded::Excused) };
     tasks.push(Task {
         id: ids::task_id(plan.treatment, &item.key, day_index, seq),

@@ -29,7 +29,10 @@ hot_query! {
           LEFT JOIN notification_preferences AS n ON n.user_id = p.user_id
          WHERE p.clinic_id = $1 AND (n.quiet_from IS NULL OR n.quiet_to IS NULL)
            AND (EXISTS (SELECT FROM treatments AS t WHERE t.clinic_id = p.clinic_id AND t.patient_id = p.id
-                           AND t.status IN ('unconfirmed', 'active'))
+                           AND (t.status IN ('unconfirmed', 'active')
+                                OR t.status = 'completed' AND EXISTS (
+                                    SELECT FROM courses AS c WHERE c.clinic_id = t.clinic_id AND c.id = t.course_id
+                                       AND c.ended_at IS NULL)))
                 OR EXISTS (SELECT FROM appointments AS a WHERE a.clinic_id = p.clinic_id AND a.patient_id = p.id
                               AND a.status = 'set'))
          ORDER BY p.id
@@ -37,6 +40,32 @@ hot_query! {
         RETURNING patient_id
     )
     SELECT count(*) FROM asked"
+}
+
+hot_query! {
+    struct AskForVersion {
+        clinic: Uuid as SqlUuid,
+        version: Uuid as SqlUuid,
+    }
+    returns Int8;
+    ", asked AS (
+        INSERT INTO replans (clinic_id, patient_id, times)
+        SELECT DISTINCT t.clinic_id, t.patient_id, 1 FROM treatments AS t
+         WHERE t.clinic_id = $1 AND t.protocol_version_id = $2 AND t.status <> 'cancelled'
+         ORDER BY 2
+        ON CONFLICT (clinic_id, patient_id) DO UPDATE SET times = replans.times + 1
+        RETURNING patient_id
+    )
+    SELECT count(*) FROM asked"
+}
+
+/// Asks for new plans of everybody in a clinic whom a protocol version treats.
+pub(in crate::planning) async fn insert_asked_for_version(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    version: Uuid,
+) -> QueryResult<i64> {
+    AskForVersion { clinic, version }.get_result(conn).await
 }
 
 /// Asks for new plans of everybody in a clinic who keeps its quiet hours.

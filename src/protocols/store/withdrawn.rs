@@ -61,7 +61,7 @@ pub async fn lock_version(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult
 pub async fn lock_patients_of(conn: &mut AsyncPgConnection, clinic_id: Uuid, version_id: Uuid) -> QueryResult<usize> {
     let treated = treatments::table
         .filter(treatments::clinic_id.eq(clinic_id).and(treatments::protocol_version_id.eq(version_id)))
-        .filter(treatments::status.eq_any(["unconfirmed", "active"]))
+        .filter(treatments::status.ne("cancelled"))
         .select(treatments::patient_id);
     let locked: Vec<Uuid> = patients::table
         .filter(patients::clinic_id.eq(clinic_id).and(patients::id.eq_any(treated)))

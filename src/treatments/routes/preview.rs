@@ -136,6 +136,7 @@ pub async fn preview_draft(
         follows: WhatFollows::default(),
         laid: timeline(&plan),
         completed: false,
+        recalled: false,
     };
     let running = [running];
     let alerts = owed(Uuid::nil(), &running, &ground.preferences, &History::default(), ground.performed_at);

@@ -249,6 +249,7 @@ impl Person {
                 checked_in_on: &treatment.checked_in_on,
                 follows: WhatFollows { continued: Some(treatment.performed_at) != latest, ..WhatFollows::default() },
                 completed: false,
+                recalled: false,
             }
         });
         running.collect()
