@@ -1,8 +1,9 @@
 //! What the whole system costs, beside the least that the same work could cost. Run by `script/bench`.
 //!
-//! `worker` drains due alerts, `lateness` sends them one by one at their moments, `kill` kills a worker half-way, `claim` takes a batch
-//! out of a small and a large queue, `treatments` registers treatments, `worklist` reads a large clinic's. Most run both sides in turn on one private Postgres
-//! with its default durability, so that only ratios of one run count. A benchmark fails where work was lost or done twice, never because a machine was slow.
+//! `worker` drains due alerts, `lateness` sends them one by one at their moments, `kill` kills a worker half-way, `claim` takes a
+//! batch out of a small and a large queue, `treatments` registers treatments, `worklist` reads a large clinic's. Most run both
+//! sides in turn on one private Postgres with its default durability, so that only ratios of one run count. A benchmark fails
+//! where work was lost or done twice, never because a machine was slow.
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it found")]
 
 mod account;

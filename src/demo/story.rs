@@ -1,6 +1,7 @@
 //! What happens: a treatment is recorded and six weeks pass, event by event. The care clock stands still while anything
 //! is in flight.
 
+mod ending;
 mod outing;
 mod series;
 
@@ -13,13 +14,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::api::{Api, text};
-use super::cast::{Cast, Person, ZONE};
+use super::cast::{Cast, ZONE};
 use super::phone::Exchange;
 use super::plot::{Deed, deeds};
 use super::screen::{self, Screen};
 use crate::alerts::queue;
 use crate::app::State;
-use crate::db::{Db, DbError, Scope};
+use crate::db::{DbError, Scope};
 use crate::escalation::store as escalation;
 use crate::worker::Worker;
 
@@ -258,47 +259,4 @@ impl<'a> Story<'a> {
         self.screen.done(now, &titles.join(", ")).await;
         Ok(())
     }
-
-    /// Checks that what was sent arrived, and reads the clinic's view.
-    pub async fn end(&mut self) -> anyhow::Result<Told> {
-        self.look().await?;
-        let counts = states(&self.state.db, self.cast.clinic_id).await?;
-        let count = |state: &str| counts.iter().filter(|(found, _)| found == state).count();
-        anyhow::ensure!(count("failed") == 0, "{} alerts failed", count("failed"));
-        anyhow::ensure!(
-            count("sent") == self.received,
-            "{} alerts were sent, {} arrived",
-            count("sent"),
-            self.received
-        );
-        let opened = counts.iter().filter(|(_, opened)| *opened).count();
-        anyhow::ensure!(opened == self.opened, "{} alerts were opened, {opened} are recorded", self.opened);
-        let Cast { clinician, patient, patient_id, .. } = &self.cast;
-        let compliance = clinician.api.get(&format!("/v1/patients/{patient_id}/compliance")).await?;
-        let on_time = compliance.pointer("/on_time_bp").and_then(Value::as_i64);
-        let login = |who: &Person| (who.name.to_owned(), who.email.clone(), who.password.clone());
-        Ok(Told {
-            sent: i64::try_from(count("sent"))?,
-            opened: i64::try_from(opened)?,
-            expired: i64::try_from(count("expired"))?,
-            on_time_bp: on_time.context("no compliance after six weeks")?,
-            logins: vec![login(clinician), login(patient)],
-            token: clinician.api.token().to_owned(),
-            treatment_id: self.treatment_id.clone(),
-            worklist: clinician.api.get("/v1/patients").await?,
-            sessions: self.sessions().await?,
-        })
-    }
-}
-
-/// State of every alert of the clinic, and whether it was opened.
-async fn states(db: &Db, clinic_id: Uuid) -> Result<Vec<(String, bool)>, DbError> {
-    use crate::schema::alerts::dsl;
-    use diesel::{ExpressionMethods, QueryDsl};
-    use diesel_async::RunQueryDsl;
-    db.scoped(Scope::System, async |conn| {
-        let alerts = dsl::alerts.filter(dsl::clinic_id.eq(clinic_id));
-        Ok(alerts.select((dsl::state, dsl::opened_at.is_not_null())).load(conn).await?)
-    })
-    .await
 }

@@ -215,6 +215,7 @@ async fn a_change_goes_on_when_the_treatment_is_moved_and_under_another_version_
     assert_eq!(preview["overrides"]["kept"], json!(["make_up"]));
     let lifted = preview["overrides"]["lifted"].as_array().unwrap();
     assert_eq!((lifted.len(), &lifted[0]["item_key"]), (1, &json!("week_three")));
+    scene.app.advance(TimeDelta::days(2)).await;
     let report = format!("{path}/compliance");
     let closed = async || scene.app.get(&report, &scene.clinician.token).await.expect(200)["counts"].clone();
     let before = closed().await;
