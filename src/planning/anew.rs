@@ -1,5 +1,6 @@
 //! Plans that somebody else's change makes wrong: a clinic's quiet hours hold for all its patients who chose none of their
-//! own. Whoever changes them asks, in the same transaction; a worker plans, one patient at a time.
+//! own, and a protocol version that it recalls for all who are treated by it. Whoever makes the change asks, in the same
+//! transaction; a worker plans, one patient at a time.
 
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
