@@ -30,9 +30,10 @@ impl From<AppointmentError> for ApiError {
             AppointmentError::Cancelled => {
                 Self::conflict(Conflict::State, "The appointment was cancelled: set another one.")
             }
-            AppointmentError::TooMany => {
-                Self::conflict(Conflict::State, format!("The patient has had {MOST} appointments: move one that is set."))
-            }
+            AppointmentError::TooMany => Self::conflict(
+                Conflict::State,
+                format!("The patient has had {MOST} appointments: move one that is set."),
+            ),
             AppointmentError::Changed => Self::PreconditionFailed,
             AppointmentError::Invalid { pointer, detail } => Self::invalid(pointer, detail),
             AppointmentError::Planning(error) => error.into(),

@@ -31,7 +31,8 @@ impl From<SubmitError> for ApiError {
                 "The treatment was cancelled, so nobody would look at this check-in: call the clinic.",
             ),
             SubmitError::TooMany => {
-                let detail = format!("The treatment has {MOST_REPORTS} reports: nobody could read more. Call the clinic.");
+                let detail =
+                    format!("The treatment has {MOST_REPORTS} reports: nobody could read more. Call the clinic.");
                 Self::conflict(Conflict::State, detail)
             }
             SubmitError::TooEarly => Self::invalid("/recorded_at", "lies before the treatment"),

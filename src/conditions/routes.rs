@@ -29,9 +29,10 @@ impl From<DecideError> for ApiError {
                 Self::conflict(Conflict::IdTaken, "Another decision has this id: choose a fresh one.")
             }
             DecideError::Ended => Self::conflict(Conflict::State, "The treatment was completed or cancelled."),
-            DecideError::TooMany => {
-                Self::conflict(Conflict::State, format!("The treatment has {MOST} decisions: nobody could follow more."))
-            }
+            DecideError::TooMany => Self::conflict(
+                Conflict::State,
+                format!("The treatment has {MOST} decisions: nobody could follow more."),
+            ),
             DecideError::Planning(error) => error.into(),
         }
     }

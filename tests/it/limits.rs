@@ -54,6 +54,7 @@ fn copies(table: &str, patient: Uuid, many: i32) -> String {
                  generate_series(1, {many})',
                  string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position),
                  string_agg(CASE column_name WHEN 'id' THEN 'gen_random_uuid()' WHEN 'status' THEN quote_literal('cancelled')
+                     WHEN 'ended_at' THEN 'created_at'
                      ELSE quote_ident(column_name) END, ', ' ORDER BY ordinal_position), '{patient}')
                FROM information_schema.columns
               WHERE table_schema = 'public' AND table_name = '{table}' AND is_generated = 'NEVER'); END $$"

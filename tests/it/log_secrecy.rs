@@ -48,7 +48,7 @@ async fn tell_all(mut caller: Caller, code: &str) -> Vec<String> {
     let mut body = registration(code, EMAIL);
     (body["password"], body["display_name"]) = (json!(PASSWORD), json!(NAME));
     let registered = caller.post("/v1/auth/register", body.clone()).await.expect(201);
-    assert_eq!(caller.post("/v1/auth/register", body).await.status, 401, "the code is used up");
+    assert_eq!(caller.post("/v1/auth/register", body).await.status, 422, "the code is used up");
     let login = json!({ "email": EMAIL, "password": PASSWORD });
     let tokens = caller.post("/v1/auth/login", login).await.expect(200)["tokens"].clone();
     caller.post("/v1/auth/login", json!({ "email": EMAIL, "password": "wrong umbrella xylophone" })).await.expect(401);

@@ -78,7 +78,8 @@ async fn day(
         protocols.insert(id, format!("{} v{}", version.key(), version.number()));
     }
     let stories = stories(&person, &running, from, to, &rows)?;
-    let not_owed = stories.plain.iter().filter(|story| story.end != End::Owed && !rows.iter().any(|row| is_of(row, story)));
+    let not_owed =
+        stories.plain.iter().filter(|story| story.end != End::Owed && !rows.iter().any(|row| is_of(row, story)));
     let not_owed = not_owed.map(not_owed_story).collect();
     let told = rows.into_iter().map(|row| told(row, &tries, &protocols, &stories)).collect();
     Ok(Day {

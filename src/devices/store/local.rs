@@ -44,9 +44,8 @@ pub async fn replace_rings(
     until: DateTime<Utc>,
 ) -> QueryResult<()> {
     let ids: Vec<Uuid> = rings.iter().map(|(id, _)| *id).collect();
-    let here = alerts::table
-        .filter(alerts::clinic_id.eq(clinic_id).and(alerts::id.eq(local::alert_id)))
-        .select(alerts::id);
+    let here =
+        alerts::table.filter(alerts::clinic_id.eq(clinic_id).and(alerts::id.eq(local::alert_id))).select(alerts::id);
     let gone = local::table
         .filter(local::device_id.eq(device_id).and(local::shown_at.is_null()))
         .filter(diesel::dsl::exists(here));

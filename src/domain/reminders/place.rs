@@ -76,7 +76,7 @@ impl<W: Witness> Planner<'_, '_, W> {
         match self.history.told.iter().filter(is_this).max_by_key(|told| at(told)) {
             Some(last) if nominal - at(last) >= LONGER => {
                 format!("{key}{PROLONGED}{}", self.zones().date(nominal))
-            },
+            }
             Some(last) => last.dedupe_key.clone(),
             None => key,
         }
