@@ -18,6 +18,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
 /// Header that carries the request id both ways.
@@ -32,11 +33,28 @@ pub fn request_id() -> Uuid {
     CURRENT.try_with(Cell::get).unwrap_or(Uuid::nil())
 }
 
+/// Crates that write what passes through them once they are asked for details: parameters of statements, headers, bodies,
+/// mail. However much an operator asks for, they tell no more than this.
+const DISCREET: [&str; 12] = [
+    "actix_http=info",
+    "actix_web=info",
+    "h2=info",
+    "hyper=info",
+    "hyper_util=info",
+    "lettre=info",
+    "mio=info",
+    "reqwest=info",
+    "rustls=info",
+    "tokio=info",
+    "tokio_postgres=warn",
+    "tokio_util=info",
+];
+
 /// Starts logging to standard error; `RUST_LOG` chooses, else `level`. JSON in production.
 pub fn init(json: bool, level: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        tracing_subscriber::EnvFilter::new(format!("{level},tokio_postgres=warn,actix_server=warn"))
-    });
+    let filter = EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new(format!("{level},actix_server=warn")));
+    let filter = DISCREET.iter().filter_map(|limit| limit.parse().ok()).fold(filter, EnvFilter::add_directive);
     let colours = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     let started = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };

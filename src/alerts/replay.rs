@@ -19,9 +19,9 @@ use crate::domain::preferences::day_time;
 use crate::domain::protocol::DayTime;
 use crate::domain::reminders::QuietHours;
 use crate::domain::replay::{Asked, Refusal, Times, fresh_end, unsent};
-use crate::flags;
 use crate::idempotency::{IdempotencyError, KeyedRequest};
 use crate::planning::{self, Person, PlanningError, Tools, through_planning};
+use crate::{flags, nudges};
 
 /// Why one alert is not owed again.
 #[derive(Debug, thiserror::Error)]
@@ -161,7 +161,7 @@ async fn judge(
     for row in &rows {
         let verdict = match unsent(&row.state) {
             Ok(_) if !is_still_owed(conn, clinic_id, row, &frame).await? => {
-                Err(if row.flag_id.is_some() { Refusal::Seen } else { Refusal::LeftThePlan })
+                Err(if is_for_staff(row) { Refusal::Seen } else { Refusal::LeftThePlan })
             }
             Ok(_) => frame.replay(row, asked),
             Err(refusal) => Err(refusal),
@@ -193,7 +193,12 @@ async fn frame(
     Ok(Frame { now, quiet: person.preferences.quiet, zones: person.zones, owed })
 }
 
-/// Whether there is still something to be told. What is about a flag is, as long as nobody has seen it.
+/// Whether it is about something that somebody of the staff may see, and then nobody else needs to be told.
+fn is_for_staff(row: &UnsentRow) -> bool {
+    row.flag_id.is_some() || row.category == nudges::CATEGORY
+}
+
+/// Whether there is still something to be told. What is about a flag or a nudge is, as long as nobody has seen it.
 async fn is_still_owed(
     conn: &mut AsyncPgConnection,
     clinic_id: Uuid,
@@ -202,6 +207,10 @@ async fn is_still_owed(
 ) -> Result<bool, ReplayError> {
     match row.flag_id {
         Some(flag) => Ok(flags::store::find_flag(conn, clinic_id, flag).await?.status == "open"),
+        None if row.category == nudges::CATEGORY => match nudges::of_alert(&row.dedupe_key) {
+            Some(nudge) => Ok(nudges::store::is_live(conn, clinic_id, nudge).await?),
+            None => Ok(false),
+        },
         None => Ok(row.category == "test" || frame.owed.contains(&row.dedupe_key)),
     }
 }

@@ -22,6 +22,9 @@ use crate::protocols::CatalogueError;
 /// How far ahead an appointment may be set.
 const FURTHEST: TimeDelta = TimeDelta::days(2 * 366);
 
+/// How many appointments a patient has at most, over the years and cancelled ones included.
+pub const MOST: usize = 500;
+
 /// Why an appointment was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum AppointmentError {
@@ -31,6 +34,9 @@ pub enum AppointmentError {
     /// It was called off.
     #[error("the appointment was cancelled")]
     Cancelled,
+    /// The patient has as many as anybody may have.
+    #[error("too many appointments")]
+    TooMany,
     /// The caller saw another version.
     #[error("the appointment has changed")]
     Changed,
@@ -129,7 +135,11 @@ pub async fn create(tools: Tools<'_>, caller: &Caller, new: NewAppointment) -> R
             return Err(AppointmentError::IdTaken);
         }
         // The person is read only now, under the lock that was taken first, so that the plan knows of the appointment.
-        planning::locked(conn, clinic, new.patient_id).await?.replan(conn, tools.catalogue, now).await?;
+        let person = planning::locked(conn, clinic, new.patient_id).await?;
+        if person.appointments.len() > MOST {
+            return Err(AppointmentError::TooMany);
+        }
+        person.replan(conn, tools.catalogue, now).await?;
         let entry = Entry::by(caller, "appointment.create", "appointment", appointment.id).about(new.patient_id);
         audit::record(conn, tools.clocks, entry).await?;
         Ok(appointment)

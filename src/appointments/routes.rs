@@ -7,7 +7,7 @@ use diesel_async::AsyncPgConnection;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::change::{self, AppointmentError, Change};
+use super::change::{self, AppointmentError, Change, MOST};
 use super::fields::{CreateAppointment, UpdateAppointment};
 use super::store::{self, Appointment, Filter};
 use super::view::AppointmentView;
@@ -30,6 +30,10 @@ impl From<AppointmentError> for ApiError {
             AppointmentError::Cancelled => {
                 Self::conflict(Conflict::State, "The appointment was cancelled: set another one.")
             }
+            AppointmentError::TooMany => Self::conflict(
+                Conflict::State,
+                format!("The patient has had {MOST} appointments: move one that is set."),
+            ),
             AppointmentError::Changed => Self::PreconditionFailed,
             AppointmentError::Invalid { pointer, detail } => Self::invalid(pointer, detail),
             AppointmentError::Planning(error) => error.into(),

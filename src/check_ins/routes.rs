@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::fields::CheckInFields;
 use super::read::{self, Answer, Voice};
-use super::submit::{self, SubmitError};
+use super::submit::{self, MOST_REPORTS, SubmitError};
 use super::view::{CheckInView, WindowView};
 use crate::app::State;
 use crate::auth::extract::Caller;
@@ -30,6 +30,11 @@ impl From<SubmitError> for ApiError {
                 Conflict::State,
                 "The treatment was cancelled, so nobody would look at this check-in: call the clinic.",
             ),
+            SubmitError::TooMany => {
+                let detail =
+                    format!("The treatment has {MOST_REPORTS} reports: nobody could read more. Call the clinic.");
+                Self::conflict(Conflict::State, detail)
+            }
             SubmitError::TooEarly => Self::invalid("/recorded_at", "lies before the treatment"),
             SubmitError::Planning(error) => error.into(),
         }

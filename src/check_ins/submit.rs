@@ -23,6 +23,10 @@ use crate::treatments::store::{self as treatments, Treatment};
 /// How far a phone's clock may be off.
 pub const SKEW: TimeDelta = TimeDelta::minutes(5);
 
+/// How many reports, check-ins and batches of outcomes, a treatment takes before check-ins are refused: twenty a day for
+/// longer than any protocol lasts.
+pub const MOST_REPORTS: i32 = 2_000;
+
 /// Why a check-in was not taken or cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
@@ -32,6 +36,9 @@ pub enum SubmitError {
     /// The treatment was cancelled.
     #[error("the treatment was cancelled")]
     Cancelled,
+    /// The treatment has as many reports as it may have.
+    #[error("too many reports")]
+    TooMany,
     /// It was recorded before the treatment took place.
     #[error("recorded before the treatment")]
     TooEarly,
@@ -78,6 +85,9 @@ pub async fn submit(
             }
             if treatment.status == "cancelled" {
                 return Err(SubmitError::Cancelled);
+            }
+            if treatment.activity >= MOST_REPORTS {
+                return Err(SubmitError::TooMany);
             }
             if new.recorded_at < treatment.performed_at - SKEW {
                 return Err(SubmitError::TooEarly);

@@ -115,7 +115,11 @@ impl Clinic {
         if reported {
             self.to_date = self.to_date.plus(&compliance);
             self.add_days(&judged, recovery, at);
-            self.add_items(&judged, version, &recovery.row.accepted_locales);
+            // What was closed under an earlier version is that version's.
+            for earlier in &recovery.overrides().earlier {
+                self.add_items(&of_version(&judged, &earlier.version), &earlier.version, &[]);
+            }
+            self.add_items(&of_version(&judged, version), version, &recovery.row.accepted_locales);
             self.add_reasons(&reasons(&judged, given));
         } else {
             compliance.silence();
@@ -179,6 +183,12 @@ impl Clinic {
         }
         parts
     }
+}
+
+/// The tasks that this very version asked for.
+fn of_version<'j, 'a>(judged: &[Judged<'j, 'a>], version: &ProtocolVersion) -> Vec<Judged<'j, 'a>> {
+    let items = version.structure.items.as_ptr_range();
+    judged.iter().filter(|judged| items.contains(&std::ptr::from_ref(judged.task.item))).copied().collect()
 }
 
 /// How wide a part is, in basis points.

@@ -11,6 +11,9 @@ use crate::planning::{self, PlanningError, Tools, through_planning};
 use crate::protocols::CatalogueError;
 use crate::treatments::store as treatments;
 
+/// How many decisions a treatment has at most.
+pub const MOST: i64 = 100;
+
 /// Why nothing was decided.
 #[derive(Debug, thiserror::Error)]
 pub enum DecideError {
@@ -20,6 +23,9 @@ pub enum DecideError {
     /// The treatment was completed or cancelled.
     #[error("the treatment has ended")]
     Ended,
+    /// It was decided on too often.
+    #[error("too many decisions")]
+    TooMany,
     /// There is no such treatment, its protocol has no such condition, or its plan cannot be made.
     #[error(transparent)]
     Planning(#[from] PlanningError),
@@ -70,6 +76,9 @@ pub async fn decide(
         }
         if !treatment.is_running() {
             return Err(DecideError::Ended);
+        }
+        if store::count_decisions(conn, clinic, treatment_id).await? >= MOST {
+            return Err(DecideError::TooMany);
         }
         // The id may have been taken meanwhile for another patient, whose plan is not locked here.
         if !store::insert_decision(conn, &decision).await? {

@@ -7,7 +7,7 @@ use diesel_async::AsyncPgConnection;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::decide::{self, DecideError, NewDecision};
+use super::decide::{self, DecideError, MOST, NewDecision};
 use super::store;
 use super::view::ConditionView;
 use crate::app::State;
@@ -29,6 +29,10 @@ impl From<DecideError> for ApiError {
                 Self::conflict(Conflict::IdTaken, "Another decision has this id: choose a fresh one.")
             }
             DecideError::Ended => Self::conflict(Conflict::State, "The treatment was completed or cancelled."),
+            DecideError::TooMany => Self::conflict(
+                Conflict::State,
+                format!("The treatment has {MOST} decisions: nobody could follow more."),
+            ),
             DecideError::Planning(error) => error.into(),
         }
     }

@@ -53,6 +53,15 @@ pub async fn list_decisions(
         .await
 }
 
+/// How often a treatment was decided on.
+pub async fn count_decisions(conn: &mut AsyncPgConnection, clinic_id: Uuid, treatment_id: Uuid) -> QueryResult<i64> {
+    condition_decisions::table
+        .filter(condition_decisions::clinic_id.eq(clinic_id).and(condition_decisions::treatment_id.eq(treatment_id)))
+        .count()
+        .get_result(conn)
+        .await
+}
+
 /// Adds a decision; `false` if its id is in use at this clinic.
 pub async fn insert_decision(conn: &mut AsyncPgConnection, decision: &ConditionDecision) -> QueryResult<bool> {
     let insert = diesel::insert_into(condition_decisions::table).values(decision).on_conflict_do_nothing();

@@ -115,14 +115,16 @@ pub async fn update_course(conn: &mut AsyncPgConnection, course: &Course) -> Que
 }
 
 /// Numbers the sessions of a course in order of time, cancelled ones left out, and says whether it has begun. For every
-/// change of a treatment that is or was one of them; for those of no course it does nothing.
+/// change of a treatment that is or was one of them; for those of no course it does nothing. A treatment that gets another
+/// number is another version of itself.
 pub async fn count(conn: &mut AsyncPgConnection, clinic_id: Uuid, course_id: Option<Uuid>) -> QueryResult<()> {
     let Some(course_id) = course_id else { return Ok(()) };
     let number = "WITH ranked AS (
             SELECT t.id, (c.earlier_sessions + row_number() OVER (ORDER BY t.performed_at, t.id))::int AS number
               FROM treatments AS t JOIN courses AS c ON c.clinic_id = t.clinic_id AND c.id = t.course_id
              WHERE t.clinic_id = $1 AND t.course_id = $2 AND t.status <> 'cancelled')
-        UPDATE treatments AS t SET session_number = ranked.number
+        UPDATE treatments AS t
+           SET session_number = ranked.number, version = t.version + (t.session_number IS NOT NULL)::int
           FROM ranked WHERE t.clinic_id = $1 AND t.id = ranked.id AND t.session_number IS DISTINCT FROM ranked.number";
     let begin = "UPDATE courses AS c SET status = CASE WHEN c.earlier_sessions > 0 OR EXISTS (
                 SELECT 1 FROM treatments AS t

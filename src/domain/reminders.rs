@@ -31,7 +31,7 @@ pub use ration::TOGETHER;
 pub use snooze::Snooze;
 pub use story::{End, LeftOut, Move, MovedBy, Story};
 use story::{Nobody, Scribe, Witness};
-pub use told::{History, Told};
+pub use told::{History, Told, first_key};
 pub use wishes::{DEFAULT_DAILY_CAP, DEFAULT_MINIMUM_GAP, Preferences};
 
 /// How long the news of a lifted restriction is worth telling.

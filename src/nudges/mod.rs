@@ -8,7 +8,6 @@ pub mod store;
 
 use std::collections::HashMap;
 
-use anyhow::Context;
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
@@ -22,6 +21,7 @@ use crate::domain::nudge::{Ending, Figures, Verdict, decide};
 use crate::domain::preferences::day_time;
 use crate::domain::reminders::QuietHours;
 use crate::escalation::store as staff;
+use crate::planning::PlanningError;
 use crate::protocols::Catalogue;
 use crate::recovery::{Recovery, list_for_clinic};
 use store::{ClinicRow, Nudge, PatientRow};
@@ -31,9 +31,19 @@ const PAGE: i64 = 100;
 /// How long such a message is worth sending: a weekend may lie between.
 const LASTS: TimeDelta = TimeDelta::days(3);
 
+/// The category of such messages.
+pub const CATEGORY: &str = "nudge";
+/// What the names of such messages begin with.
+const PREFIX: &str = "n:";
+
 /// The name under which a member of the staff is told once of a nudge.
 pub fn alert_key(nudge: Uuid) -> String {
-    format!("n:{nudge}")
+    format!("{PREFIX}{nudge}")
+}
+
+/// The nudge that a message of this name is about.
+pub fn of_alert(key: &str) -> Option<Uuid> {
+    key.strip_prefix(PREFIX)?.parse().ok()
 }
 
 /// What an alert says it is about.
@@ -50,7 +60,7 @@ pub async fn step(
 ) -> anyhow::Result<bool> {
     let Some((clinic_id, after)) = store::lock_due(conn, now).await? else { return Ok(false) };
     let clinic = store::find_clinic(conn, clinic_id).await?;
-    let (quiet, zones) = hours(&clinic)?;
+    let (quiet, zones) = hours(&clinic);
     let patients = store::list_patients(conn, clinic_id, after.unwrap_or_else(Uuid::nil), PAGE).await?;
     let Some(last) = patients.last().map(|patient| patient.patient_id) else {
         for nudge in store::end_without_treatment(conn, clinic_id, now).await? {
@@ -65,7 +75,14 @@ pub async fn step(
         recoveries.into_iter().map(|recovery| (recovery.row.id, recovery)).collect();
     for patient in &patients {
         let Some(recovery) = recoveries.get_mut(&patient.treatment_id) else { continue };
-        let version = recovery.version(conn, catalogue, clinic_id).await?;
+        let version = match recovery.version(conn, catalogue, clinic_id).await {
+            Ok(version) => version,
+            Err(PlanningError::Db(error)) => return Err(error.into()),
+            Err(error) => {
+                tracing::error!(treatment = %patient.treatment_id, %error, "what a treatment follows cannot be read");
+                continue;
+            }
+        };
         let laid = recovery.timeline(&version);
         let window = window(recovery, &recovery.judged(&laid.tasks, now), clinic.figures(), now);
         match decide(clinic.figures(), &window, recovery.reported(), patient.last(), now) {
@@ -84,17 +101,20 @@ pub async fn step(
 /// Gives clinics that have none their first round: at the next end of their quiet hours.
 pub async fn schedule(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> anyhow::Result<()> {
     for clinic in store::list_unscheduled(conn).await? {
-        let (quiet, zones) = hours(&clinic)?;
+        let (quiet, zones) = hours(&clinic);
         store::insert_round(conn, clinic.id, quiet.next_end(&zones, now)).await?;
     }
     Ok(())
 }
 
-/// When the clinic is quiet, by its own clock.
-fn hours(clinic: &ClinicRow) -> anyhow::Result<(QuietHours, ZoneHistory)> {
-    let zone = clinic.time_zone.parse().context("a clinic's time zone is unknown")?;
+/// When the clinic is quiet, by its own clock; by that of Greenwich where its zone has left the tables.
+fn hours(clinic: &ClinicRow) -> (QuietHours, ZoneHistory) {
+    let zone = clinic.time_zone.parse().unwrap_or_else(|_| {
+        tracing::error!(clinic = %clinic.id, "the clinic's time zone is unknown");
+        chrono_tz::UTC
+    });
     let quiet = QuietHours { from: day_time(clinic.quiet_from), to: day_time(clinic.quiet_to) };
-    Ok((quiet, ZoneHistory::fixed(zone)))
+    (quiet, ZoneHistory::fixed(zone))
 }
 
 /// What closed on the days that count.
@@ -166,7 +186,7 @@ async fn withdraw(conn: &mut AsyncPgConnection, nudge: &Nudge, now: DateTime<Utc
 fn owed(nudge: &Nudge, due_at: DateTime<Utc>) -> Owed {
     Owed {
         dedupe_key: alert_key(nudge.id),
-        category: "nudge",
+        category: CATEGORY,
         urgent: false,
         treatment_id: Some(nudge.treatment_id),
         flag_id: None,

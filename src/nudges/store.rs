@@ -240,6 +240,12 @@ pub async fn acknowledge(
     diesel::update(live).set(ended).returning(Nudge::as_returning()).get_result(conn).await.optional()
 }
 
+/// Whether staff were told of it and nobody has ended it.
+pub async fn is_live(conn: &mut AsyncPgConnection, clinic: Uuid, id: Uuid) -> QueryResult<bool> {
+    let live = nudges::table.find((clinic, id)).filter(nudges::ended_at.is_null());
+    diesel::select(diesel::dsl::exists(live)).get_result(conn).await
+}
+
 /// One nudge of the clinic with the patient's name.
 pub async fn find_nudge(conn: &mut AsyncPgConnection, clinic: Uuid, id: Uuid) -> QueryResult<(Nudge, String)> {
     nudges::table

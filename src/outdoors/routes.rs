@@ -5,11 +5,11 @@ use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::switch::{self, LONGEST, SwitchError};
+use super::switch::{self, LONGEST, MOST, SwitchError};
 use crate::app::State;
 use crate::auth::extract::PatientCaller;
 use crate::body::{Body, Faults};
-use crate::error::ApiError;
+use crate::error::{ApiError, Conflict};
 
 /// The body of [`put_outdoors`].
 #[derive(Debug, Deserialize)]
@@ -35,6 +35,10 @@ impl From<SwitchError> for ApiError {
                 faults.push("/until", format!("must lie ahead, at most {} hours", LONGEST.num_hours()));
                 faults.finish().err().unwrap_or(Self::NotFound)
             }
+            SwitchError::TooOften => Self::conflict(
+                Conflict::State,
+                format!("It was switched on {MOST} times within {} hours: leave it on.", LONGEST.num_hours()),
+            ),
             SwitchError::Planning(error) => error.into(),
         }
     }

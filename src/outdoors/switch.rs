@@ -15,12 +15,18 @@ const OUTDOORS: &str = "outdoors";
 /// The longest stretch that can be switched on at once: whoever forgets it is not asked for days.
 pub const LONGEST: TimeDelta = TimeDelta::hours(24);
 
+/// How often it can be switched on within [`LONGEST`].
+pub const MOST: usize = 50;
+
 /// Why it is not switched on.
 #[derive(Debug, thiserror::Error)]
 pub enum SwitchError {
     /// It would be over before it began, or go on for too long.
     #[error("the end is out of bounds")]
     End,
+    /// It was switched on too often.
+    #[error("switched on too often")]
+    TooOften,
     /// The plan could not be made.
     #[error(transparent)]
     Planning(PlanningError),
@@ -42,6 +48,10 @@ pub async fn on(tools: Tools<'_>, caller: &PatientCaller, until: Option<DateTime
         let until = until.unwrap_or_else(|| person.zones.instant_on(person.zones.date(now), DayTime::END));
         if until <= now || until - now > LONGEST {
             return Err(SwitchError::End);
+        }
+        let lately = person.modes.iter().filter(|span| span.mode == OUTDOORS && span.from > now - LONGEST).count();
+        if open.is_none() && lately >= MOST {
+            return Err(SwitchError::TooOften);
         }
         let from = open.map_or(now, |(from, _)| from);
         set(conn, person, from, until).await?;

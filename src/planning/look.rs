@@ -79,11 +79,17 @@ impl Person {
         Ok(owed.into_iter().map(|alert| alert.dedupe_key).chain(of_appointments).collect())
     }
 
-    /// The story of everything that these treatments have a reminder for, as a plan made at `at` would tell it.
-    pub fn stories(&self, treatments: &RunningTreatments, at: DateTime<Utc>) -> anyhow::Result<Vec<Story>> {
-        self.with_inputs(treatments, |running| {
-            stories(self.patient_id, running, &self.preferences, &History::default(), at)
-        })
+    /// The story of everything that these treatments have a reminder for, as a plan made at `at` would tell it to somebody
+    /// who has heard nothing yet, with what was put off since or without it.
+    pub fn stories(
+        &self,
+        treatments: &RunningTreatments,
+        at: DateTime<Utc>,
+        with_snoozes: bool,
+    ) -> anyhow::Result<Vec<Story>> {
+        let snoozes = if with_snoozes { self.history.snoozes.clone() } else { Vec::new() };
+        let history = History { told: Vec::new(), snoozes };
+        self.with_inputs(treatments, |running| stories(self.patient_id, running, &self.preferences, &history, at))
     }
 
     fn with_inputs<T>(

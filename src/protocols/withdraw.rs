@@ -91,7 +91,7 @@ pub struct Recalled {
 ///
 /// Plans that are being made meanwhile may not have seen the recall. Whoever is putting a treatment under the version holds
 /// its row, for which the first transaction waits; everybody else holds their patient's, for which the second one waits
-/// before it calls off once more. What is planned later knows.
+/// before it calls off. What is planned later knows. Alerts are locked by nobody who does not hold their patient.
 pub async fn recall(
     tools: Tools<'_>,
     caller: &Caller,
@@ -100,7 +100,7 @@ pub async fn recall(
 ) -> Result<Recalled, WithdrawError> {
     let (scope, clinic_id, id) = (Scope::Clinic(caller.clinic_id), caller.clinic_id, version.id);
     let now = tools.clocks.care.now();
-    let (withdrawal, at_once) = tools
+    let withdrawal = tools
         .db
         .scoped(scope, async |conn| {
             store::lock_version(conn, id).await?;
@@ -113,11 +113,12 @@ pub async fn recall(
                 let entry = Entry::by(caller, "protocol_version.recall", "protocol_version", id);
                 audit::record(conn, tools.clocks, entry).await?;
             }
-            let alerts = queue::recall(conn, clinic_id, id, now).await?;
-            Ok::<_, WithdrawError>((withdrawal, alerts))
+            // Should nobody come to the second transaction, a worker calls off what it would have.
+            planning::ask_for_version(conn, clinic_id, id).await?;
+            Ok::<_, WithdrawError>(withdrawal)
         })
         .await?;
-    let (patients, after) = tools
+    let (patients, alerts) = tools
         .db
         .scoped(scope, async |conn| {
             let patients = store::lock_patients_of(conn, clinic_id, id).await?;
@@ -126,5 +127,5 @@ pub async fn recall(
             Ok::<_, WithdrawError>((patients, queue::recall(conn, clinic_id, id, now).await?))
         })
         .await?;
-    Ok(Recalled { withdrawal, alerts: at_once + after, patients })
+    Ok(Recalled { withdrawal, alerts, patients })
 }

@@ -76,14 +76,23 @@ pub async fn list_recoveries(
     rows.into_iter().map(Recovery::new).collect()
 }
 
-/// The same for the server itself, which reads in the clinic's language.
+/// The same for the server itself, which reads in the clinic's language. One whose record contradicts itself is left out,
+/// so that it holds nobody else up.
 pub async fn list_for_clinic(
     conn: &mut AsyncPgConnection,
     clinic_id: Uuid,
     treatments: Vec<Uuid>,
 ) -> Result<Vec<Recovery>, PlanningError> {
     let rows = store::list_rows(conn, clinic_id, treatments, Uuid::nil()).await?;
-    rows.into_iter().map(Recovery::new).collect()
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        let treatment = row.id;
+        match Recovery::new(row) {
+            Ok(recovery) => all.push(recovery),
+            Err(error) => tracing::error!(%treatment, %error, "the record of a treatment contradicts itself"),
+        }
+    }
+    Ok(all)
 }
 
 /// Since when the clinic's patient is known: for those who were never treated.

@@ -51,15 +51,13 @@ pub async fn create(
             }
             let person = planning::locked(conn, caller.clinic_id, new.patient_id).await?;
             let course = find_course(conn, &new, caller.clinic_id, &person.open_courses).await?;
-            let of_course = course.as_ref().map(|course| course.protocol_key.as_str());
-            let key = new.protocol.as_deref().or(of_course).unwrap_or(&person.default_protocol);
-            let published =
-                tools.catalogue.newest(conn, caller.clinic_id, key, &person.withdrawn).await?.ok_or(NO_PROTOCOL)?;
+            let published = protocol(conn, tools, &person, new.protocol.as_deref(), course.as_ref()).await?;
             let treatment = draft(caller, &published, &person, course.as_ref(), id, &new, now)?;
             check_clinician(conn, caller, new.details.clinician_id).await?;
             match store::insert_unless_there(conn, &treatment, !new.allow_duplicate).await? {
                 store::Inserted::New => {}
                 store::Inserted::Neighbour => return Err(TreatmentError::Duplicate),
+                store::Inserted::TooMany => return Err(TreatmentError::TooMany),
                 store::Inserted::IdTaken => return replayed(conn, &treatment).await,
             }
             sessions::count(conn, caller.clinic_id, treatment.course_id).await?;
@@ -73,6 +71,25 @@ pub async fn create(
             Ok(Treatment { plan_revision: treatment.plan_revision.saturating_add(1), ..treatment })
         })
         .await
+}
+
+/// What the treatment follows: what staff chose, else what its course says, else the clinic's default. A course goes on
+/// by the default where its own protocol was withdrawn since: nobody can choose for a patient who registers at home.
+async fn protocol(
+    conn: &mut AsyncPgConnection,
+    tools: Tools<'_>,
+    person: &Person,
+    chosen: Option<&str>,
+    course: Option<&Course>,
+) -> Result<Published, TreatmentError> {
+    let of_course = course.map(|course| course.protocol_key.as_str()).filter(|_| chosen.is_none());
+    let default = Some(person.default_protocol.as_str()).filter(|_| chosen.is_none());
+    for key in [chosen, of_course, default].into_iter().flatten() {
+        if let Some(found) = tools.catalogue.newest(conn, person.clinic_id, key, &person.withdrawn).await? {
+            return Ok(found);
+        }
+    }
+    Err(NO_PROTOCOL)
 }
 
 /// The id is in use: by the same request sent again, or by something else.

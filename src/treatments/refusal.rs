@@ -35,6 +35,9 @@ pub enum TreatmentError {
     /// A change of an item does not fit the plan.
     #[error("the change does not fit the plan")]
     Unfit(Vec<Unfit>),
+    /// The patient has as many as anybody may have.
+    #[error("too many treatments")]
+    TooMany,
     /// What it follows was changed as often as it may be.
     #[error("changed too often")]
     TooManyChanges,

@@ -49,6 +49,10 @@ impl From<TreatmentError> for ApiError {
             TreatmentError::Unfit(all) => Self::Invalid(
                 all.into_iter().map(|unfit| FieldError { pointer: unfit.pointer, detail: unfit.reason }).collect(),
             ),
+            TreatmentError::TooMany => Self::conflict(
+                Conflict::State,
+                format!("The patient has {} treatments: correct one of those.", store::MOST_TREATMENTS),
+            ),
             TreatmentError::TooManyChanges => {
                 Self::conflict(Conflict::State, "What the treatment follows was changed a hundred times.")
             }

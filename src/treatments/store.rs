@@ -5,7 +5,7 @@ mod treated;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Date, Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Date, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -186,7 +186,12 @@ pub enum Inserted {
     Neighbour,
     /// Another treatment of the clinic has the id.
     IdTaken,
+    /// The patient has [`MOST_TREATMENTS`].
+    TooMany,
 }
+
+/// How many treatments a patient has at most at one clinic, cancelled ones included.
+pub const MOST_TREATMENTS: i64 = 500;
 
 hot_query! {
     struct InsertTreatment {
@@ -212,21 +217,24 @@ hot_query! {
         alone: bool as Bool,
         protocol_reason: Option<String> as Nullable<Text>,
         course_id: Option<Uuid> as Nullable<SqlUuid>,
+        most: i64 as Int8,
     }
-    returns (Bool, Bool);
+    returns (Bool, Bool, Bool);
     ", others AS (
         SELECT id FROM treatments
          WHERE clinic_id = $1 AND (id = $2 OR ($20 AND patient_id = $3 AND area = $10 AND status <> 'cancelled'
                AND performed_at > $6 - interval '1 day' AND performed_at < $6 + interval '1 day'))
+    ), room AS (
+        SELECT count(*) < $23 AS is_left FROM treatments WHERE clinic_id = $1 AND patient_id = $3
     ), inserted AS (
         INSERT INTO treatments (clinic_id, id, patient_id, clinician_id, status, performed_at, anchor_on, counts_from,
             protocol_version_id, area, modality, device, needle_depth_um, products, session_number, notes, created_by,
             created_at, confirmed_at, protocol_reason, course_id, version, plan_revision, activity, done_w, on_time_w)
         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $21, $22, 1, 0, 0, 0, 0
-         WHERE NOT EXISTS (SELECT 1 FROM others)
+         WHERE NOT EXISTS (SELECT 1 FROM others) AND (SELECT is_left FROM room)
         RETURNING 1
     )
-    SELECT EXISTS (SELECT 1 FROM inserted), EXISTS (SELECT 1 FROM others WHERE id = $2)"
+    SELECT EXISTS (SELECT 1 FROM inserted), EXISTS (SELECT 1 FROM others WHERE id = $2), EXISTS (SELECT 1 FROM others)"
 }
 
 /// Adds a treatment, unless its id is in use or (with `alone`) the patient has one of the same area within a day that
@@ -260,11 +268,13 @@ pub async fn insert_unless_there(
         alone,
         protocol_reason: new.protocol_reason,
         course_id: new.course_id,
+        most: MOST_TREATMENTS,
     };
-    let (inserted, taken): (bool, bool) = query.get_result(conn).await?;
-    Ok(match (inserted, taken) {
-        (true, _) => Inserted::New,
-        (false, true) => Inserted::IdTaken,
-        (false, false) => Inserted::Neighbour,
+    let (inserted, taken, in_the_way): (bool, bool, bool) = query.get_result(conn).await?;
+    Ok(match (inserted, taken, in_the_way) {
+        (true, ..) => Inserted::New,
+        (false, true, _) => Inserted::IdTaken,
+        (false, false, true) => Inserted::Neighbour,
+        (false, false, false) => Inserted::TooMany,
     })
 }

@@ -357,3 +357,37 @@ async fn the_window_of_the_next_session_passes() {
         assert_eq!(case.find(&course).await["progress"]["next"]["standing"], expected, "{at}");
     }
 }
+
+#[tokio::test]
+async fn a_course_whose_protocol_was_retired_goes_on_by_the_clinics_default() {
+    let case = Case::new().await;
+    let admin = case.app.stage(case.patient.caller.clinic_id, Role::Administrator).await;
+    case.course(json!({ "protocol": "day-by-day" })).await;
+    let path = "/v1/protocols/day-by-day/versions/1/retire";
+    case.app.post(path, &admin.token, json!({ "reason": "We follow another." })).await.expect(200);
+    let at_home = json!({ "performed_at": case.app.care.now() });
+    let made = case.app.post("/v1/treatments", &case.patient.token, at_home).await.expect(201);
+    assert_eq!((&made["protocol"]["key"], &made["session_number"]), (&json!("conservative"), &json!(1)));
+    let chosen = json!({
+        "patient_id": case.patient_id(), "performed_at": case.app.care.now() - days(9), "protocol": "day-by-day",
+    });
+    let refused = case.app.post("/v1/treatments", &case.clinician.token, chosen).await.expect(422);
+    assert_eq!(refused["errors"][0]["pointer"], "/protocol", "what staff choose is theirs to choose again");
+}
+
+#[tokio::test]
+async fn a_session_that_gets_another_number_is_another_version_of_itself() {
+    let case = Case::new().await;
+    case.course(json!({})).await;
+    let now = case.app.care.now();
+    let first = case.treat(now, json!({})).await;
+    let path = format!("/v1/treatments/{}", first["id"].as_str().unwrap());
+    let shown = async || {
+        let answer = case.app.get(&path, &case.clinician.token).await;
+        let etag = answer.headers["etag"].to_str().unwrap().to_owned();
+        (etag, answer.expect(200)["session_number"].clone())
+    };
+    assert_eq!(shown().await, ("\"1\"".to_owned(), json!(1)));
+    case.treat(now - days(30), json!({})).await;
+    assert_eq!(shown().await, ("\"2\"".to_owned(), json!(2)));
+}

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::check_ins::{Scene, phone, treated};
 use crate::support::TestApp;
 use crate::support::binary::mendline;
+use crate::support::treatments::utc;
 use crate::worker_maintenance::count;
 
 async fn explain(app: &TestApp, patient: Uuid, on: &str, more: &[&str]) -> std::process::Output {
@@ -146,4 +147,25 @@ async fn what_was_called_off_says_why_and_whom_nobody_knows_is_named() {
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("there is no patient"));
     let elsewhere = explain(app, patient, "2026-02-03", &["--clinic", &Uuid::new_v4().to_string()]).await;
     assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("has no patient"));
+}
+
+#[tokio::test]
+async fn what_was_put_off_says_so_and_leads_to_its_moment() {
+    let scene = Scene::new().await;
+    let (app, patient) = (&scene.app, scene.patient.caller.patient_id.unwrap());
+    phone(app, &scene.patient).await;
+    let ahead = app.get("/v1/me/reminders", &scene.patient.token).await.expect(200);
+    let next = list(&ahead, "items").iter().find(|alert| alert["category"] == "check_in").unwrap().clone();
+    let due = utc(next["due_at"].as_str().unwrap());
+    app.advance(due - app.care.now()).await;
+    let path = format!("/v1/alerts/{}/snooze", next["id"].as_str().unwrap());
+    let again = app.post(&path, &scene.patient.token, json!({ "minutes": 20 })).await.expect(200);
+    app.advance(TimeDelta::minutes(20)).await;
+    let day = told(app, patient, &due.date_naive().to_string()).await;
+    let of = |id: &Value| list(&day, "alerts").iter().find(|alert| alert["id"] == *id).unwrap();
+    let (first, second) = (of(&next["id"]), of(&again["id"]));
+    assert!(!moved_by(first).contains(&"snooze"), "{first:#}");
+    assert_eq!(moved_by(second).last(), Some(&"snooze"), "{second:#}");
+    assert_eq!(second["planned"]["due_at"], second["due_at"]);
+    assert_eq!((&first["state"], &second["state"]), (&json!("sent"), &json!("sent")));
 }

@@ -34,6 +34,8 @@ mod health;
 mod hostile;
 mod idempotency;
 mod invitations;
+mod limits;
+mod log_secrecy;
 mod members;
 mod migrations;
 mod nudges;

@@ -2,6 +2,7 @@
 //! has passed; whatever becomes of the worker meanwhile.
 
 use chrono::TimeDelta;
+use mendline::domain::alert::PushOutcome;
 use mendline::domain::role::Role;
 use mendline::worker::Worker;
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use uuid::Uuid;
 
 use crate::check_ins::phone;
 use crate::support::treatments::{entry, utc};
-use crate::support::{Staged, TestApp};
+use crate::support::{Staged, TestApp, send};
 
 struct Clinic {
     app: TestApp,
@@ -216,4 +217,45 @@ async fn another_clinics_nudge_does_not_exist() {
     let path = format!("/v1/nudges/{}/acknowledge", nudge["id"].as_str().unwrap());
     assert_eq!(clinic.app.post(&path, &stranger.token, json!({})).await.problem(404), "not_found");
     assert_eq!(clinic.app.get("/v1/nudges", &lax.0.token).await.problem(403), "forbidden");
+}
+
+#[tokio::test]
+async fn what_no_provider_took_is_owed_again_until_somebody_has_seen_it() {
+    let clinic = Clinic::new().await;
+    let lax = clinic.lax().await;
+    clinic.until("2026-02-03T20:00:00Z").await;
+    clinic.does(&lax, "2026-02-03", 2).await;
+    let refuse = || {
+        clinic.app.fcm.answer_next_of(clinic.phone, PushOutcome::Rejected { reason: "PayloadTooLarge".into() });
+    };
+    clinic.until("2026-02-06T06:59:00Z").await;
+    refuse();
+    clinic.until("2026-02-06T07:00:00Z").await;
+    let failed = clinic.app.get("/v1/alerts/failed?category=nudge", &clinic.admin.token).await.expect(200);
+    let path = format!("/v1/alerts/{}/replay", failed["items"][0]["id"].as_str().unwrap());
+    let before = clinic.pushed().len();
+    let replay = async || send(clinic.app.request(reqwest::Method::POST, &path, &clinic.admin.token)).await;
+    replay().await.expect(200);
+    refuse();
+    clinic.app.drain_worker().await;
+    assert_eq!(clinic.pushed().len(), before + 1);
+
+    clinic.acknowledge(&clinic.nudges(true).await[0]).await;
+    assert_eq!(replay().await.problem(409), "conflict", "somebody has seen it");
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_holds_nobody_else_up() {
+    let clinic = Clinic::new().await;
+    let all = [clinic.lax().await, clinic.lax().await, clinic.lax().await];
+    clinic.until("2026-02-03T20:00:00Z").await;
+    for lax in &all {
+        clinic.does(lax, "2026-02-03", 2).await;
+    }
+    let broken = all.iter().filter_map(|(patient, _)| patient.caller.patient_id).min().unwrap();
+    let nowhere = format!("UPDATE patient_zones SET zone = 'Middle/Earth' WHERE patient_id = '{broken}'");
+    clinic.app.sql(&nowhere).await;
+    clinic.until("2026-02-06T07:00:00Z").await;
+    let nudged: Vec<_> = clinic.nudges(true).await.iter().map(|nudge| nudge["patient_id"].clone()).collect();
+    assert_eq!((nudged.len(), nudged.contains(&json!(broken))), (2, false));
 }

@@ -7,7 +7,7 @@ use mendline::schema::{audit, treatments};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::check_ins::Scene;
+use crate::check_ins::{Scene, phone};
 use crate::support::treatments::{entry, utc};
 use crate::support::{Answer, seed};
 
@@ -114,6 +114,30 @@ async fn a_longer_wait_is_shown_with_its_reason_and_told_when_it_is_over() {
     let deeds = audit::table.filter(audit::action.eq_any(["treatment.override_item", "treatment.lift_override"]));
     let deeds: i64 = seed::run(&scene.app, async |conn| deeds.count().get_result(conn).await).await;
     assert_eq!(deeds, 3);
+}
+
+#[tokio::test]
+async fn a_wait_that_was_told_to_be_over_and_is_made_longer_is_told_once_more() {
+    let scene = Scene::new().await;
+    phone(&scene.app, &scene.patient).await;
+    let performed_at = scene.app.care.now();
+    scene.app.advance(TimeDelta::hours(73)).await;
+    let told = async || scene.alerts(&format!("t:{}:make_up:", scene.treatment)).await;
+    assert_eq!(told().await.iter().map(|row| row.state.as_str()).collect::<Vec<_>>(), ["sent"]);
+
+    scene.override_item("make_up", json!({ "window": { "to": "P6D" } })).await.expect(200);
+    let until = performed_at + TimeDelta::days(6);
+    assert_eq!(scene.told_of_make_up().await, [until]);
+    scene.override_item("make_up", json!({ "window": { "to": "P7D" } })).await.expect(200);
+    assert_eq!(scene.told_of_make_up().await, [until + TimeDelta::days(1)], "once, whatever the clinic thought before");
+    scene.app.advance(TimeDelta::hours(7 * 24 - 73)).await;
+    assert!(scene.told_of_make_up().await.is_empty());
+    let sent = told().await.into_iter().filter(|row| row.state == "sent").count();
+    assert_eq!(sent, 2);
+    // A bound that lies before what was told last tells nothing.
+    let shorter = json!({ "window": { "to": "P6D" }, "acknowledge_shorter": true });
+    scene.override_item("make_up", shorter).await.expect(200);
+    assert!(scene.told_of_make_up().await.is_empty());
 }
 
 #[tokio::test]

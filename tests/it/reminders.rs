@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::support::people::{Clinic, Person};
 use crate::support::treatments::{entry, utc};
 use crate::support::{TestApp, seed};
+use crate::worker_maintenance::count;
 
 /// A patient with a phone and a treatment that ended at noon (UTC, so 13:00 in Berlin) on 2 February.
 struct Treated {
@@ -287,6 +288,56 @@ async fn a_promise_for_another_moment_holds_nothing_back_and_the_phone_is_told_s
     let neighbour = t.app.patient_of(&t.clinic).await;
     let body = json!({ "reminders": [], "until": t.app.care.now() + TimeDelta::days(1) });
     assert_eq!(t.app.put(&path, &neighbour.token, body).await.problem(404), "not_found");
+}
+
+#[tokio::test]
+async fn what_was_shown_for_one_moment_was_not_shown_for_another() {
+    let t = treated().await;
+    let before = t.reminders().await;
+    t.promise(&before.iter().collect::<Vec<_>>(), t.phone).await;
+    let ids: Vec<_> = before.iter().map(|alert| alert["id"].clone()).collect();
+    let shown = format!("/v1/me/devices/{}/local-reminders/shown", t.phone);
+    assert_eq!(t.app.post(&shown, &t.ada.token, json!({ "alert_ids": ids })).await.status, 204);
+    let later = json!({ "preferred_time": "19:00" });
+    t.app.put("/v1/me/notification-preferences", &t.ada.token, later).await.expect(200);
+    let comes_later = |alert: &Value| before.iter().any(|early| early["id"] == alert["id"] && due(alert) > due(early));
+    let moved = t.reminders().await.into_iter().find(comes_later).unwrap();
+    t.promise(&[&moved], t.phone).await;
+    // What is told before it is told at its moment: whatever a worker comes late for would be told with it.
+    for earlier in t.reminders().await.iter().filter(|alert| due(alert) < due(&moved)) {
+        t.go_to(due(earlier)).await;
+    }
+    t.go_to(due(&moved)).await;
+    t.app.advance(TimeDelta::minutes(14)).await;
+    assert_eq!(t.state_of(&moved).await, "sent");
+    let of_it = t.app.fcm.sent().iter().filter(|push| json!(push.message.payload.alert_id) == moved["id"]).count();
+    assert_eq!(of_it, 1, "the phone stayed silent at the moment that counts");
+}
+
+#[tokio::test]
+async fn a_phone_of_two_clinics_keeps_what_it_promised_for_the_other() {
+    let t = treated().await;
+    let ahead = t.reminders().await;
+    t.promise(&[&ahead[0]], t.phone).await;
+    let other = t.app.clinic().await;
+    let code = t.app.invite(&other, &json!({ "role": "patient", "patient": { "display_name": "Ada" } })).await;
+    t.app.post("/v1/invitations/accept", &t.ada.token, json!({ "invitation_code": code })).await.expect(201);
+    let answer = t.app.post("/v1/auth/switch", &t.ada.token, json!({ "clinic_id": other.id })).await.expect(200);
+    let there = Person::from_answer(&answer);
+    t.app.treat(&other.admin.token, there.patient(), t.app.care.now()).await;
+    let list = t.app.get("/v1/me/reminders", &there.token).await.expect(200);
+    let first = &list["items"][0];
+    let until = t.app.care.now() + TimeDelta::days(7);
+    let path = format!("/v1/me/devices/{}/local-reminders", t.phone);
+    let promise = async |rings: Value| {
+        t.app.put(&path, &there.token, json!({ "reminders": rings, "until": until })).await.expect(200)
+    };
+    let held = promise(json!([{ "alert_id": first["id"], "due_at": first["due_at"] }])).await;
+    assert_eq!(held["held"], json!([first["id"]]));
+    assert_eq!(count(&t.app, "local_reminders").await, 2);
+    promise(json!([])).await;
+    let left = format!("local_reminders WHERE alert_id = '{}'", id(&ahead[0]));
+    assert_eq!((count(&t.app, "local_reminders").await, count(&t.app, &left).await), (1, 1));
 }
 
 #[tokio::test]

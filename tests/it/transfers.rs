@@ -136,6 +136,18 @@ async fn a_transfer_is_previewed_then_made_and_what_was_closed_stays() {
     assert_eq!(again["counts"], judged["counts"]);
     let worklist = scene.app.get("/v1/patients", &scene.clinician.token).await.expect(200);
     assert_eq!(worklist["items"][0]["compliance"]["closed_w"], again["closed_w"], "{worklist}");
+    // Over the whole clinic, each version's tasks are its own.
+    scene.app.care.advance(TimeDelta::days(2));
+    let clinic = scene.app.get("/v1/clinic/compliance", &scene.clinician.token).await.expect(200);
+    let closed_of = |key: &str| -> i64 {
+        let items = clinic["by_item"].as_array().unwrap().iter().filter(|item| item["protocol_key"] == key);
+        items.map(|item| item["counts"]["closed"].as_i64().unwrap()).sum()
+    };
+    let later =
+        scene.app.get(&format!("/v1/treatments/{treatment}/compliance"), &scene.clinician.token).await.expect(200);
+    assert_eq!(closed_of("conservative"), judged["counts"]["closed"].as_i64().unwrap());
+    assert_eq!(closed_of("conservative") + closed_of("own-gentle"), later["counts"]["closed"].as_i64().unwrap());
+    assert!(closed_of("own-gentle") > 0);
 
     // Whoever read it before is told so; the same once more changes nothing; both are on record.
     assert_eq!(scene.transfer(&treatment, &shown["version"], "day-by-day@1").await.problem(412), "precondition_failed");

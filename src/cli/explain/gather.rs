@@ -15,7 +15,7 @@ use crate::audit::{self, Entry};
 use crate::auth::store::list_memberships;
 use crate::db::Scope;
 use crate::domain::protocol::DayTime;
-use crate::domain::reminders::{End, Preferences, Story};
+use crate::domain::reminders::{End, Preferences, Snooze, Story, first_key};
 use crate::planning::{self, Person, RunningTreatments};
 use crate::{devices, patients, treatments};
 
@@ -77,8 +77,11 @@ async fn day(
         let version = state.protocols.version(conn, id).await?;
         protocols.insert(id, format!("{} v{}", version.key(), version.number()));
     }
-    let mut stories = stories(&person, &running, from, to, &rows)?;
-    let told = rows.into_iter().map(|row| told(row, &tries, &protocols, &mut stories)).collect();
+    let stories = stories(&person, &running, from, to, &rows)?;
+    let not_owed =
+        stories.plain.iter().filter(|story| story.end != End::Owed && !rows.iter().any(|row| is_of(row, story)));
+    let not_owed = not_owed.map(not_owed_story).collect();
+    let told = rows.into_iter().map(|row| told(row, &tries, &protocols, &stories)).collect();
     Ok(Day {
         clinic_id,
         patient_id,
@@ -90,7 +93,7 @@ async fn day(
         devices: phones(conn, &person).await?,
         treatments: treated(conn, &person, &running).await?,
         alerts: told,
-        not_owed: stories.into_iter().filter(|story| story.end != End::Owed).map(not_owed).collect(),
+        not_owed,
     })
 }
 
@@ -105,34 +108,55 @@ async fn recipients(conn: &mut AsyncPgConnection, person: &Person) -> anyhow::Re
     Ok(recipients)
 }
 
-/// The stories of that day: of what is due on it, and of what is written as due on it. They are told as by the plan that
-/// was made when the first of the treatments was registered, so that nothing is past yet.
+/// The stories of a day.
+struct Stories {
+    /// Of what is due on it and of what is written as due on it, as if nothing had been put off.
+    plain: Vec<Story>,
+    /// Of everything, with what was put off.
+    put_off: Vec<Story>,
+}
+
+impl Stories {
+    /// The story behind an alert: the one that leads to its moment, where it was put off.
+    fn of(&self, row: &DayRow) -> Option<&Story> {
+        let put_off = self.put_off.iter().find(|story| is_of(row, story));
+        if row.dedupe_key.starts_with(Snooze::PREFIX) {
+            return put_off;
+        }
+        let plain = || self.plain.iter().find(|story| is_of(row, story));
+        put_off.filter(|story| story.alert.due_at == row.due_at).or_else(plain)
+    }
+}
+
+/// They are told as by the plan that was made when the first of the treatments was registered, so that nothing is past yet.
 fn stories(
     person: &Person,
     running: &RunningTreatments,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     rows: &[DayRow],
-) -> anyhow::Result<Vec<Story>> {
-    let Some(first) = running.iter().map(|(row, _)| row.counts_from).min() else { return Ok(Vec::new()) };
+) -> anyhow::Result<Stories> {
+    let Some(first) = running.iter().map(|(row, _)| row.counts_from).min() else {
+        return Ok(Stories { plain: Vec::new(), put_off: Vec::new() });
+    };
     let within = |at: DateTime<Utc>| at >= from && at < to;
     let written = |story: &Story| rows.iter().any(|row| is_of(row, story));
-    let mut stories = person.stories(running, first)?;
-    stories.retain(|story| within(story.alert.due_at) || within(story.wanted_at) || written(story));
-    Ok(stories)
+    let mut plain = person.stories(running, first, false)?;
+    plain.retain(|story| within(story.alert.due_at) || within(story.wanted_at) || written(story));
+    Ok(Stories { plain, put_off: person.stories(running, first, true)? })
 }
 
 fn is_of(row: &DayRow, story: &Story) -> bool {
     let alert = &story.alert;
-    row.dedupe_key == alert.dedupe_key
+    first_key(&row.dedupe_key) == alert.dedupe_key
         && row.treatment_id == Some(alert.treatment_id)
         && row.item_key.as_ref() == Some(&alert.item_key)
 }
 
-/// One alert with its story, which is taken out of the others.
-fn told(row: DayRow, tries: &[TryRow], protocols: &BTreeMap<Uuid, String>, stories: &mut Vec<Story>) -> Told {
-    let own = stories.iter().position(|story| is_of(&row, story)).map(|index| stories.remove(index));
-    let beaten = stories.iter().filter(|story| {
+/// One alert with its story.
+fn told(row: DayRow, tries: &[TryRow], protocols: &BTreeMap<Uuid, String>, stories: &Stories) -> Told {
+    let own = stories.of(&row);
+    let beaten = stories.plain.iter().filter(|story| {
         matches!(&story.end, End::GaveWay { item_key, .. } if Some(item_key) == row.item_key.as_ref())
             && story.alert.dedupe_key == row.dedupe_key
     });
@@ -149,7 +173,7 @@ fn told(row: DayRow, tries: &[TryRow], protocols: &BTreeMap<Uuid, String>, stori
     Told {
         instead_of: beaten.map(|story| story.alert.item_key.clone()).collect(),
         attempts: attempts.collect(),
-        planned: own.map(|story| planned(&story)),
+        planned: own.map(planned),
         id: row.id,
         key: row.dedupe_key,
         category: row.category,
@@ -183,14 +207,14 @@ fn planned(story: &Story) -> Planned {
     }
 }
 
-fn not_owed(story: Story) -> NotOwed {
+fn not_owed_story(story: &Story) -> NotOwed {
     NotOwed {
-        planned: planned(&story),
-        gave_way_to: match story.end {
-            End::GaveWay { item_key, .. } => Some(item_key),
+        planned: planned(story),
+        gave_way_to: match &story.end {
+            End::GaveWay { item_key, .. } => Some(item_key.clone()),
             End::Owed | End::Merged { .. } | End::Suppressed(_) | End::LeftOut(_) => None,
         },
-        item: story.alert.item_key,
+        item: story.alert.item_key.clone(),
         category: story.alert.category.as_str(),
         treatment_id: story.alert.treatment_id,
         day_index: story.alert.day_index,

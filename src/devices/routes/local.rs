@@ -83,7 +83,7 @@ pub async fn put_local_reminders(
             let device = store::find_device(conn, caller.user_id, *id).await?;
             let held = store::list_owed(conn, caller.user_id, caller.clinic_id, &rings).await?;
             let held: Vec<_> = rings.iter().copied().filter(|(alert, _)| held.contains(alert)).collect();
-            store::replace_rings(conn, device.id, &held, until).await?;
+            store::replace_rings(conn, device.id, caller.clinic_id, &held, until).await?;
             Ok::<_, ApiError>(held)
         })
         .await?;

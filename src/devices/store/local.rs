@@ -1,7 +1,10 @@
 //! SQL over `local_reminders`: what phones ring for by themselves.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Timestamptz};
 use diesel::upsert::excluded;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -31,15 +34,21 @@ pub async fn list_owed(
     Ok(found.into_iter().filter(|ring| rings.contains(ring)).map(|(id, _)| id).collect())
 }
 
-/// Makes `rings` all that a phone rings for by itself until `until`. What was shown stays shown.
+/// Makes `rings` all that a phone rings for by itself until `until`, of what this clinic owes. What was shown stays shown,
+/// unless it is to be told at another moment.
 pub async fn replace_rings(
     conn: &mut AsyncPgConnection,
     device_id: Uuid,
+    clinic_id: Uuid,
     rings: &[Ring],
     until: DateTime<Utc>,
 ) -> QueryResult<()> {
     let ids: Vec<Uuid> = rings.iter().map(|(id, _)| *id).collect();
-    let gone = local::table.filter(local::device_id.eq(device_id).and(local::shown_at.is_null()));
+    let here =
+        alerts::table.filter(alerts::clinic_id.eq(clinic_id).and(alerts::id.eq(local::alert_id))).select(alerts::id);
+    let gone = local::table
+        .filter(local::device_id.eq(device_id).and(local::shown_at.is_null()))
+        .filter(diesel::dsl::exists(here));
     diesel::delete(gone.filter(local::alert_id.ne_all(ids))).execute(conn).await?;
     if rings.is_empty() {
         return Ok(());
@@ -59,10 +68,19 @@ pub async fn replace_rings(
         .values(rows)
         .on_conflict((local::device_id, local::alert_id))
         .do_update()
-        .set((local::due_at.eq(excluded(local::due_at)), local::until_at.eq(excluded(local::until_at))))
+        .set((
+            local::due_at.eq(excluded(local::due_at)),
+            local::until_at.eq(excluded(local::until_at)),
+            local::shown_at.eq(shown_at_that_moment()),
+        ))
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// When it was shown, if that was for the moment that is named now.
+fn shown_at_that_moment() -> SqlLiteral<Nullable<Timestamptz>> {
+    sql("CASE WHEN local_reminders.due_at = excluded.due_at THEN local_reminders.shown_at END")
 }
 
 /// A phone has shown these. What it never promised to ring for is none of its business.

@@ -4,8 +4,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::planner::{Candidate, Contender, Draft, Planner};
 use super::story::{LeftOut, MovedBy, Witness};
+use super::told::PROLONGED;
 use super::{Category, Fate, Owed, Unsaid};
 use crate::domain::alert::is_expired;
+
+/// By so much an end that was told has to move for it to be told again: a journey or another hour of the session is less.
+const LONGER: TimeDelta = TimeDelta::hours(24);
 
 impl<W: Witness> Planner<'_, '_, W> {
     /// Why a draft whose moment is known comes too late.
@@ -35,6 +39,10 @@ impl<W: Witness> Planner<'_, '_, W> {
             Category::Milestone => format!("m:{date}"),
             _ => format!("t:{}:{}:{}:{}", plan.treatment, draft.item.key, draft.day_index, draft.seq),
         };
+        let dedupe_key = match draft.category {
+            Category::Restriction => self.lifted_key(dedupe_key, draft.nominal),
+            _ => dedupe_key,
+        };
         let left_out = left_out.or_else(|| self.told_before(draft, &dedupe_key));
         if left_out.is_some() && !W::CURIOUS {
             return;
@@ -55,6 +63,22 @@ impl<W: Witness> Planner<'_, '_, W> {
         self.witness.placed(&owed, left_out);
         if left_out.is_none() {
             self.candidates.push(Candidate { owed, priority: draft.item.priority, milestone });
+        }
+    }
+
+    /// The name under which the end of a wait is owed: that under which it was told, unless the wait was made longer since.
+    /// Then it is over once more, and told so under a name of its own.
+    fn lifted_key(&self, key: String, nominal: DateTime<Utc>) -> String {
+        let is_this = |told: &&super::Told| {
+            told.dedupe_key.strip_prefix(&key).is_some_and(|rest| rest.is_empty() || rest.starts_with(PROLONGED))
+        };
+        let at = |told: &super::Told| told.at.unwrap_or(self.now);
+        match self.history.told.iter().filter(is_this).max_by_key(|told| at(told)) {
+            Some(last) if nominal - at(last) >= LONGER => {
+                format!("{key}{PROLONGED}{}", self.zones().date(nominal))
+            }
+            Some(last) => last.dedupe_key.clone(),
+            None => key,
         }
     }
 

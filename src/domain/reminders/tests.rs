@@ -166,6 +166,33 @@ fn a_lifted_restriction_is_told_at_its_hard_bound_for_a_day() {
 }
 
 #[test]
+fn an_end_that_moves_by_less_than_a_day_after_it_was_told_is_not_told_again() {
+    let case = berlin();
+    let planned = case.owed();
+    let lifted = planned.iter().find(|alert| alert.category == Category::Restriction).unwrap();
+    let told = |at: DateTime<Utc>| History {
+        told: vec![Told {
+            dedupe_key: lifted.dedupe_key.clone(),
+            treatment_id: Some(lifted.treatment_id),
+            item_key: Some(lifted.item_key.clone()),
+            at: Some(at),
+            merged_into: None,
+        }],
+        snoozes: Vec::new(),
+    };
+    let keys = |told_before: TimeDelta| -> Vec<String> {
+        let history = told(lifted.due_at - told_before);
+        let owed = owed(PATIENT, &[case.running()], &Preferences::default(), &history, case.performed_at);
+        owed.into_iter().filter(|alert| alert.item_key == lifted.item_key).map(|alert| alert.dedupe_key).collect()
+    };
+    assert_eq!(keys(TimeDelta::hours(23)), std::slice::from_ref(&lifted.dedupe_key));
+    let again = keys(TimeDelta::hours(24));
+    assert_eq!(again.len(), 1);
+    assert_ne!(again[0], lifted.dedupe_key);
+    assert_eq!(first_key(&again[0]), lifted.dedupe_key);
+}
+
+#[test]
 fn quiet_hours_defer_to_their_end_and_suppress_what_does_not_last() {
     let case = Case::new(Europe::Berlin, "2026-06-01T18:30:00Z"); // 20:30
     let owed = case.owed();

@@ -36,6 +36,15 @@ impl Told {
     }
 }
 
+/// What separates the key of a wait's end from the date of one that was told after the wait was made longer.
+pub(super) const PROLONGED: char = '@';
+
+/// The key under which the plan owed first what this key tells: once more after a snooze, or after a longer wait.
+pub fn first_key(dedupe_key: &str) -> &str {
+    let original = Snooze::original(dedupe_key);
+    original.split_once(PROLONGED).map_or(original, |(first, _)| first)
+}
+
 /// When the person was disturbed without having asked for it.
 pub(super) fn counted(told: &[Told], treatments: &[RunningTreatment<'_>], now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let asked_for = |told: &Told| {
