@@ -34,7 +34,7 @@ pub struct Log {
 /// How far somebody has read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Read {
-    /// The number of the last change that was read, perhaps not all of it.
+    /// All that has a smaller number was read.
     pub commit_no: i64,
     /// How much was forgotten by then.
     pub forgotten_to: i64,
@@ -45,7 +45,7 @@ impl Log {
     /// more, and not if it was read in a time that this log has not seen.
     pub const fn goes_on_from(&self, read: &Read) -> bool {
         let nothing_forgotten = read.forgotten_to == self.forgotten_to || read.commit_no > self.forgotten_to;
-        read.commit_no <= self.commits && read.forgotten_to <= self.forgotten_to && nothing_forgotten
+        read.commit_no <= self.commits + 1 && read.forgotten_to <= self.forgotten_to && nothing_forgotten
     }
 }
 
@@ -58,7 +58,7 @@ mod tests {
     fn who_has_missed_what_is_forgotten_must_begin_anew() {
         let log = Log { commits: 10, forgotten_to: 4 };
         for (commit_no, forgotten_to, goes_on) in [
-            (10, 0, true),
+            (11, 0, true),
             (5, 0, true),
             (4, 0, false),
             (0, 0, false),
@@ -66,7 +66,7 @@ mod tests {
             (0, 4, true),
             (4, 4, true),
             // A log that went on from here was lost.
-            (11, 4, false),
+            (12, 4, false),
             (10, 5, false),
         ] {
             assert_eq!(log.goes_on_from(&Read { commit_no, forgotten_to }), goes_on, "{commit_no} {forgotten_to}");

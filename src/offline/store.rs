@@ -51,8 +51,9 @@ hot_query! {
     "SELECT l.commits, l.forgotten_to, h.history, e.commit_no, e.kind, e.entity_id, e.gone
        FROM sync_logs AS l
       CROSS JOIN (
-          SELECT left(md5(concat_ws('/', s.system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8), d.oid)), 12)
-                 AS history
+          SELECT left(encode(sha256(convert_to(
+                     concat_ws('/', s.system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8), d.oid), 'UTF8'
+                 )), 'hex'), 12) AS history
             FROM pg_control_system() AS s, pg_database AS d WHERE d.datname = current_database()
       ) AS h
        LEFT JOIN LATERAL (

@@ -37,10 +37,10 @@ pub struct Position {
     p: Uuid,
     /// How much was forgotten by then.
     f: i64,
-    /// The number of the last change,
+    /// All that has a smaller number was read,
     n: i64,
-    /// and what of it.
-    k: String,
+    /// and of this one all up to here; none: nothing of it.
+    k: Option<SyncKind>,
     e: Uuid,
 }
 
@@ -61,28 +61,33 @@ pub async fn changes(
 ) -> Result<Feed<SyncItem>, ApiError> {
     let patient_id = caller.patient_id.ok_or(ApiError::NotFound)?;
     let read = async |conn: &mut AsyncPgConnection| {
-        let after = page.after.as_ref().map(|after| (after.n, after.k.clone(), after.e));
+        let after =
+            page.after.as_ref().map(|after| (after.n, after.k.map_or("", SyncKind::as_str).to_owned(), after.e));
         let mut changed = store::list_changed(conn, caller.clinic_id, patient_id, after, page.fetch()).await?;
         if page.after.as_ref().is_some_and(|after| !after.goes_on(patient_id, &changed)) {
             return Err(ApiError::ResyncRequired);
         }
         let more = changed.entries.len() > page.limit;
         changed.entries.truncate(page.limit);
+        let up_to = up_to(patient_id, &changed, more)?;
         let mut as_it_is = AsItIs { state, caller, patient_id, wanted, found: HashMap::new() };
-        let entries = as_it_is.find(conn, &changed.entries).await?;
-        Ok(Feed::up_to(&up_to(page, patient_id, &changed), entries, more))
+        Ok(Feed::up_to(&up_to, as_it_is.find(conn, &changed.entries).await?, more))
     };
     state.db.scoped(Scope::Clinic(caller.clinic_id), read).await
 }
 
-/// Where the page ends; where it began, if nothing has changed.
-fn up_to(page: &Page<Position>, patient_id: Uuid, changed: &Changed) -> Position {
-    let (n, k, e) = match (changed.entries.last(), &page.after) {
-        (Some(last), _) => (last.commit_no, last.kind.clone(), last.entity_id),
-        (None, Some(after)) => (after.n, after.k.clone(), after.e),
-        (None, None) => (0, String::new(), Uuid::nil()),
+/// Where the page ends: at its last entry, or behind everything that there is.
+fn up_to(patient_id: Uuid, changed: &Changed, more: bool) -> Result<Position, ApiError> {
+    let (n, k, e) = match changed.entries.last().filter(|_| more) {
+        Some(last) => (last.commit_no, Some(kind(last)?), last.entity_id),
+        None => (changed.log.commits + 1, None, Uuid::nil()),
     };
-    Position { h: changed.history.clone(), p: patient_id, f: changed.log.forgotten_to, n, k, e }
+    Ok(Position { h: changed.history.clone(), p: patient_id, f: changed.log.forgotten_to, n, k, e })
+}
+
+/// What an entry is of; the database knows no other words.
+fn kind(entry: &EntryRow) -> Result<SyncKind, ApiError> {
+    entry.kind.parse().map_err(|error: String| anyhow::anyhow!(error).into())
 }
 
 /// Looks up how things are now, kind by kind.
@@ -100,7 +105,7 @@ impl AsItIs<'_> {
         let mut named: HashMap<SyncKind, Vec<Uuid>> = HashMap::new();
         let mut order = Vec::with_capacity(entries.len());
         for entry in entries {
-            let kind: SyncKind = entry.kind.parse().map_err(|error: String| anyhow::anyhow!(error))?;
+            let kind = kind(entry)?;
             order.push((kind, entry.entity_id));
             if !entry.gone {
                 named.entry(kind).or_default().push(entry.entity_id);

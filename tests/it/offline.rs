@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::protocol_locales::accept;
 use crate::support::offline_app::{Dice, guidance, without_countdowns};
 use crate::support::treatments::entry;
 use crate::support::{Answer, Staged, TestApp, send};
@@ -168,7 +169,10 @@ async fn a_bundle_is_sent_once_packed_and_in_the_language_that_was_asked_for() {
     let tag = first.headers["etag"].to_str().unwrap().to_owned();
     let again = case.app.get_with(&path, &case.patient.token, "if-none-match", &tag).await;
     assert_eq!((again.status.as_u16(), again.text.as_str()), (304, ""));
+    let admin = case.app.stage(case.patient.caller.clinic_id, Role::Administrator).await;
+    accept(&case.app, &admin.token).await.expect(200);
     let spanish = case.app.get_with(&path, &case.patient.token, "accept-language", "es").await;
+    assert_eq!(spanish.headers["content-language"], "es");
     assert_ne!(spanish.headers["etag"], tag.as_str());
     case.check_in(json!({ "redness": 1 })).await;
     let other = case.app.get_with(&path, &case.patient.token, "if-none-match", &tag).await;

@@ -245,7 +245,7 @@ async fn a_cursor_of_another_history_person_or_shape_is_told_so() {
     }
     let foreign = case.app.get(&format!("/v1/sync?cursor={cursor}"), &other.token).await;
     assert_eq!(foreign.problem(410), "resync_required");
-    for bad in ["%21%21", "e30", &with("x", json!(1)), &with("n", json!("one"))] {
+    for bad in ["%21%21", "e30", &with("x", json!(1)), &with("n", json!("one")), &with("k", json!("\0"))] {
         assert_eq!(case.ask(&format!("?cursor={bad}")).await.problem(400), "malformed");
     }
     for limit in ["0", "101", "many"] {
