@@ -81,6 +81,9 @@ pub enum ApiError {
     /// An edit needs `If-Match`.
     #[error("precondition required")]
     PreconditionRequired,
+    /// What the client has kept cannot be brought up to date by what has changed since: it must be read anew.
+    #[error("resync required")]
+    ResyncRequired,
     /// The body is too large.
     #[error("payload too large")]
     PayloadTooLarge {
@@ -174,6 +177,7 @@ impl ApiError {
             Self::Conflict { kind: Conflict::State, .. } => ("conflict", "The resource is not in a state for this"),
             Self::PreconditionFailed => ("precondition_failed", "The resource has changed"),
             Self::PreconditionRequired => ("precondition_required", "If-Match is required"),
+            Self::ResyncRequired => ("resync_required", "What was kept must be read anew"),
             Self::PayloadTooLarge { .. } => ("payload_too_large", "The body is too large"),
             Self::RequestTimeout => ("request_timeout", "The body did not arrive in time"),
             Self::UnsupportedMediaType => ("unsupported_media_type", "The body must be application/json"),
@@ -194,6 +198,9 @@ impl ApiError {
             Self::MethodNotAllowed { allow } => format!("Use {allow}.").into(),
             Self::PreconditionFailed => "Read it again and repeat the edit on what is there now.".into(),
             Self::PreconditionRequired => "Send the ETag you read in If-Match.".into(),
+            Self::ResyncRequired => {
+                "Forget what was kept, keep what was not sent yet, and begin without a cursor.".into()
+            }
             Self::PayloadTooLarge { limit } => format!("At most {limit} bytes.").into(),
             Self::RequestTimeout => "Send the request again.".into(),
             Self::UnsupportedMediaType => "Send Content-Type: application/json.".into(),
@@ -247,6 +254,7 @@ impl ResponseError for ApiError {
             Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+            Self::ResyncRequired => StatusCode::GONE,
             Self::PayloadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -31,6 +31,7 @@ pub mod invitations;
 pub mod language;
 pub mod members;
 pub mod nudges;
+pub mod offline;
 pub mod outcomes;
 pub mod outdoors;
 pub mod paging;

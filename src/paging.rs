@@ -99,6 +99,24 @@ impl<P: Serialize + DeserializeOwned> Page<P> {
     }
 }
 
+/// A page of a list that goes on for ever: whoever has read all of it comes back later.
+#[derive(Debug, Serialize)]
+pub struct Feed<T> {
+    /// The items, in the list's order.
+    pub items: Vec<T>,
+    /// Where to go on, now or later.
+    pub next_cursor: String,
+    /// Whether there is more already.
+    pub more: bool,
+}
+
+impl<T> Feed<T> {
+    /// A page that ends at a position.
+    pub fn up_to<P: Serialize>(position: &P, items: Vec<T>, more: bool) -> Self {
+        Self { items, next_cursor: encode(position), more }
+    }
+}
+
 /// The place of an item in a list that goes by time.
 pub type InTime = (At, uuid::Uuid);
 

@@ -1009,6 +1009,40 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Each thing that a patient's app keeps, and the latest transaction that changed it.
+    sync_entries (clinic_id, patient_id, kind, entity_id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Whose app.
+        patient_id -> Uuid,
+        /// What it is.
+        kind -> Text,
+        /// Which one; of preferences, whose login.
+        entity_id -> Uuid,
+        /// Number of the latest transaction that changed it; 0: before numbers were given.
+        commit_no -> Int8,
+        /// It was removed.
+        gone -> Bool,
+        /// When a worker first saw that it is gone (care clock); forgotten some time after.
+        gone_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    /// How many transactions have changed something that a patient's app keeps.
+    sync_logs (clinic_id, patient_id) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// Whose app.
+        patient_id -> Uuid,
+        /// Counts those transactions: each takes its number as the last thing that it does, and nobody takes the next before it has ended.
+        commits -> Int8,
+        /// What went with this number or an earlier one may be forgotten.
+        forgotten_to -> Int8,
+    }
+}
+
+diesel::table! {
     /// What a treatment followed before, and what it has followed since.
     treatment_changes (clinic_id, treatment_id, id) {
         /// The clinic.
@@ -1166,6 +1200,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     reset_codes,
     sessions,
     snoozes,
+    sync_entries,
+    sync_logs,
     treatment_changes,
     treatments,
     users

@@ -6,7 +6,7 @@ mod reminders;
 mod snooze;
 mod statistics;
 mod unsent;
-mod view;
+pub mod view;
 
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
@@ -31,7 +31,7 @@ use crate::query::Query;
 use view::{Found, view};
 
 pub use attempts::list_attempts;
-pub use reminders::list_reminders;
+pub use reminders::{list_reminders, reminders_of};
 pub use snooze::snooze_alert;
 pub use statistics::find_alert_statistics;
 pub use unsent::{list_failed_alerts, replay_alert, replay_failed_alerts};

@@ -20,6 +20,7 @@ use crate::flags::routes as flags;
 use crate::invitations::routes as invitations;
 use crate::members::routes as members;
 use crate::nudges::routes as nudges;
+use crate::offline::routes as offline;
 use crate::outcomes::routes as outcomes;
 use crate::outdoors::routes as outdoors;
 use crate::patients::routes as patients;
@@ -208,6 +209,8 @@ table! {
     "/v1/faqs" => { get protocols::list_faqs }
     "/v1/treatments/{id}/timeline" => { get read::find_timeline }
     "/v1/treatments/{id}/guidance" => { get read::find_guidance }
+    "/v1/treatments/{id}/bundle" => { get offline::find_bundle }
+    "/v1/sync" => { get offline::list_changes }
     "/v1/treatments/{id}/tasks" => { get outcomes::list_tasks }
     "/v1/treatments/{id}/outcomes" => { post outcomes::create_outcomes }
     "/v1/treatments/{id}/conditions" => { get conditions::list_conditions }

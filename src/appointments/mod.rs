@@ -5,4 +5,4 @@ mod change;
 mod fields;
 pub mod routes;
 pub mod store;
-mod view;
+pub mod view;

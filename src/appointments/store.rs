@@ -92,6 +92,20 @@ pub async fn list_appointments(
     query.load(conn).await
 }
 
+/// Those of these appointments that are the patient's, in no particular order.
+pub async fn list_named(
+    conn: &mut AsyncPgConnection,
+    (clinic_id, patient_id): (Uuid, Uuid),
+    ids: &[Uuid],
+) -> QueryResult<Vec<Appointment>> {
+    appointments::table
+        .filter(appointments::clinic_id.eq(clinic_id).and(appointments::patient_id.eq(patient_id)))
+        .filter(appointments::id.eq_any(ids))
+        .select(Appointment::as_select())
+        .load(conn)
+        .await
+}
+
 /// Adds an appointment; `false` if its id is in use at this clinic.
 pub async fn insert_appointment(conn: &mut AsyncPgConnection, appointment: &Appointment) -> QueryResult<bool> {
     let insert = diesel::insert_into(appointments::table).values(appointment).on_conflict_do_nothing();

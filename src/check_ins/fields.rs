@@ -11,8 +11,8 @@ use crate::domain::symptoms::{Answer, Field, HIGHEST_STEP, LONGEST_PRODUCT, Symp
 
 /// The one thing a check-in may name in words: what the skin reacted to.
 const PRODUCT: &str = "product_reaction_to";
-/// Characters of a note.
-const NOTE: std::ops::RangeInclusive<usize> = 1..=2000;
+/// The most characters of a note.
+pub const LONGEST_NOTE: usize = 2000;
 
 /// The body of `create_check_in`.
 #[derive(Debug, Deserialize)]
@@ -36,7 +36,7 @@ impl CheckInFields {
             recorded_at: DateTime::from_timestamp_micros(self.recorded_at.timestamp_micros())
                 .unwrap_or(self.recorded_at),
             symptoms: symptoms(faults, &self.symptoms),
-            note: faults.optional_text("/note", self.note.as_deref(), NOTE),
+            note: faults.optional_text("/note", self.note.as_deref(), 1..=LONGEST_NOTE),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Check-ins: symptoms in, triage out, flags raised, staff told. What the clinic does about a flag is `flags/`.
 
-mod fields;
+pub mod fields;
 mod raise;
 pub mod read;
 pub mod routes;
 pub mod store;
 pub mod submit;
-mod view;
+pub mod view;
 mod words;

@@ -20,7 +20,7 @@ use crate::flags::store as flags;
 pub use crate::flags::store::Flag;
 use crate::patients;
 use crate::planning::{PlanningError, Tools};
-use crate::protocols::Accepted;
+use crate::protocols::{Accepted, Catalogue};
 use crate::recovery::{self, Recovery};
 use crate::treatments::store::{self as treatments, Treatment};
 
@@ -100,16 +100,48 @@ pub async fn list(
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
             let treatment = visible(conn, caller, treatment_id).await?;
-            let manner = store::find_manner(conn, caller.clinic_id, caller.user_id).await?;
-            let mut recovery = recovery::find_recovery(conn, caller, treatment_id).await?;
-            let version = recovery.version(conn, tools.catalogue, caller.clinic_id).await?;
-            let windows = windows(&recovery, &version);
+            let voice = voice(conn, tools.catalogue, caller, &treatment).await?;
             let rows = store::list_check_ins(conn, caller.clinic_id, treatment_id, after, limit).await?;
-            let told = tell(conn, &treatment, rows).await?;
-            let accepted = Accepted::by(conn, caller.clinic_id).await?.of(treatment.protocol_version_id).to_vec();
-            Ok((told, Voice { version, accepted, manner, windows, performed_at: treatment.performed_at }))
+            Ok((tell(conn, &treatment, rows).await?, voice))
         })
         .await
+}
+
+/// Those of these check-ins that are the patient's, treatment by treatment, each with its words.
+pub async fn list_named(
+    conn: &mut AsyncPgConnection,
+    catalogue: &Catalogue,
+    caller: &Caller,
+    patient_id: Uuid,
+    ids: &[Uuid],
+) -> Result<Vec<(Vec<Told>, Voice)>, SubmitError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = store::list_named(conn, (caller.clinic_id, patient_id), ids).await?;
+    let mut named = Vec::new();
+    for rows in rows.chunk_by(|one, other| one.treatment_id == other.treatment_id) {
+        let Some(first) = rows.first() else { continue };
+        let treatment = visible(conn, caller, first.treatment_id).await?;
+        let voice = voice(conn, catalogue, caller, &treatment).await?;
+        named.push((tell(conn, &treatment, rows.to_vec()).await?, voice));
+    }
+    Ok(named)
+}
+
+/// In which words a treatment's check-ins are answered.
+async fn voice(
+    conn: &mut AsyncPgConnection,
+    catalogue: &Catalogue,
+    caller: &Caller,
+    treatment: &Treatment,
+) -> Result<Voice, SubmitError> {
+    let manner = store::find_manner(conn, caller.clinic_id, caller.user_id).await?;
+    let mut recovery = recovery::find_recovery(conn, caller, treatment.id).await?;
+    let version = recovery.version(conn, catalogue, caller.clinic_id).await?;
+    let windows = windows(&recovery, &version);
+    let accepted = Accepted::by(conn, caller.clinic_id).await?.of(treatment.protocol_version_id).to_vec();
+    Ok(Voice { version, accepted, manner, windows, performed_at: treatment.performed_at })
 }
 
 /// A window in which a check-in is expected, where it stands, and the check-in that answered it.
@@ -130,12 +162,22 @@ pub async fn list_windows(
             Ok::<_, SubmitError>((recovery, version, reports))
         })
         .await?;
-    let at = recovery.judged_at(tools.clocks.care.now());
+    Ok(standing_windows(&recovery, &version, &reports, tools.clocks.care.now()))
+}
+
+/// The windows of a treatment, as they stand at `now` after these reports.
+pub fn standing_windows(
+    recovery: &Recovery,
+    version: &ProtocolVersion,
+    reports: &[(Uuid, DateTime<Utc>)],
+    now: DateTime<Utc>,
+) -> Vec<StandingWindow> {
+    let at = recovery.judged_at(now);
     let stand = |window: CheckInWindow| {
-        let (state, answered_by) = window.stand(&reports, at);
+        let (state, answered_by) = window.stand(reports, at);
         (window, state, answered_by)
     };
-    Ok(windows(&recovery, &version).into_iter().map(stand).collect())
+    windows(recovery, version).into_iter().map(stand).collect()
 }
 
 /// A treatment that has ended asks nothing more.

@@ -102,6 +102,21 @@ pub async fn list_check_ins(
     query.load(conn).await
 }
 
+/// Those of these check-ins that are the patient's, treatment by treatment.
+pub async fn list_named(
+    conn: &mut AsyncPgConnection,
+    (clinic_id, patient_id): (Uuid, Uuid),
+    ids: &[Uuid],
+) -> QueryResult<Vec<CheckIn>> {
+    check_ins::table
+        .filter(check_ins::clinic_id.eq(clinic_id).and(check_ins::patient_id.eq(patient_id)))
+        .filter(check_ins::id.eq_any(ids))
+        .order((check_ins::treatment_id, check_ins::id))
+        .select(CheckIn::as_select())
+        .load(conn)
+        .await
+}
+
 /// Every check-in of a treatment and when it was recorded.
 pub async fn list_recorded(
     conn: &mut AsyncPgConnection,

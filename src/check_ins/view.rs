@@ -1,5 +1,7 @@
 //! A check-in as it is shown: level, what to do, whom to call; never a diagnosis.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -9,12 +11,12 @@ use super::read::{CheckIn, Flag, StandingWindow, Told, Voice};
 use super::words::{self, TRIAGE_OFF};
 use crate::domain::check_in_windows::{CheckInWindow, Timing, WindowState, answered};
 use crate::domain::progress::{Progress, progress};
-use crate::domain::protocol::{PlainText, ProtocolVersion, Span, Texts};
+use crate::domain::protocol::{Level, PlainText, ProtocolVersion, Span, Texts};
 use crate::domain::symptoms::{Field, Symptoms};
 
 /// A check-in and what came of it.
 #[derive(Debug, Serialize)]
-pub(super) struct CheckInView {
+pub struct CheckInView {
     id: Uuid,
     treatment_id: Uuid,
     recorded_at: DateTime<Utc>,
@@ -46,7 +48,7 @@ impl ExpectedView {
 
 /// A window in which a check-in is expected.
 #[derive(Debug, Serialize)]
-pub(super) struct WindowView {
+pub struct WindowView {
     item_key: String,
     day_index: i32,
     local_date: NaiveDate,
@@ -58,7 +60,8 @@ pub(super) struct WindowView {
 }
 
 impl WindowView {
-    pub(super) fn new((window, state, check_in_id): StandingWindow) -> Self {
+    /// The window as it stands.
+    pub fn new((window, state, check_in_id): StandingWindow) -> Self {
         Self {
             item_key: window.item_key,
             day_index: window.day_index,
@@ -92,7 +95,7 @@ struct TriageView {
 
 /// What to do.
 #[derive(Debug, Serialize)]
-struct AdviceView {
+pub struct AdviceView {
     key: String,
     title: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -173,13 +176,10 @@ impl FlagSeen {
 
 impl CheckInView {
     /// The check-in in these words.
-    pub(super) fn new(told: Told, voice: &Voice, texts: &Texts, for_staff: bool) -> Self {
+    pub fn new(told: Told, voice: &Voice, texts: &Texts, for_staff: bool) -> Self {
         let Told { check_in, flags, by_patient, unreached } = told;
         let compared = ComparedView::all(voice, &check_in);
-        let advice = check_in.advice.into_iter().map(|key| {
-            let PlainText { title, body } = advice(&voice.version, texts, &key);
-            AdviceView { key, title, body }
-        });
+        let advice = check_in.advice.into_iter().map(|key| AdviceView::new(&voice.version, texts, key));
         let lines = voice.manner.lines();
         let nobody_reached = unreached.then(|| {
             let PlainText { title, body } = lines.nobody_reached();
@@ -208,6 +208,20 @@ impl CheckInView {
             triage,
         }
     }
+}
+
+impl AdviceView {
+    fn new(version: &ProtocolVersion, texts: &Texts, key: String) -> Self {
+        let PlainText { title, body } = advice(version, texts, &key);
+        Self { key, title, body }
+    }
+}
+
+/// What a version says where the level is an emergency, each advice once: what an app shows before anything is judged.
+pub fn emergencies(version: &ProtocolVersion, texts: &Texts) -> Vec<AdviceView> {
+    let rules = version.structure.triage.iter().filter(|rule| rule.level == Level::Emergency);
+    let keys: BTreeSet<&String> = rules.map(|rule| &rule.advice).collect();
+    keys.into_iter().map(|key| AdviceView::new(version, texts, key.clone())).collect()
 }
 
 /// The words behind a key: of the protocol in this language or its own, or ours. A key always says something.

@@ -3,4 +3,4 @@
 mod decide;
 pub mod routes;
 pub mod store;
-mod view;
+pub mod view;

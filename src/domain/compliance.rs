@@ -15,6 +15,7 @@ use super::words::word_enum;
 mod depth;
 mod reason;
 mod report;
+mod stands;
 
 pub use depth::{
     Change, Depth, GroupCompliance, Judged, Missed, SinceVisit, Visit, VisitKind, WeekCompliance, by_item, by_week,
@@ -22,6 +23,7 @@ pub use depth::{
 };
 pub use reason::{ReasonCount, SkipReason, reasons};
 pub use report::{AsOf, Compliance, Counts, DayCompliance, ItemCompliance, Report, Streaks, report, share_bp, streaks};
+pub use stands::standings;
 
 /// A whole share in basis points.
 pub const WHOLE_BP: i64 = 10_000;

@@ -1,13 +1,17 @@
 //! "May I do this yet?": what to expect, what should still wait, what has opened again and what to do today, at any
 //! moment of a laid-out treatment. Words come from the texts it is given; how it is sent is the routes' affair.
 
+mod ahead;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
+pub use ahead::{Ahead, Shown, ahead};
+
 use super::compliance::{Said, Standing, standing};
 use super::local_time::ZoneHistory;
-use super::protocol::{Actor, Evidence, Item, Kind, ProtocolVersion, Recurrence, Texts};
+use super::protocol::{Actor, Evidence, Item, Kind, Phase, ProtocolVersion, Recurrence, Texts};
 use super::timeline::{ItemState, LaidOut, Range, Task, Timeline};
 
 /// Where in the recovery somebody is.
@@ -189,7 +193,10 @@ impl<'a> Sources<'a> {
     }
 
     fn phase(&self, at: DateTime<Utc>) -> Option<PhaseNow<'a>> {
-        let phase = self.timeline.phase(at)?;
+        self.phase_words(self.timeline.phase(at)?)
+    }
+
+    fn phase_words(&self, phase: &'a Phase) -> Option<PhaseNow<'a>> {
         let text = self.texts.phases.get(&phase.key).or_else(|| self.version.base_texts().phases.get(&phase.key))?;
         Some(PhaseNow { key: &phase.key, title: &text.title, body: text.body.as_deref() })
     }

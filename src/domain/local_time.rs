@@ -62,6 +62,12 @@ impl ZoneHistory {
         after.checked_sub(1).and_then(|index| self.changes.get(index)).map_or(self.first, |(_, zone)| *zone)
     }
 
+    /// The zones in order, each with since when it holds; the first since ever.
+    pub fn rows(&self) -> impl Iterator<Item = (Option<DateTime<Utc>>, Tz)> + '_ {
+        let changes = self.changes.iter().map(|(from, zone)| (Some(*from), *zone));
+        std::iter::once((None, self.first)).chain(changes)
+    }
+
     /// The zone at an instant, and until when it is known to hold; `None`: no change after it is known.
     pub fn stay(&self, at: DateTime<Utc>) -> (Tz, Option<DateTime<Utc>>) {
         let next = self.changes.partition_point(|(valid_from, _)| *valid_from <= at);

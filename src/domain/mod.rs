@@ -54,6 +54,7 @@ pub mod reminders;
 pub mod replay;
 pub mod role;
 pub mod symptoms;
+pub mod sync;
 pub mod tally;
 pub mod timeline;
 pub mod triage;

@@ -9,6 +9,7 @@ use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::db::{DbError, Lock, Scope};
 use crate::domain::protocol::Kind;
+use crate::domain::timeline::Task;
 use crate::planning::{self, PlanningError, Tools, through_planning};
 use crate::protocols::CatalogueError;
 use crate::recovery;
@@ -81,6 +82,10 @@ pub async fn excuse(
         let person = planning::locked_of(conn, clinic, treatment_id).await?;
         let mut recovery = recovery::find_recovery(conn, caller, treatment_id).await?;
         let version = recovery.version(conn, tools.catalogue, clinic).await?;
+        if let Some(there) = store::find_excuse(conn, clinic, new.id).await? {
+            let same = is_same(&there, caller, treatment_id, &new, &recovery.timeline(&version).tasks);
+            return if same { Ok(there) } else { Err(ExcuseError::IdTaken) };
+        }
         let (item_key, seq, from_on, to_on) = match &new.what {
             What::Task(id) => {
                 let laid = recovery.timeline(&version);
@@ -109,10 +114,6 @@ pub async fn excuse(
             excused_by,
             excused_at,
         };
-        if let Some(there) = store::find_excuse(conn, clinic, id).await? {
-            let same = ExcuseRow { excused_at: there.excused_at, ..row } == there;
-            return if same { Ok(there) } else { Err(ExcuseError::IdTaken) };
-        }
         if recovery.row.ended_at.is_some() {
             return Err(ExcuseError::Ended);
         }
@@ -129,6 +130,23 @@ pub async fn excuse(
         Ok(row)
     };
     tools.db.scoped_under(Scope::Clinic(clinic), Lock::PatientOf(clinic, treatment_id), work).await
+}
+
+/// Whether an excuse is what a request asks for. A task that the treatment has no more, since it was moved or has ended, is
+/// taken to be the one that was excused.
+fn is_same(there: &ExcuseRow, caller: &Caller, treatment_id: Uuid, new: &NewExcuse, tasks: &[Task<'_>]) -> bool {
+    let of_task = |task: &Task<'_>| {
+        there.item_key.as_deref() == Some(task.item_key())
+            && there.seq == Some(task.seq)
+            && (there.from_on, there.to_on) == (task.local_date, task.local_date)
+    };
+    let same_thing = match &new.what {
+        What::Task(id) => tasks.iter().find(|task| task.id == *id).map_or(there.seq.is_some(), of_task),
+        What::Days { item_key, from, to } => {
+            there.seq.is_none() && (&there.item_key, there.from_on, there.to_on) == (item_key, *from, *to)
+        }
+    };
+    same_thing && (there.treatment_id, there.excused_by) == (treatment_id, caller.user_id) && there.reason == new.reason
 }
 
 /// Takes an excuse back: its tasks count again.

@@ -4,3 +4,4 @@
 mod change;
 pub mod routes;
 pub mod store;
+pub mod view;

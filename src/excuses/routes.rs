@@ -3,13 +3,14 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, Path};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use diesel_async::AsyncPgConnection;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::change::{self, ExcuseError, MOST, NewExcuse, What};
-use super::store::{self, ExcuseRow};
+use super::store;
+use super::view::ExcuseView;
 use crate::app::State;
 use crate::auth::extract::Staff;
 use crate::body::{Body, Faults};
@@ -36,38 +37,6 @@ impl From<ExcuseError> for ApiError {
             ExcuseError::UnknownTask => Self::invalid("/task_id", "the treatment has no such task"),
             ExcuseError::UnknownItem => Self::invalid("/item_key", "is no routine of the treatment's protocol"),
             ExcuseError::Planning(error) => error.into(),
-        }
-    }
-}
-
-/// An excuse, as sent.
-#[derive(Debug, Serialize)]
-struct ExcuseView {
-    id: Uuid,
-    treatment_id: Uuid,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    item_key: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seq: Option<i32>,
-    from: NaiveDate,
-    to: NaiveDate,
-    reason: String,
-    excused_by: Uuid,
-    excused_at: DateTime<Utc>,
-}
-
-impl From<ExcuseRow> for ExcuseView {
-    fn from(row: ExcuseRow) -> Self {
-        Self {
-            id: row.id,
-            treatment_id: row.treatment_id,
-            item_key: row.item_key,
-            seq: row.seq,
-            from: row.from_on,
-            to: row.to_on,
-            reason: row.reason,
-            excused_by: row.excused_by,
-            excused_at: row.excused_at,
         }
     }
 }

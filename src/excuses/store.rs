@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::schema::excuses;
+use crate::schema::{excuses, treatments};
 
 /// An excuse, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -42,6 +42,22 @@ pub async fn list_excuses(
     excuses::table
         .filter(excuses::clinic_id.eq(clinic_id).and(excuses::treatment_id.eq(treatment_id)))
         .order((excuses::from_on, excuses::id))
+        .select(ExcuseRow::as_select())
+        .load(conn)
+        .await
+}
+
+/// Those of these excuses that are about the patient's treatments, in no particular order.
+pub async fn list_named(
+    conn: &mut AsyncPgConnection,
+    (clinic_id, patient_id): (Uuid, Uuid),
+    ids: &[Uuid],
+) -> QueryResult<Vec<ExcuseRow>> {
+    let treatment = treatments::clinic_id.eq(excuses::clinic_id).and(treatments::id.eq(excuses::treatment_id));
+    excuses::table
+        .inner_join(treatments::table.on(treatment))
+        .filter(excuses::clinic_id.eq(clinic_id).and(treatments::patient_id.eq(patient_id)))
+        .filter(excuses::id.eq_any(ids))
         .select(ExcuseRow::as_select())
         .load(conn)
         .await

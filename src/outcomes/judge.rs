@@ -28,7 +28,7 @@ pub struct Entry {
 }
 
 /// An entry that is there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     /// The treatment it is about.
     pub treatment_id: Uuid,
@@ -38,6 +38,8 @@ pub struct Known {
     pub kind: OutcomeKind,
     /// When it was so.
     pub recorded_at: DateTime<Utc>,
+    /// Why, if the person said.
+    pub reason: Option<String>,
 }
 
 /// What becomes of an entry.
@@ -92,7 +94,13 @@ pub struct Judge<'a> {
 impl Known {
     /// What an entry says.
     pub fn of(entry: &Entry, treatment_id: Uuid) -> Self {
-        Self { treatment_id, task_id: entry.task_id, kind: entry.kind, recorded_at: entry.recorded_at }
+        Self {
+            treatment_id,
+            task_id: entry.task_id,
+            kind: entry.kind,
+            recorded_at: entry.recorded_at,
+            reason: entry.reason.clone(),
+        }
     }
 }
 
@@ -102,8 +110,8 @@ impl Judge<'_> {
         let mut taken: HashMap<Uuid, Known> = HashMap::new();
         let one = |entry: &Entry| {
             let this = Known::of(entry, self.treatment_id);
-            match (taken.get(&entry.id).copied(), self.refusal(entry)) {
-                (Some(known), _) if known == this => Verdict::Duplicate,
+            match (taken.get(&entry.id), self.refusal(entry)) {
+                (Some(known), _) if *known == this => Verdict::Duplicate,
                 (Some(_), _) => Verdict::Rejected(Refusal::IdTaken),
                 (None, Some(refusal)) => Verdict::Rejected(refusal),
                 (None, None) => {

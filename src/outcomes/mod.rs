@@ -5,3 +5,4 @@ pub mod judge;
 pub mod routes;
 pub mod store;
 pub mod submit;
+pub mod view;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use diesel::QueryResult;
+use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use super::judge::{Entry, Known};
 use crate::db::hot::hot_query;
 use crate::domain::tally::Tally;
 use crate::domain::timeline::Task;
+use crate::schema::{outcomes, treatments};
 
 hot_query! {
     struct InsertOutcomes {
@@ -35,7 +36,7 @@ hot_query! {
         closes: Vec<DateTime<Utc>> as Array<Timestamptz>,
         asked: Vec<Uuid> as Array<SqlUuid>,
     }
-    returns (SqlUuid, Bool, SqlUuid, SqlUuid, Text, Timestamptz);
+    returns (SqlUuid, Bool, SqlUuid, SqlUuid, Text, Timestamptz, Nullable<Text>);
     ", said AS (
         INSERT INTO outcomes (clinic_id, id, treatment_id, task_id, item_key, day_index, seq, kind, reason, recorded_at,
                               received_at, open_at, close_at, entered_by)
@@ -44,14 +45,54 @@ hot_query! {
           FROM unnest($9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
                AS u (id, task_id, item_key, day_index, seq, kind, reason, recorded_at, open_at, close_at)
         ON CONFLICT DO NOTHING
-        RETURNING id, treatment_id, task_id, kind, recorded_at
+        RETURNING id, treatment_id, task_id, kind, recorded_at, reason
     ), counted AS (
         UPDATE treatments SET activity = activity + 1, done_w = $5, on_time_w = $6, early_until = $7, early_w = $8
          WHERE clinic_id = $1 AND id = $2 AND EXISTS (SELECT 1 FROM said)
     )
-    SELECT id, true, treatment_id, task_id, kind, recorded_at FROM said
+    SELECT id, true, treatment_id, task_id, kind, recorded_at, reason FROM said
      UNION ALL
-    SELECT id, false, treatment_id, task_id, kind, recorded_at FROM outcomes WHERE clinic_id = $1 AND id = ANY($19)"
+    SELECT id, false, treatment_id, task_id, kind, recorded_at, reason FROM outcomes WHERE clinic_id = $1 AND id = ANY($19)"
+}
+
+/// An entry, as stored.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = outcomes)]
+pub struct OutcomeRow {
+    /// Chosen by the app.
+    pub id: Uuid,
+    /// The treatment.
+    pub treatment_id: Uuid,
+    /// The task.
+    pub task_id: Uuid,
+    /// The routine.
+    pub item_key: String,
+    /// `done`, `skipped` or `undone`.
+    pub kind: String,
+    /// Why, if the person said.
+    pub reason: Option<String>,
+    /// By the recorder's clock.
+    pub recorded_at: DateTime<Utc>,
+    /// When the server heard of it.
+    pub received_at: DateTime<Utc>,
+    /// The login that entered it.
+    pub entered_by: Uuid,
+}
+
+/// Those of these entries that are about the patient's treatments, in no particular order.
+pub async fn list_named(
+    conn: &mut AsyncPgConnection,
+    (clinic_id, patient_id): (Uuid, Uuid),
+    ids: &[Uuid],
+) -> QueryResult<Vec<OutcomeRow>> {
+    let treatment = treatments::clinic_id.eq(outcomes::clinic_id).and(treatments::id.eq(outcomes::treatment_id));
+    outcomes::table
+        .inner_join(treatments::table.on(treatment))
+        .filter(outcomes::clinic_id.eq(clinic_id).and(treatments::patient_id.eq(patient_id)))
+        .filter(outcomes::id.eq_any(ids))
+        .select(OutcomeRow::as_select())
+        .load(conn)
+        .await
 }
 
 /// What a batch adds.
@@ -107,13 +148,13 @@ pub async fn insert_outcomes(conn: &mut AsyncPgConnection, clinic_id: Uuid, batc
         closes: tasks().map(Task::closed_at).collect(),
         asked: batch.asked,
     };
-    type Row = (Uuid, bool, Uuid, Uuid, String, DateTime<Utc>);
+    type Row = (Uuid, bool, Uuid, Uuid, String, DateTime<Utc>, Option<String>);
     let mut written = Written::default();
-    for (id, added, treatment_id, task_id, kind, recorded_at) in insert.load::<Row>(conn).await? {
+    for (id, added, treatment_id, task_id, kind, recorded_at, reason) in insert.load::<Row>(conn).await? {
         if added {
             written.added.insert(id);
         } else if let Ok(kind) = kind.parse() {
-            written.before.insert(id, Known { treatment_id, task_id, kind, recorded_at });
+            written.before.insert(id, Known { treatment_id, task_id, kind, recorded_at, reason });
         }
     }
     Ok(written)

@@ -11,7 +11,7 @@ pub mod routes;
 mod rule_view;
 pub(crate) mod store;
 mod summary_view;
-mod view;
+pub mod view;
 mod withdraw;
 mod withdrawal_view;
 mod words;

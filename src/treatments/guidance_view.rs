@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::domain::guidance::{Guidance, NotYet, Notice, OpenAgain};
+use crate::domain::guidance::{Guidance, NotYet, Notice, OpenAgain, PhaseNow};
 use crate::domain::overrides::Overridden;
 use crate::domain::protocol::{Evidence, IsoDuration, Kind};
 use crate::domain::timeline::{Range, Task};
@@ -27,7 +27,7 @@ pub struct GuidanceView<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct PhaseView<'a> {
+pub(super) struct PhaseView<'a> {
     key: &'a str,
     title: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +35,7 @@ struct PhaseView<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct NoticeView<'a> {
+pub(super) struct NoticeView<'a> {
     key: &'a str,
     kind: Kind,
     title: &'a str,
@@ -50,7 +50,7 @@ struct NoticeView<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct NotYetView<'a> {
+pub(super) struct NotYetView<'a> {
     key: &'a str,
     title: &'a str,
     /// The hard bound; absent while an open flag keeps it from ending.
@@ -92,7 +92,7 @@ impl Countdown {
 }
 
 #[derive(Debug, Serialize)]
-struct OpenAgainView<'a> {
+pub(super) struct OpenAgainView<'a> {
     key: &'a str,
     title: &'a str,
     since: DateTime<Utc>,
@@ -126,7 +126,7 @@ impl<'a> GuidanceView<'a> {
         });
         Self {
             at: asked,
-            phase: guidance.phase.map(|phase| PhaseView { key: phase.key, title: phase.title, body: phase.body }),
+            phase: guidance.phase.map(PhaseView::from),
             today: today.collect(),
             expect: guidance.expect.into_iter().map(NoticeView::from).collect(),
             not_yet: guidance.not_yet.into_iter().map(|entry| NotYetView::new(entry, at)).collect(),
@@ -139,17 +139,34 @@ impl<'a> GuidanceView<'a> {
 impl<'a> GuidanceView<'a> {
     /// The same with what was changed for the treatment.
     pub fn with_overrides(mut self, recovery: &'a Recovery) -> Self {
-        let of = |key: &str| recovery.overrides().of_item(key).map(OverriddenView::from);
-        for notice in self.expect.iter_mut().chain(&mut self.advice) {
-            notice.overridden = of(notice.key);
-        }
-        for entry in &mut self.not_yet {
-            entry.overridden = of(entry.key);
-        }
-        for entry in &mut self.open_again {
-            entry.overridden = of(entry.key);
-        }
+        self.expect.iter_mut().chain(&mut self.advice).for_each(|entry| entry.mark(recovery));
+        self.not_yet.iter_mut().for_each(|entry| entry.mark(recovery));
+        self.open_again.iter_mut().for_each(|entry| entry.mark(recovery));
         self
+    }
+}
+
+/// What may have been changed for the treatment.
+pub(super) trait Mark<'a> {
+    /// Says so of it.
+    fn mark(&mut self, recovery: &'a Recovery);
+}
+
+macro_rules! marked {
+    ($($view:ident),+) => {
+        $(impl<'a> Mark<'a> for $view<'a> {
+            fn mark(&mut self, recovery: &'a Recovery) {
+                self.overridden = recovery.overrides().of_item(self.key).map(OverriddenView::from);
+            }
+        })+
+    };
+}
+
+marked!(NoticeView, NotYetView, OpenAgainView);
+
+impl<'a> From<PhaseNow<'a>> for PhaseView<'a> {
+    fn from(phase: PhaseNow<'a>) -> Self {
+        Self { key: phase.key, title: phase.title, body: phase.body }
     }
 }
 
@@ -169,7 +186,7 @@ impl<'a> From<Notice<'a>> for NoticeView<'a> {
 }
 
 impl<'a> NotYetView<'a> {
-    fn new(entry: NotYet<'a>, at: Option<DateTime<Utc>>) -> Self {
+    pub(super) fn new(entry: NotYet<'a>, at: Option<DateTime<Utc>>) -> Self {
         Self {
             key: &entry.item.key,
             title: entry.title,
@@ -189,7 +206,7 @@ impl<'a> NotYetView<'a> {
 }
 
 impl<'a> OpenAgainView<'a> {
-    fn new(entry: OpenAgain<'a>, at: Option<DateTime<Utc>>) -> Self {
+    pub(super) fn new(entry: OpenAgain<'a>, at: Option<DateTime<Utc>>) -> Self {
         Self {
             key: &entry.item.key,
             title: entry.title,

@@ -1,6 +1,7 @@
 //! Treatments: microneedling sessions that were performed. Registering, reading and changing them, and the recovery
 //! timeline and guidance that follow from them.
 
+pub mod ahead_view;
 mod change;
 mod course;
 mod details;
@@ -13,7 +14,7 @@ pub mod read;
 mod refusal;
 pub mod routes;
 pub mod store;
-mod timeline_view;
+pub mod timeline_view;
 mod transfer;
 mod transfer_view;
 pub mod view;

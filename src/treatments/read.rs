@@ -99,6 +99,10 @@ pub async fn find_guidance(
         starts_at: recovery.starts_at(at),
     };
     let mut guidance = guidance(&sources, at);
+    // What was closed under another version is called as it was then, as among the tasks.
+    for today in &mut guidance.today {
+        today.title = recovery.title(&version, texts, &today.task);
+    }
     if let Some(topic) = query.topic.as_deref() {
         guidance.retain(topic);
     }

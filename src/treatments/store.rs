@@ -119,6 +119,20 @@ pub async fn list_treatments(
     query.load(conn).await
 }
 
+/// Those of these treatments that are the patient's, in no particular order.
+pub async fn list_named(
+    conn: &mut AsyncPgConnection,
+    (clinic_id, patient_id): (Uuid, Uuid),
+    ids: &[Uuid],
+) -> QueryResult<Vec<Treatment>> {
+    treatments::table
+        .filter(treatments::clinic_id.eq(clinic_id).and(treatments::patient_id.eq(patient_id)))
+        .filter(treatments::id.eq_any(ids))
+        .select(Treatment::as_select())
+        .load(conn)
+        .await
+}
+
 /// Writes what an edit, a confirmation, a completion or a cancellation changed.
 pub async fn update_treatment(conn: &mut AsyncPgConnection, treatment: &Treatment) -> QueryResult<()> {
     let row = treatments::table.find((treatment.clinic_id, treatment.id));

@@ -61,7 +61,7 @@ pub struct TreatmentView {
 
 impl TreatmentView {
     /// The treatment under the name of its protocol. What the clinic notes is for staff alone.
-    pub(super) fn new(treatment: Treatment, protocol: ProtocolRef, for_staff: bool) -> Self {
+    pub fn new(treatment: Treatment, protocol: ProtocolRef, for_staff: bool) -> Self {
         Self {
             id: treatment.id,
             patient_id: treatment.patient_id,

@@ -17,6 +17,7 @@ use crate::auth::prune as prune_logins;
 use crate::db::{DbError, Scope, ensure_partitions};
 use crate::devices::store as devices;
 use crate::idempotency;
+use crate::offline::store as offline;
 use crate::push_health::store as push_health;
 
 /// How often old rows are looked for.
@@ -35,6 +36,8 @@ const KEEP_HEALTH: TimeDelta = TimeDelta::hours(1);
 const KEEP_ATTEMPTS: TimeDelta = TimeDelta::days(90);
 /// How long alerts are kept once they have ended: somebody's inbox, and what explains a day long ago.
 const KEEP_ALERTS: TimeDelta = TimeDelta::days(365);
+/// How long apps are told of what is gone. One that stays away for longer must read everything anew.
+const KEEP_GONE: TimeDelta = TimeDelta::days(90);
 
 /// Tidies up and measures until `stop`: once at the start, since no worker may have run for months, and then again and
 /// again.
@@ -96,6 +99,8 @@ async fn tidy(parts: &Parts) {
     job(parts, "dead addresses", async |conn| devices::prune_dead(conn, now - KEEP_DEAD).await.map(drop)).await;
     let rung = parts.clocks.care.now() - KEEP_RINGS;
     job(parts, "local reminders", async |conn| devices::prune_rings(conn, rung).await.map(drop)).await;
+    let care = parts.clocks.care.now();
+    job(parts, "what is gone", async |conn| offline::prune(conn, care, care - KEEP_GONE).await.map(drop)).await;
     job(parts, "push health", async |conn| push_health::prune(conn, now - KEEP_HEALTH, now).await.map(drop)).await;
     job(parts, "idempotency keys", async |conn| idempotency::prune(conn, now).await.map(drop)).await;
 }

@@ -241,6 +241,8 @@ const TABLE: &[Row] = &[
     row("DELETE", "/v1/protocol-drafts/{id}", Staff).on(DRAFT),
     row("GET", "/v1/faqs", Users),
     row("GET", "/v1/treatments/{id}/tasks", StaffAndOneself).on(TREATMENT),
+    row("GET", "/v1/treatments/{id}/bundle", StaffAndOneself).on(TREATMENT),
+    row("GET", "/v1/sync", Patients),
     row("POST", "/v1/treatments/{id}/outcomes", StaffAndOneself).on(TREATMENT).sending(|_| json!({ "outcomes": [] })),
     row("GET", "/v1/treatments/{id}/compliance", StaffAndOneself).on(TREATMENT),
     row("GET", "/v1/patients/{id}/compliance", StaffAndOneself).on(PATIENT),

@@ -37,7 +37,7 @@ pub async fn count(app: &TestApp, from: &str) -> i64 {
 }
 
 /// Runs a worker until there are no rows in `from`.
-async fn work_until_none(app: &TestApp, from: &str) {
+pub async fn work_until_none(app: &TestApp, from: &str) {
     let (stop, worker) = (CancellationToken::new(), Worker::new(app.worker_parts()));
     let story = async {
         while count(app, from).await > 0 {

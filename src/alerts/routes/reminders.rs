@@ -3,8 +3,11 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::AsyncPgConnection;
 use serde::Deserialize;
+use uuid::Uuid;
 
+use super::view::AlertView;
 use super::{reader, view};
 use crate::alerts::store;
 use crate::app::State;
@@ -45,6 +48,21 @@ impl RemindersQuery {
         faults.finish()?;
         Ok((from, to))
     }
+}
+
+/// What the caller is still to be told of a treatment, as far ahead as may be asked, in the words of the inbox.
+pub async fn reminders_of(
+    state: &State,
+    conn: &mut AsyncPgConnection,
+    caller: &Caller,
+    wanted: &Wanted,
+    treatment: Uuid,
+) -> Result<Vec<AlertView>, ApiError> {
+    let now = state.clocks.care.now();
+    let rows = store::list_ahead(conn, reader(caller), now, now + LONGEST, MOST).await?;
+    let rows = rows.into_iter().filter(|row| row.treatment_id == Some(treatment)).collect();
+    let (found, accepted) = super::found(state, conn, caller, rows).await?;
+    Ok(found.into_iter().map(|found| view(found, &accepted, wanted, false).0).collect())
 }
 
 /// `GET /v1/me/reminders`

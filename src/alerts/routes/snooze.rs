@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -17,11 +17,42 @@ use crate::language::Wanted;
 /// For how long an alert can be put off, in minutes.
 const MINUTES: std::ops::RangeInclusive<i64> = 5..=24 * 60;
 
-/// The body of [`snooze_alert`].
+/// The body of [`snooze_alert`]: for how long from now, or until when.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SnoozeBody {
-    minutes: i64,
+    minutes: Option<i64>,
+    until: Option<DateTime<Utc>>,
+}
+
+impl SnoozeBody {
+    fn read(self, now: DateTime<Utc>) -> Result<DateTime<Utc>, ApiError> {
+        let mut faults = Faults::default();
+        let longest = TimeDelta::minutes(*MINUTES.end());
+        let until = match (self.minutes, self.until) {
+            (Some(minutes), None) if MINUTES.contains(&minutes) => Some(now + TimeDelta::minutes(minutes)),
+            (Some(_), None) => {
+                faults.push("/minutes", format!("must be {} to {}", MINUTES.start(), MINUTES.end()));
+                None
+            }
+            // As Postgres keeps it, so that a replay is recognised.
+            (None, Some(until)) if until <= now + longest => DateTime::from_timestamp_micros(until.timestamp_micros()),
+            (None, Some(_)) => {
+                faults.push("/until", format!("must lie at most {} hours ahead", longest.num_hours()));
+                None
+            }
+            (Some(_), Some(_)) => {
+                faults.push("/until", "stands alone: minutes do not go with it");
+                None
+            }
+            (None, None) => {
+                faults.push("/minutes", "is missing: say for how long, or until when");
+                None
+            }
+        };
+        faults.finish()?;
+        until.ok_or_else(|| ApiError::invalid("/until", "is no moment that can be kept"))
+    }
 }
 
 impl From<SnoozeError> for ApiError {
@@ -47,12 +78,8 @@ pub async fn snooze_alert(
     id: Path<Uuid>,
     body: Body<SnoozeBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let minutes = body.value.minutes;
-    let mut faults = Faults::default();
-    if !MINUTES.contains(&minutes) {
-        faults.push("/minutes", format!("must be {} to {}", MINUTES.start(), MINUTES.end()));
-    }
-    faults.finish()?;
-    let again = snooze::snooze(state.tools(), &caller, *id, TimeDelta::minutes(minutes)).await?;
+    let absolute = body.value.until.is_some();
+    let until = body.value.read(state.clocks.care.now())?;
+    let again = snooze::snooze(state.tools(), &caller, *id, until, absolute).await?;
     respond(&state, &caller.0, &wanted, again, false).await
 }

@@ -18,7 +18,7 @@ use crate::protocols::{Accepted, words};
 
 /// An alert as its recipient sees it.
 #[derive(Debug, Serialize)]
-pub(super) struct AlertView {
+pub struct AlertView {
     id: Uuid,
     category: String,
     title: String,
@@ -38,7 +38,7 @@ pub(super) struct AlertView {
 
 /// One more thing that an alert tells.
 #[derive(Debug, Serialize)]
-pub(super) struct ToldWith {
+struct ToldWith {
     id: Uuid,
     category: String,
     title: String,

@@ -36,14 +36,14 @@ pub async fn find_snoozable(
         .await
 }
 
-/// How often an alert was put off.
-pub async fn find_times(
+/// How often an alert was put off, and until when.
+pub async fn find_snooze(
     conn: &mut AsyncPgConnection,
     (clinic_id, patient_id): (Uuid, Uuid),
     dedupe_key: &str,
-) -> QueryResult<i32> {
-    let times = snoozes::table.find((clinic_id, patient_id, dedupe_key)).select(snoozes::times);
-    Ok(times.first(conn).await.optional()?.unwrap_or(0))
+) -> QueryResult<Option<(i32, DateTime<Utc>)>> {
+    let snooze = snoozes::table.find((clinic_id, patient_id, dedupe_key)).select((snoozes::times, snoozes::until_at));
+    snooze.first(conn).await.optional()
 }
 
 /// Puts an alert off once more.

@@ -6,6 +6,7 @@ pub mod binary;
 mod cluster;
 pub mod contract;
 pub mod google;
+pub mod offline_app;
 pub mod people;
 mod protocols;
 pub mod rfc8291;
