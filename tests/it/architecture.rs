@@ -83,6 +83,7 @@ const HTTP: &[&str] = &[
     "auth::email",
     "auth::extract",
     "auth::fetch_token",
+    "auth::reauthentication",
     "body",
     "db",
     "domain",
