@@ -55,9 +55,15 @@ pub enum ApiError {
     /// Nobody in particular is asking.
     #[error("unauthenticated: {0}")]
     Unauthenticated(Cow<'static, str>),
+    /// The password is right, and does not do alone.
+    #[error("second factor required")]
+    SecondFactorRequired,
     /// The caller may not do this.
     #[error("forbidden: {0}")]
     Forbidden(Cow<'static, str>),
+    /// The clinic wants a second factor of its staff that the caller has not set up.
+    #[error("second factor missing")]
+    SecondFactorMissing,
     /// There is no such thing, or it is somebody else's.
     #[error("not found")]
     NotFound,
@@ -165,7 +171,9 @@ impl ApiError {
         match self {
             Self::Malformed { .. } => ("malformed", "The request cannot be understood"),
             Self::Unauthenticated(_) => ("unauthenticated", "Authentication is required"),
+            Self::SecondFactorRequired => ("second_factor_required", "A code of the second factor is required"),
             Self::Forbidden(_) => ("forbidden", "This is not permitted to you"),
+            Self::SecondFactorMissing => ("second_factor_missing", "A second factor must be set up first"),
             Self::NotFound => ("not_found", "There is no such resource"),
             Self::MethodNotAllowed { .. } => ("method_not_allowed", "The resource does not support this method"),
             Self::Conflict { kind: Conflict::IdTaken, .. } => ("id_taken", "The id is in use"),
@@ -194,6 +202,10 @@ impl ApiError {
             Self::Malformed { detail, .. } => Cow::Borrowed(detail),
             Self::Unauthenticated(detail) | Self::Forbidden(detail) => Cow::Borrowed(detail.as_ref()),
             Self::Conflict { detail, .. } => Cow::Borrowed(detail.as_ref()),
+            Self::SecondFactorRequired => "Send the same request again, with code.".into(),
+            Self::SecondFactorMissing => {
+                "The clinic asks staff for a second factor: set one up, then refresh the token.".into()
+            }
             Self::NotFound => "Nothing is there, or it is not yours.".into(),
             Self::MethodNotAllowed { allow } => format!("Use {allow}.").into(),
             Self::PreconditionFailed => "Read it again and repeat the edit on what is there now.".into(),
@@ -247,8 +259,8 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Malformed { .. } => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Unauthenticated(_) | Self::SecondFactorRequired => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) | Self::SecondFactorMissing => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict { .. } => StatusCode::CONFLICT,
@@ -279,7 +291,7 @@ impl ResponseError for ApiError {
         let mut response = HttpResponse::build(self.status_code());
         response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON)).insert_header((header::CACHE_CONTROL, "no-store"));
         match self {
-            Self::Unauthenticated(_) => {
+            Self::Unauthenticated(_) | Self::SecondFactorRequired => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
             }
             Self::MethodNotAllowed { allow } => {

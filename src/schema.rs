@@ -303,6 +303,8 @@ diesel::table! {
         nudge_days -> Int4,
         /// So many tasks must have closed on them: fewer say nothing.
         nudge_min_tasks -> Int4,
+        /// Whether staff do nothing here without a second factor.
+        require_second_factor -> Bool,
     }
 }
 
@@ -921,6 +923,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// One-time codes that stand in for an authenticator app. A used one is gone.
+    recovery_codes (code_hash) {
+        /// SHA-256 of the code.
+        code_hash -> Bytea,
+        /// Whose login it opens, together with the password.
+        user_id -> Uuid,
+        /// When it was made (wall clock).
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// Opaque refresh tokens, hashed. A successor is an HMAC of its parent, so a lost answer can be asked for again.
     refresh_tokens (token_hash) {
         /// SHA-256 of the token.
@@ -969,6 +983,26 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Authenticator apps of logins, at most one each.
+    second_factors (user_id) {
+        /// Whose login it guards.
+        user_id -> Uuid,
+        /// The shared secret, AES-256-GCM under the server's key, bound to the login.
+        secret_sealed -> Bytea,
+        /// When the secret was made (wall clock).
+        created_at -> Timestamptz,
+        /// When a first code proved that the app has the secret (wall clock); asked for only from then on.
+        confirmed_at -> Nullable<Timestamptz>,
+        /// The time step of the last code used: it and earlier ones are void.
+        last_step -> Nullable<Int8>,
+        /// Wrong codes since the last right one.
+        failures -> Int4,
+        /// When the last wrong one came (wall clock).
+        failed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     /// A family of rotating refresh tokens: one login on one app.
     sessions (id) {
         /// Named in access tokens as sid.
@@ -989,6 +1023,8 @@ diesel::table! {
         revoked_at -> Nullable<Timestamptz>,
         /// Why it was ended early.
         revoked_because -> Nullable<Text>,
+        /// What the app calls the phone or browser it runs on; absent where it did not say.
+        device_name -> Nullable<Text>,
     }
 }
 
@@ -1195,9 +1231,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     protocol_versions,
     protocol_withdrawals,
     receipts,
+    recovery_codes,
     refresh_tokens,
     replans,
     reset_codes,
+    second_factors,
     sessions,
     snoozes,
     sync_entries,

@@ -1,7 +1,8 @@
 //! What the whole system costs, beside the least that the same work could cost. Run by `script/bench`.
 //!
 //! `worker` drains due alerts, `lateness` sends them one by one at their moments, `kill` kills a worker half-way, `claim` takes a
-//! batch out of a small and a large queue, `treatments` registers treatments, `worklist` reads a large clinic's. Most run both
+//! batch out of a small and a large queue, `treatments` registers treatments, `worklist` reads a large clinic's,
+//! `enumeration` compares logins of known and unknown addresses. Most run both
 //! sides in turn on one private Postgres with its default durability, so that only ratios of one run count. A benchmark fails
 //! where work was lost or done twice, never because a machine was slow.
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it found")]
@@ -10,6 +11,7 @@ mod account;
 mod claim;
 mod costs;
 mod drain;
+mod enumeration;
 mod ideal;
 mod kill;
 mod lab;
@@ -52,6 +54,8 @@ enum Benchmark {
     Treatments(treatments::Options),
     /// A page of a large clinic's worklist, sorted by compliance.
     Worklist(worklist::Options),
+    /// Whether a login tells, by its answer or by its time, which addresses are known.
+    Enumeration(enumeration::Options),
     /// Fills the database of DATABASE_URL, for measuring a server of one's own.
     Seed(recipe::Options),
     /// The push service that the others send to, as a process of its own.
@@ -73,6 +77,7 @@ async fn main() -> anyhow::Result<()> {
             Benchmark::Scale(options) => scale::run(options).await,
             Benchmark::Treatments(options) => treatments::run(options).await,
             Benchmark::Worklist(options) => worklist::run(options).await,
+            Benchmark::Enumeration(options) => enumeration::run(options).await,
             Benchmark::Seed(options) => recipe::run(options).await,
             Benchmark::Sink(options) => sink::serve(options).await,
         }

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, Responder, guard};
 use crate::alerts::routes as alerts;
 use crate::app::{about, contract, development, ops};
 use crate::appointments::routes as appointments;
+use crate::auth::routes::{own_sessions, second_factor};
 use crate::auth::{me, routes as auth};
 use crate::calendar::routes as calendar;
 use crate::check_ins::routes as check_ins;
@@ -152,10 +153,21 @@ table! {
     "/v1/auth/switch" => { post auth::switch_clinic }
     "/v1/config" => { get about::find_config }
     "/v1/me" => { get me::find_me, patch me::update_me }
+    "/v1/me/sessions" => { get own_sessions::list_sessions, delete own_sessions::end_other_sessions }
+    "/v1/me/sessions/{id}" => { delete own_sessions::end_session }
+    "/v1/me/password" => { post own_sessions::change_password }
+    "/v1/me/second-factor" => {
+        get second_factor::find_second_factor, post second_factor::create_second_factor,
+    }
+    "/v1/me/second-factor/confirm" => { post second_factor::confirm_second_factor }
+    "/v1/me/second-factor/recovery-codes" => { post second_factor::renew_recovery_codes }
+    "/v1/me/second-factor/disable" => { post second_factor::disable_second_factor }
     "/v1/clinic" => { get clinics::find_clinic, patch clinics::update_clinic }
     "/v1/members" => { get members::list_members }
     "/v1/members/{id}" => { get members::find_member, patch members::update_member, delete members::delete_member }
     "/v1/members/{id}/reset-code" => { post members::create_reset_code }
+    "/v1/members/{id}/second-factor" => { delete members::reset_second_factor }
+    "/v1/clinic/sign-out" => { post members::sign_out_clinic }
     "/v1/invitations" => { get invitations::list_invitations, post invitations::create_invitation }
     "/v1/invitations/accept" => { post auth::accept_invitation }
     "/v1/invitations/{id}" => { delete invitations::delete_invitation }

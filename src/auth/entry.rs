@@ -6,9 +6,11 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
+use super::password::refuse_derived;
 use super::profile::MembershipView;
 use super::refusal::Refusal;
-use super::sessions::{self, Opened};
+use super::second_factor::{self, Verdict};
+use super::sessions::{self, Opened, Opening};
 use super::store::{self, EndedBecause, OpenInvitation, User};
 use super::{Auth, codes};
 use crate::audit::{self, Entry};
@@ -34,8 +36,7 @@ pub struct Tools<'a> {
 /// Where an invitation code stands in a body.
 const INVITATION_CODE: &str = "/invitation_code";
 
-/// A new login, checked.
-#[derive(Debug)]
+/// A new login, checked. Without `Debug`: it holds a password.
 pub struct Registration {
     /// From the invitation.
     pub invitation_code: String,
@@ -49,6 +50,22 @@ pub struct Registration {
     pub time_zone: Tz,
     /// Language tag.
     pub locale: String,
+    /// What the app calls what it runs on.
+    pub device_name: Option<String>,
+}
+
+/// What somebody who logs in sends.
+pub struct Login<'a> {
+    /// Lower-cased.
+    pub email: &'a str,
+    /// As typed.
+    pub password: &'a str,
+    /// Of the authenticator app, or a recovery code.
+    pub code: Option<&'a str>,
+    /// An invitation to accept on the way in, for those who belong to no clinic any more and could not log in to accept one.
+    pub invitation_code: Option<&'a str>,
+    /// What the app calls what it runs on.
+    pub device_name: Option<String>,
 }
 
 /// Makes a login from an invitation and opens its first session.
@@ -56,7 +73,13 @@ pub async fn register(tools: Tools<'_>, form: Registration) -> Result<Opened, Re
     let Tools { db, clocks, auth, .. } = tools;
     let code = codes::hash(&form.invitation_code);
     // Before the work of hashing: a stranger without an invitation costs us next to nothing.
-    db.scoped(Scope::Identity, async |conn| invited(conn, clocks, &code, &form.email).await).await?;
+    let clinic_name = db
+        .scoped(Scope::Identity, async |conn| {
+            let invitation = invited(conn, clocks, &code, &form.email).await?;
+            Ok::<_, Refusal>(store::find_clinic_name(conn, invitation.clinic_id).await?)
+        })
+        .await?;
+    refuse_derived(&form.password, &[clinic_name, form.email.clone(), form.display_name.clone()])?;
     let password_hash = auth.passwords.hash(&form.password).await?;
     db.scoped(Scope::Identity, async |conn| {
         let invitation = invited(conn, clocks, &code, &form.email).await?;
@@ -74,7 +97,8 @@ pub async fn register(tools: Tools<'_>, form: Registration) -> Result<Opened, Re
         };
         store::insert_user(conn, &user).await.map_err(email_taken)?;
         join(conn, tools, &user, &invitation, form.time_zone).await?;
-        sessions::open(conn, clocks, auth, user.id, Some(invitation.clinic_id)).await
+        let opening = Opening { clinic: Some(invitation.clinic_id), device_name: form.device_name };
+        sessions::open(conn, clocks, auth, user.id, opening).await
     })
     .await
 }
@@ -143,31 +167,38 @@ fn home(user: &User) -> Tz {
     user.time_zone.parse().unwrap_or(Tz::UTC)
 }
 
-/// Opens a session for whoever knows the password. A code accepts an invitation on the way in, for those who belong to
-/// no clinic any more and could not log in to accept one.
-pub async fn log_in(
-    tools: Tools<'_>,
-    email: &str,
-    password: &str,
-    invitation_code: Option<&str>,
-) -> Result<Opened, Refusal> {
+/// Opens a session for whoever knows the password and, where there is a second factor, a code of it. A wrong code gets the
+/// answer of a wrong password.
+pub async fn log_in(tools: Tools<'_>, login: Login<'_>) -> Result<Opened, Refusal> {
     let Tools { db, clocks, auth, .. } = tools;
-    let find = async |conn: &mut AsyncPgConnection| Ok::<_, Refusal>(store::find_user_by_email(conn, email).await?);
+    let find =
+        async |conn: &mut AsyncPgConnection| Ok::<_, Refusal>(store::find_user_by_email(conn, login.email).await?);
     let known = db.scoped(Scope::Identity, find).await?;
-    let fits = auth.passwords.verify(password, known.as_ref().map(|user| user.password_hash.as_str())).await?;
+    let fits = auth.passwords.verify(login.password, known.as_ref().map(|user| user.password_hash.as_str())).await?;
     let user = known.filter(|_| fits).ok_or(Refusal::Credentials)?;
+    let verdict = second_factor::judge(db, clocks, auth, user.id, login.code).await?;
+    match verdict {
+        Verdict::Off | Verdict::Fits => {}
+        Verdict::Missing => return Err(Refusal::SecondFactorRequired),
+        Verdict::Wrong => return Err(Refusal::Credentials),
+        Verdict::Wait(seconds) => return Err(Refusal::Wait(seconds)),
+    }
     db.scoped(Scope::Identity, async |conn| {
         let current = store::share_user(conn, user.id).await?;
         if current.password_hash != user.password_hash {
             return Err(Refusal::Credentials);
         }
-        let mut clinic = None;
-        if let Some(code) = invitation_code {
-            let invitation = invited(conn, clocks, &codes::hash(code), email).await?;
-            join(conn, tools, &current, &invitation, home(&current)).await?;
-            clinic = Some(invitation.clinic_id);
+        // Set up between the two transactions: the session would be one that its setting up should have ended.
+        if verdict == Verdict::Off && store::has_second_factor(conn, user.id).await? {
+            return Err(Refusal::SecondFactorRequired);
         }
-        sessions::open(conn, clocks, auth, user.id, clinic).await
+        let mut opening = Opening { clinic: None, device_name: login.device_name };
+        if let Some(code) = login.invitation_code {
+            let invitation = invited(conn, clocks, &codes::hash(code), login.email).await?;
+            join(conn, tools, &current, &invitation, home(&current)).await?;
+            opening.clinic = Some(invitation.clinic_id);
+        }
+        sessions::open(conn, clocks, auth, user.id, opening).await
     })
     .await
 }
@@ -199,7 +230,13 @@ pub async fn reset(tools: Tools<'_>, code: &str, password: &str) -> Result<(), R
         let found = store::find_reset_code(conn, &code, clocks.wall.now()).await?;
         found.ok_or(Refusal::Code("/code"))
     };
-    db.scoped(Scope::Identity, find).await?;
+    let known = db
+        .scoped(Scope::Identity, async |conn| {
+            let reset = find(conn).await?;
+            Ok::<_, Refusal>(store::list_known_words(conn, reset.user_id).await?)
+        })
+        .await?;
+    refuse_derived(password, &known)?;
     let password_hash = auth.passwords.hash(password).await?;
     let (user_id, at) = db
         .scoped(Scope::Identity, async |conn| {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::fetch_token;
 use super::store::{self, TokenHash};
 use super::throttle::client_address;
+use super::token::Verified;
 use crate::app::State;
 use crate::db::Scope;
 use crate::domain::role::Role;
@@ -34,6 +35,11 @@ pub struct Caller {
     /// The login session, which owns the device.
     pub session_id: Uuid,
 }
+
+/// The same, looking after its own login: a member of the staff may do that without the second factor that the clinic
+/// wants, and nothing else.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountHolder(pub Caller);
 
 /// A clinician or an administrator.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +88,16 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move { authenticate(&request).await })
+    }
+}
+
+impl FromRequest for AccountHolder {
+    type Error = ApiError;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { Ok(Self(verify(&request).await?.caller)) })
     }
 }
 
@@ -184,15 +200,21 @@ fn state(request: &HttpRequest) -> Result<&State, ApiError> {
     state.map(|state| &***state).ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the app has no state")))
 }
 
-/// The bearer of the request's token.
+/// The bearer of the request's token, who may use it for everything that the role may do.
 async fn authenticate(request: &HttpRequest) -> Result<Caller, ApiError> {
+    let verified = verify(request).await?;
+    if verified.limited { Err(ApiError::SecondFactorMissing) } else { Ok(verified.caller) }
+}
+
+/// What the request's token says.
+async fn verify(request: &HttpRequest) -> Result<Verified, ApiError> {
     let state = state(request)?;
     let token = bearer(request).ok_or(ApiError::Unauthenticated("Send an access token as a bearer token.".into()))?;
     let verified = state.auth.tokens.verify(token, state.clocks.wall.now()).map_err(|error| {
         tracing::debug!(reason = %error, "access token refused");
         refused()
     })?;
-    if state.auth.revocations.stands(&state.db, &verified).await? { Ok(verified.caller) } else { Err(refused()) }
+    if state.auth.revocations.stands(&state.db, &verified).await? { Ok(verified) } else { Err(refused()) }
 }
 
 /// One answer for every unacceptable token: which check it failed is nobody's business but the log's.

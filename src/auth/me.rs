@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use diesel_async::AsyncPgConnection;
 use serde::Deserialize;
 
-use super::extract::Caller;
+use super::extract::{AccountHolder, Caller};
 use super::profile::Me;
 use super::store::{self, ProfileChange, User};
 use crate::app::State;
@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::preconditions::{IfMatch, version_header};
 
 /// Profile and memberships.
-pub async fn find_me(state: web::Data<State>, caller: Caller) -> Result<HttpResponse, ApiError> {
+pub async fn find_me(state: web::Data<State>, AccountHolder(caller): AccountHolder) -> Result<HttpResponse, ApiError> {
     let me = state
         .db
         .scoped(Scope::User(caller.user_id), async |conn| {
@@ -38,7 +38,7 @@ pub struct ProfileBody {
 /// Edits the profile. Naming the version that was read is optional: a person edits itself.
 pub async fn update_me(
     state: web::Data<State>,
-    caller: Caller,
+    AccountHolder(caller): AccountHolder,
     if_match: IfMatch,
     body: Body<ProfileBody>,
 ) -> Result<HttpResponse, ApiError> {

@@ -2,20 +2,25 @@
 
 pub mod codes;
 pub mod email;
+mod ending;
 mod entry;
 pub mod extract;
 pub mod fetch_token;
+mod guessable;
 pub mod keys;
 pub mod me;
 mod password;
 mod profile;
+pub mod reauthentication;
 mod refusal;
 pub mod revocation;
 pub mod routes;
+mod second_factor;
 mod sessions;
 pub mod store;
 mod throttle;
 pub mod token;
+mod totp;
 
 use keys::Keys;
 use password::Passwords;

@@ -1,6 +1,6 @@
 //! Why a login, registration or refresh did not happen, and what the client hears of it.
 
-use super::password::PasswordError;
+use super::password::{self, PasswordError};
 use crate::db::DbError;
 use crate::error::{ApiError, Conflict};
 use crate::planning::PlanningError;
@@ -11,6 +11,21 @@ pub enum Refusal {
     /// Address or password is wrong; which one is not told.
     #[error("wrong credentials")]
     Credentials,
+    /// The password is right; a code of the second factor has to come with it.
+    #[error("second factor required")]
+    SecondFactorRequired,
+    /// Too many wrong ones: so many seconds must pass before the next is looked at.
+    #[error("too many tries")]
+    Wait(u32),
+    /// The new password is made of what others know of the person or the clinic.
+    #[error("a password that would be guessed")]
+    Guessable,
+    /// What a caller sent to show that it is still the login's owner does not; the pointer says which field, and why.
+    #[error("not proven")]
+    NotProven(&'static str, &'static str),
+    /// The login has a second factor already, or none.
+    #[error("{0}")]
+    SecondFactorState(&'static str),
     /// The refresh token is unknown, expired, ended, or was used by somebody else.
     #[error("the session has ended")]
     SessionEnded,
@@ -55,7 +70,14 @@ impl From<diesel::result::Error> for Refusal {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Credentials => Self::Unauthenticated("The e-mail address or the password is wrong.".into()),
+            Refusal::Credentials => {
+                Self::Unauthenticated("The e-mail address, the password or the code is wrong.".into())
+            }
+            Refusal::SecondFactorRequired => Self::SecondFactorRequired,
+            Refusal::Wait(retry_after) => Self::TooMany { retry_after },
+            Refusal::Guessable => Self::invalid("/password", password::GUESSABLE),
+            Refusal::NotProven(pointer, detail) => Self::invalid(pointer, detail),
+            Refusal::SecondFactorState(detail) => Self::conflict(Conflict::State, detail),
             Refusal::SessionEnded => Self::Unauthenticated("The session has ended: log in again.".into()),
             Refusal::NoClinic => Self::Forbidden("This login belongs to no clinic: accept an invitation.".into()),
             Refusal::Code(pointer) => {

@@ -1,14 +1,20 @@
 //! Registering, logging in and out, refreshing, resetting, switching, accepting invitations; the public keys.
 
+pub mod own_sessions;
+pub mod second_factor;
+
+use std::net::IpAddr;
+
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::entry::{self, Registration, Tools};
-use super::extract::{Caller, ClientAddress};
+use super::ending::{self, Which};
+use super::entry::{self, Login, Registration, Tools};
+use super::extract::{AccountHolder, ClientAddress};
 use super::refusal::Refusal;
-use super::sessions::{self, Which};
+use super::sessions;
 use super::{email, password};
 use crate::answer::private;
 use crate::app::State;
@@ -25,48 +31,81 @@ pub struct RegisterBody {
     display_name: String,
     time_zone: String,
     locale: String,
+    device_name: Option<String>,
 }
 
-/// Makes a login from an invitation.
-pub async fn register_user(state: web::Data<State>, body: Body<RegisterBody>) -> Result<HttpResponse, ApiError> {
+/// Makes a login from an invitation. Wrong codes cost a wait after a hundred.
+pub async fn register_user(
+    ClientAddress(address): ClientAddress,
+    state: web::Data<State>,
+    body: Body<RegisterBody>,
+) -> Result<HttpResponse, ApiError> {
     let body = body.value;
     let mut faults = Faults::default();
     let email = email::check(&mut faults, "/email", &body.email);
-    password::check(&mut faults, "/password", &body.password, &email);
+    password::check(&mut faults, "/password", &body.password, &[&email, &body.display_name]);
     let form = Registration {
         invitation_code: faults.text("/invitation_code", &body.invitation_code, 1..=100),
         display_name: faults.text("/display_name", &body.display_name, 1..=200),
         time_zone: faults.time_zone("/time_zone", &body.time_zone),
         locale: faults.locale("/locale", &body.locale),
+        device_name: device_name(&mut faults, body.device_name.as_deref()),
         password: body.password,
         email,
     };
     faults.finish()?;
-    let opened = entry::register(tools(&state), form).await?;
+    let opened = trying_a_code(&state, address, entry::register(tools(&state), form)).await?;
     Ok(private(HttpResponse::Created(), &opened))
 }
 
-/// Address and password, and an invitation to accept on the way in.
+/// What an app calls the phone or browser it runs on.
+fn device_name(faults: &mut Faults, name: Option<&str>) -> Option<String> {
+    faults.optional_text("/device_name", name, 1..=100)
+}
+
+/// Does what a one-time code is for. A wrong code costs the address it comes from.
+async fn trying_a_code<T>(
+    state: &State,
+    address: IpAddr,
+    work: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    let throttle = &state.auth.throttle;
+    throttle.pay_address(address, state.clocks.wall.now()).map_err(Refusal::Wait)?;
+    let done = work.await;
+    if !matches!(done, Err(Refusal::Code(_) | Refusal::OtherAddress(_))) {
+        throttle.refund_address(address);
+    }
+    done
+}
+
+/// Address and password, a code where there is a second factor, and an invitation to accept on the way in.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoginBody {
     email: String,
     password: String,
+    code: Option<String>,
     invitation_code: Option<String>,
+    device_name: Option<String>,
 }
 
-/// Opens a session. Wrong passwords cost a wait after a few.
+/// Opens a session. Wrong passwords and codes cost a wait after a few.
 pub async fn create_session(
     ClientAddress(address): ClientAddress,
     state: web::Data<State>,
     body: Body<LoginBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let LoginBody { email, password, invitation_code } = body.value;
+    let LoginBody { email, password, code, invitation_code, device_name: name } = body.value;
+    let mut faults = Faults::default();
+    let device_name = device_name(&mut faults, name.as_deref());
+    faults.finish()?;
     let email = email::normalised(&email);
     let throttle = &state.auth.throttle;
     throttle.pay(&email, address, state.clocks.wall.now()).map_err(|retry_after| ApiError::TooMany { retry_after })?;
-    let opened = entry::log_in(tools(&state), &email, &password, invitation_code.as_deref()).await;
-    if !matches!(opened, Err(Refusal::Credentials)) {
+    let (code, invitation_code) = (code.as_deref(), invitation_code.as_deref());
+    let login = Login { email: &email, password: &password, code, invitation_code, device_name };
+    let opened = entry::log_in(tools(&state), login).await;
+    if !matches!(opened, Err(Refusal::Credentials | Refusal::Wait(_) | Refusal::Code(_) | Refusal::OtherAddress(_))) {
         throttle.refund(&email, address);
     }
     Ok(private(HttpResponse::Ok(), &opened?))
@@ -104,10 +143,10 @@ pub async fn delete_session(
         refresh_token = Body::<LogoutBody>::from_request(&request, &mut payload).await?.value.refresh_token;
     }
     match refresh_token {
-        Some(token) => sessions::end(&state.db, &state.clocks, &state.auth, Which::Refresh(&token)).await?,
+        Some(token) => ending::end(&state.db, &state.clocks, &state.auth, Which::Refresh(&token)).await?,
         None => {
-            let caller = Caller::from_request(&request, &mut payload).await?;
-            sessions::end(&state.db, &state.clocks, &state.auth, Which::Caller(&caller)).await?;
+            let AccountHolder(caller) = AccountHolder::from_request(&request, &mut payload).await?;
+            ending::end(&state.db, &state.clocks, &state.auth, Which::Caller(&caller)).await?;
         }
     }
     Ok(HttpResponse::NoContent().finish())
@@ -121,13 +160,17 @@ pub struct ResetBody {
     password: String,
 }
 
-/// Sets a new password by a one-time code.
-pub async fn reset_password(state: web::Data<State>, body: Body<ResetBody>) -> Result<HttpResponse, ApiError> {
+/// Sets a new password by a one-time code. Wrong codes cost a wait after a hundred.
+pub async fn reset_password(
+    ClientAddress(address): ClientAddress,
+    state: web::Data<State>,
+    body: Body<ResetBody>,
+) -> Result<HttpResponse, ApiError> {
     let mut faults = Faults::default();
     let code = faults.text("/code", &body.value.code, 1..=100);
-    password::check(&mut faults, "/password", &body.value.password, "");
+    password::check(&mut faults, "/password", &body.value.password, &[]);
     faults.finish()?;
-    entry::reset(tools(&state), &code, &body.value.password).await?;
+    trying_a_code(&state, address, entry::reset(tools(&state), &code, &body.value.password)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -141,7 +184,7 @@ pub struct SwitchBody {
 /// Changes the clinic that the session acts at.
 pub async fn switch_clinic(
     state: web::Data<State>,
-    caller: Caller,
+    AccountHolder(caller): AccountHolder,
     body: Body<SwitchBody>,
 ) -> Result<HttpResponse, ApiError> {
     let clinic = body.value.clinic_id;
@@ -157,17 +200,19 @@ pub struct AcceptBody {
     time_zone: Option<String>,
 }
 
-/// Makes an existing login a member of another clinic.
+/// Makes an existing login a member of another clinic. Wrong codes cost a wait after a hundred.
 pub async fn accept_invitation(
+    ClientAddress(address): ClientAddress,
     state: web::Data<State>,
-    caller: Caller,
+    AccountHolder(caller): AccountHolder,
     body: Body<AcceptBody>,
 ) -> Result<HttpResponse, ApiError> {
     let mut faults = Faults::default();
     let code = faults.text("/invitation_code", &body.value.invitation_code, 1..=100);
     let zone = body.value.time_zone.as_deref().map(|zone| faults.time_zone("/time_zone", zone));
     faults.finish()?;
-    let joined = entry::accept(tools(&state), caller.user_id, &code, zone).await?;
+    let accepting = entry::accept(tools(&state), caller.user_id, &code, zone);
+    let joined = trying_a_code(&state, address, accepting).await?;
     Ok(private(HttpResponse::Created(), &joined))
 }
 

@@ -1,4 +1,4 @@
-//! Sessions: opening one, refreshing its tokens, switching its clinic, ending it.
+//! Sessions: opening one, refreshing its tokens, switching its clinic. How they end stands in `ending.rs`.
 //!
 //! Refresh tokens rotate. The successor is computed from the token presented, so a lost answer can be asked for again
 //! and brings the same successor, until that successor is used for the first time. A token that comes back after that
@@ -43,22 +43,32 @@ pub struct Opened {
     pub tokens: TokenPair,
 }
 
-fn hash(token: &str) -> TokenHash {
+/// What is stored of a refresh token.
+pub fn hash(token: &str) -> TokenHash {
     sha256(token.as_bytes())
 }
 
-/// Opens a session at `clinic`, or where the person was last, or at the oldest membership.
+/// Where a session begins, and on what.
+#[derive(Debug, Clone, Default)]
+pub struct Opening {
+    /// The clinic to act at; where the person was last, or else the oldest membership, if it is absent.
+    pub clinic: Option<Uuid>,
+    /// What the app calls the phone or browser it runs on.
+    pub device_name: Option<String>,
+}
+
+/// Opens a session.
 pub async fn open(
     conn: &mut AsyncPgConnection,
     clocks: &Clocks,
     auth: &Auth,
     user_id: Uuid,
-    clinic: Option<Uuid>,
+    opening: Opening,
 ) -> Result<Opened, Refusal> {
     let user = store::share_user(conn, user_id).await?;
     let now = clocks.wall.now();
     let memberships = store::list_memberships(conn, user_id).await?;
-    let wanted = match clinic {
+    let wanted = match opening.clinic {
         Some(clinic) => Some(clinic),
         None => store::find_last_clinic(conn, user_id).await?,
     };
@@ -73,11 +83,12 @@ pub async fn open(
         idle_expires_at: now + IDLE,
         expires_at: now + LONGEST,
         revoked_at: None,
+        device_name: opening.device_name,
     };
     store::insert_session(conn, &session).await?;
     let refresh_token = fresh_token()?;
     store::insert_token(conn, session.id, &hash(&refresh_token), None, now).await?;
-    answer(auth, user, active, &memberships, session.id, refresh_token, now)
+    answer(conn, auth, Me::new(user, active, &memberships), active, session.id, refresh_token, now).await
 }
 
 /// 256 random bits.
@@ -87,27 +98,31 @@ fn fresh_token() -> Result<String, Refusal> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-fn answer(
+async fn answer(
+    conn: &mut AsyncPgConnection,
     auth: &Auth,
-    user: store::User,
+    user: Me,
     active: &Membership,
-    memberships: &[Membership],
     session_id: Uuid,
     refresh_token: String,
     now: DateTime<Utc>,
 ) -> Result<Opened, Refusal> {
     let caller = Caller {
-        user_id: user.id,
+        user_id: user.user_id,
         clinic_id: active.clinic_id,
         membership_id: active.id,
         role: active.role,
         patient_id: active.patient_id,
         session_id,
     };
-    let access_token = auth.tokens.issue(&caller, now)?;
+    let access_token = if active.needs_second_factor && !store::has_second_factor(conn, user.user_id).await? {
+        auth.tokens.issue_limited(&caller, now)?
+    } else {
+        auth.tokens.issue(&caller, now)?
+    };
     let expires_in = token::LIFETIME.num_seconds();
     let tokens = TokenPair { access_token, refresh_token, token_type: "Bearer", expires_in };
-    Ok(Opened { user: Me::new(user, active, memberships), tokens })
+    Ok(Opened { user, tokens })
 }
 
 /// How a refresh ended. A reuse is no error to the transaction: what it ends must be committed.
@@ -147,7 +162,8 @@ pub async fn refresh(db: &Db, clocks: &Clocks, auth: &Auth, presented: &str) -> 
             let memberships = store::list_memberships(conn, user_id).await?;
             let active = memberships.iter().find(|membership| membership.clinic_id == session.clinic_id);
             let active = active.ok_or(Refusal::SessionEnded)?;
-            let opened = answer(auth, user, active, &memberships, session_id, successor, now)?;
+            let user = Me::new(user, active, &memberships);
+            let opened = answer(conn, auth, user, active, session_id, successor, now).await?;
             Ok(Refreshed::Opened(Box::new(opened)))
         })
         .await?;
@@ -181,38 +197,7 @@ pub async fn switch(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, clin
         }
         store::insert_token(conn, session.id, &hash(&refresh_token), parent.as_deref(), now).await?;
         store::update_session(conn, session.id, clinic, now, now + IDLE).await?;
-        answer(auth, user, active, &memberships, session.id, refresh_token, now)
+        answer(conn, auth, Me::new(user, active, &memberships), active, session.id, refresh_token, now).await
     })
     .await
-}
-
-/// Which session to end.
-#[derive(Debug, Clone, Copy)]
-pub enum Which<'a> {
-    /// That of an access token.
-    Caller(&'a Caller),
-    /// That of a refresh token; an unknown one names none.
-    Refresh(&'a str),
-}
-
-/// Ends a session and removes the device addresses it owns. Ending it twice is no error.
-pub async fn end(db: &Db, clocks: &Clocks, auth: &Auth, which: Which<'_>) -> Result<(), Refusal> {
-    let ended = db
-        .scoped(Scope::Identity, async |conn| {
-            let session_id = match which {
-                Which::Caller(caller) => Some(caller.session_id),
-                Which::Refresh(presented) => {
-                    store::find_token_owner(conn, &hash(presented)).await?.map(|owner| owner.0)
-                }
-            };
-            let Some(session_id) = session_id else { return Ok::<_, Refusal>(None) };
-            let now = clocks.wall.now();
-            store::end_session(conn, session_id, EndedBecause::Logout, now).await?;
-            Ok(Some((session_id, now)))
-        })
-        .await?;
-    if let Some((session_id, at)) = ended {
-        auth.revocations.note(session_id, at);
-    }
-    Ok(())
 }

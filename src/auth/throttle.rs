@@ -1,5 +1,5 @@
-//! Slowing down whoever guesses passwords: by account and address together, and by address alone. An account alone is
-//! never throttled, or a stranger could lock a patient out. Each node counts for itself and forgets at a restart.
+//! Slowing down whoever guesses passwords and codes: by account and address together, and by address alone. An account
+//! alone is never throttled, or a stranger could lock a patient out. Each node counts for itself and forgets at a restart.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -47,6 +47,15 @@ pub struct Throttle(Arc<Mutex<HashMap<Key, Bucket>>>);
 impl Throttle {
     /// Pays for one try at `account` from `address`, or says how many seconds to wait for the next.
     pub fn pay(&self, account: &str, address: IpAddr, now: DateTime<Utc>) -> Result<(), u32> {
+        self.pay_for(&keys(account, address), now)
+    }
+
+    /// The same for a try at what belongs to no account: a one-time code.
+    pub fn pay_address(&self, address: IpAddr, now: DateTime<Utc>) -> Result<(), u32> {
+        self.pay_for(&[alone(address)], now)
+    }
+
+    fn pay_for(&self, keys: &[(Key, Rate)], now: DateTime<Utc>) -> Result<(), u32> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MOST {
             buckets.retain(|_, bucket| bucket.filled(now) < bucket.rate.burst);
@@ -54,9 +63,8 @@ impl Throttle {
                 buckets.clear();
             }
         }
-        let keys = keys(account, address);
         for (key, rate) in keys {
-            let left = buckets.get(&key).map_or(rate.burst, |bucket| bucket.filled(now));
+            let left = buckets.get(key).map_or(rate.burst, |bucket| bucket.filled(now));
             if left < 1.0 {
                 let wait = rate.every.as_seconds_f64() * (1.0 - left);
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a minute")]
@@ -64,26 +72,26 @@ impl Throttle {
             }
         }
         for (key, rate) in keys {
-            let left = buckets.get(&key).map_or(rate.burst, |bucket| bucket.filled(now));
-            buckets.insert(key, Bucket { rate, left: left - 1.0, at: now });
+            let left = buckets.get(key).map_or(rate.burst, |bucket| bucket.filled(now));
+            buckets.insert(*key, Bucket { rate: *rate, left: left - 1.0, at: now });
         }
         Ok(())
     }
 
     /// Gives back what a right try cost the address, so that it goes on costing what was tried alone.
     pub fn refund_address(&self, address: IpAddr) {
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let [_, (key, rate)] = keys("", address);
-        if let Some(bucket) = buckets.get_mut(&key) {
-            bucket.left = (bucket.left + 1.0).min(rate.burst);
-        }
+        self.refund_for(&[alone(address)]);
     }
 
     /// Gives back what a try cost that turned out to be right.
     pub fn refund(&self, account: &str, address: IpAddr) {
+        self.refund_for(&keys(account, address));
+    }
+
+    fn refund_for(&self, keys: &[(Key, Rate)]) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, rate) in keys(account, address) {
-            if let Some(bucket) = buckets.get_mut(&key) {
+        for (key, rate) in keys {
+            if let Some(bucket) = buckets.get_mut(key) {
                 bucket.left = (bucket.left + 1.0).min(rate.burst);
             }
         }
@@ -91,9 +99,12 @@ impl Throttle {
 }
 
 fn keys(account: &str, address: IpAddr) -> [(Key, Rate); 2] {
-    let network = network(address);
-    let (pair, alone) = (format!("{network}\u{1f}{account}"), network.to_string());
-    [(sha256(pair.as_bytes()), PAIR), (sha256(alone.as_bytes()), ADDRESS)]
+    let pair = format!("{}\u{1f}{account}", network(address));
+    [(sha256(pair.as_bytes()), PAIR), alone(address)]
+}
+
+fn alone(address: IpAddr) -> (Key, Rate) {
+    (sha256(network(address).to_string().as_bytes()), ADDRESS)
 }
 
 /// What one household or host holds: an IPv4 address, or the 64 bits that an IPv6 network is given as a whole.

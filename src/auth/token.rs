@@ -44,6 +44,12 @@ struct Claims {
     iat: i64,
     /// Seconds.
     exp: i64,
+    /// Seconds. Ours have none; one that is there counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+    /// The clinic wants a second factor that the login does not have: good for nothing but setting one up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    limited: bool,
     /// `iat` in microseconds: a token issued just after a change of role must not look older than the change.
     iau: i64,
 }
@@ -79,6 +85,8 @@ pub enum TokenError {
 pub struct Verified {
     /// Who.
     pub caller: Caller,
+    /// Whether it is good for looking after the login alone.
+    pub limited: bool,
     /// When, by the wall clock of the node that issued it.
     pub issued_at: DateTime<Utc>,
 }
@@ -101,6 +109,15 @@ impl Tokens {
 
     /// A signed token for `caller`.
     pub fn issue(&self, caller: &Caller, now: DateTime<Utc>) -> anyhow::Result<String> {
+        self.sign(caller, false, now)
+    }
+
+    /// One that is good for looking after the login alone.
+    pub fn issue_limited(&self, caller: &Caller, now: DateTime<Utc>) -> anyhow::Result<String> {
+        self.sign(caller, true, now)
+    }
+
+    fn sign(&self, caller: &Caller, limited: bool, now: DateTime<Utc>) -> anyhow::Result<String> {
         let key = self.keys.signing().first().ok_or_else(|| anyhow::anyhow!("no signing key"))?;
         let mut header = Header::new(key.algorithm());
         header.typ = Some(TYPE.to_owned());
@@ -114,8 +131,10 @@ impl Tokens {
             mid: caller.membership_id,
             role: caller.role,
             pid: caller.patient_id,
+            limited,
             iat: now.timestamp(),
             exp: (now + LIFETIME).timestamp(),
+            nbf: None,
             iau: now.timestamp_micros(),
         };
         Ok(jsonwebtoken::encode(&header, &claims, key.encoding())?)
@@ -142,6 +161,7 @@ impl Tokens {
             return Err(TokenError::Expired);
         }
         if issued_at > now + SKEW
+            || claims.nbf.is_some_and(|nbf| nbf > (now + SKEW).timestamp())
             || claims.iat != issued_at.timestamp()
             || claims.exp - claims.iat > LIFETIME.num_seconds()
         {
@@ -155,7 +175,7 @@ impl Tokens {
             patient_id: claims.pid,
             session_id: claims.sid,
         };
-        Ok(Verified { caller, issued_at })
+        Ok(Verified { caller, limited: claims.limited, issued_at })
     }
 }
 
@@ -207,7 +227,9 @@ mod tests {
         let now = DateTime::from_timestamp_micros(1_770_000_000_123_456).unwrap();
         let token = tokens.issue(&caller(), now).unwrap();
         assert!(token.len() < MAX_LENGTH / 2, "{} bytes", token.len());
-        assert_eq!(tokens.verify(&token, now), Ok(Verified { caller: caller(), issued_at: now }));
+        assert_eq!(tokens.verify(&token, now), Ok(Verified { caller: caller(), limited: false, issued_at: now }));
+        let limited = tokens.issue_limited(&caller(), now).unwrap();
+        assert_eq!(tokens.verify(&limited, now), Ok(Verified { caller: caller(), limited: true, issued_at: now }));
         assert!(tokens.verify(&token, now + LIFETIME - TimeDelta::seconds(1)).is_ok());
         assert_eq!(tokens.verify(&token, now + LIFETIME), Err(TokenError::Expired));
         assert!(tokens.verify(&token, now - SKEW).is_ok(), "another node's clock may run ahead");

@@ -12,6 +12,7 @@ use super::{Database, say};
 use crate::app::State;
 use crate::audit::{self, Entry};
 use crate::auth::keys::Keys;
+use crate::auth::store::EndedBecause;
 use crate::auth::{Auth, email, store as logins};
 use crate::body::Faults;
 use crate::clinics::create::{NewClinic, create};
@@ -82,6 +83,9 @@ pub struct ResetCode {
     /// The login's address
     #[arg(long, value_parser = address)]
     email: String,
+    /// Take the second factor away too, for somebody who lost phone and recovery codes: every session ends
+    #[arg(long)]
+    second_factor: bool,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -168,6 +172,18 @@ async fn reset_code(db: &Db, clocks: &Clocks, auth: &Auth, asked: ResetCode) -> 
             for membership in &memberships {
                 let entry = Entry::by_operator(membership.clinic_id, "member.reset_code", "member", membership.id);
                 audit::record(conn, clocks, entry).await?;
+                if asked.second_factor {
+                    let action = "member.reset_second_factor";
+                    let entry = Entry::by_operator(membership.clinic_id, action, "member", membership.id);
+                    audit::record(conn, clocks, entry).await?;
+                }
+            }
+            if asked.second_factor {
+                logins::lock_user(conn, user.id).await?;
+                let now = clocks.wall.now();
+                logins::delete_second_factor(conn, user.id).await?;
+                logins::end_sessions(conn, user.id, None, EndedBecause::SecondFactor, now).await?;
+                logins::call_back_tokens(conn, user.id, now).await?;
             }
             Ok::<_, DbError>(Some(issued))
         })

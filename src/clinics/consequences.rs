@@ -3,20 +3,33 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
+use uuid::Uuid;
 
 use super::store::Clinic;
+use crate::auth::store as logins;
+use crate::clock::Clocks;
 use crate::{escalation, planning};
 
+/// Logins whose access tokens issued before a moment are void.
+pub type CalledBack = (Vec<Uuid>, DateTime<Utc>);
+
 /// Plans that depend on the clinic's quiet hours are asked for anew, and urgent flags that wait are looked at again: by the
-/// new figures a step may be due.
+/// new figures a step may be due. Staff without a second factor get other tokens when the clinic begins or ceases to want
+/// one; whose, is said.
 pub async fn draw(
     conn: &mut AsyncPgConnection,
     before: &Clinic,
     after: &Clinic,
-    now: DateTime<Utc>,
-) -> QueryResult<()> {
+    clocks: &Clocks,
+) -> QueryResult<Option<CalledBack>> {
     if (after.quiet_from, after.quiet_to) != (before.quiet_from, before.quiet_to) {
         planning::ask_for_clinic(conn, after.id).await?;
     }
-    escalation::hasten(conn, after.id, now).await
+    escalation::hasten(conn, after.id, clocks.care.now()).await?;
+    if after.require_second_factor == before.require_second_factor {
+        return Ok(None);
+    }
+    let staff = logins::lock_members(conn, after.id, false).await?;
+    let at = clocks.wall.now();
+    Ok(Some((logins::call_back_bare_tokens(conn, &staff, at).await?, at)))
 }

@@ -80,6 +80,7 @@ pub async fn create(db: &Db, clocks: &Clocks, keys: &Keys, new: NewClinic) -> Re
         nudge_below_bp: NUDGE_BELOW_BP,
         nudge_days: NUDGE_DAYS,
         nudge_min_tasks: NUDGE_MIN_TASKS,
+        require_second_factor: false,
         demo: new.demo,
         version: 1,
         created_at: clocks.wall.now(),

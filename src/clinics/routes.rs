@@ -45,6 +45,7 @@ struct ClinicView {
     nudge_below_bp: i32,
     nudge_days: i32,
     nudge_min_tasks: i32,
+    require_second_factor: bool,
     version: i32,
 }
 
@@ -69,6 +70,7 @@ impl From<Clinic> for ClinicView {
             nudge_below_bp: clinic.nudge_below_bp,
             nudge_days: clinic.nudge_days,
             nudge_min_tasks: clinic.nudge_min_tasks,
+            require_second_factor: clinic.require_second_factor,
             version: clinic.version,
         }
     }
@@ -106,6 +108,7 @@ pub struct ClinicBody {
     nudge_below_bp: Option<i32>,
     nudge_days: Option<i32>,
     nudge_min_tasks: Option<i32>,
+    require_second_factor: Option<bool>,
 }
 
 impl ClinicBody {
@@ -153,6 +156,7 @@ impl ClinicBody {
                 *line = faults.optional_text(pointer, Some(&text), 1..=most);
             }
         }
+        after.require_second_factor = self.require_second_factor.unwrap_or(after.require_second_factor);
         after.nudge_enabled = self.nudge_enabled.unwrap_or(after.nudge_enabled);
         for (pointer, number, range, figure) in [
             ("/nudge_below_bp", self.nudge_below_bp, 1..=10_000, &mut after.nudge_below_bp),
@@ -197,7 +201,7 @@ pub async fn update_clinic(
 ) -> Result<HttpResponse, ApiError> {
     let body = body.value;
     let clinic_id = caller.clinic_id;
-    let clinic = state
+    let (clinic, called_back) = state
         .db
         .scoped(Scope::Clinic(clinic_id), async |conn| {
             let before = store::lock_clinic(conn, clinic_id).await?;
@@ -208,15 +212,18 @@ pub async fn update_clinic(
             let mut after = body.apply(before.clone(), chosen.as_ref(), &mut faults);
             faults.finish()?;
             if after == before {
-                return Ok::<_, ApiError>(before);
+                return Ok::<_, ApiError>((before, None));
             }
             after.version += 1;
             store::update_clinic(conn, clinic_id, &after).await?;
-            consequences::draw(conn, &before, &after, state.clocks.care.now()).await?;
+            let called_back = consequences::draw(conn, &before, &after, &state.clocks).await?;
             audit::record(conn, &state.clocks, Entry::by(&caller, "clinic.update", "clinic", clinic_id)).await?;
-            Ok(after)
+            Ok((after, called_back))
         })
         .await?;
+    if let Some((logins, at)) = called_back {
+        logins.into_iter().for_each(|login| state.auth.revocations.note(login, at));
+    }
     Ok(answer(clinic))
 }
 

@@ -47,6 +47,8 @@ pub struct Clinic {
     pub nudge_days: i32,
     /// So many tasks must have closed on them.
     pub nudge_min_tasks: i32,
+    /// Whether staff do nothing here without a second factor.
+    pub require_second_factor: bool,
     /// Made by the demo.
     pub demo: bool,
     /// Counts edits; the strong ETag.
@@ -92,6 +94,7 @@ pub async fn update_clinic(conn: &mut AsyncPgConnection, clinic_id: Uuid, clinic
             clinics::nudge_below_bp.eq(clinic.nudge_below_bp),
             clinics::nudge_days.eq(clinic.nudge_days),
             clinics::nudge_min_tasks.eq(clinic.nudge_min_tasks),
+            clinics::require_second_factor.eq(clinic.require_second_factor),
             clinics::version.eq(clinic.version),
         ))
         .execute(conn)

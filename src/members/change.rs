@@ -1,5 +1,6 @@
-//! What an administrator does to a member: another role, the end of a membership, a code for a forgotten password.
-//! Each takes effect at once: the member's access tokens are called back on every node when the transaction commits.
+//! What an administrator does to members: another role, the end of a membership, a code for a forgotten password, the
+//! end of a second factor whose phone is lost, the end of everybody's sessions. Each takes effect at once: access tokens
+//! are called back on every node when the transaction commits.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
@@ -32,6 +33,9 @@ pub enum ChangeError {
     /// The login belongs to other clinics too: one of them alone must not be able to take it over.
     #[error("the login is not the clinic's alone")]
     NotAlone,
+    /// There is none to take away.
+    #[error("no second factor")]
+    NoSecondFactor,
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -117,6 +121,60 @@ pub async fn remove(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, id: 
         .await?;
     auth.revocations.note(user_id, at);
     Ok(())
+}
+
+/// Takes a member's second factor away, for somebody who lost phone and recovery codes, and ends every session: whoever
+/// has found the phone has what it holds. Like a reset code, not for somebody who also belongs to another clinic.
+pub async fn reset_second_factor(
+    db: &Db,
+    clocks: &Clocks,
+    auth: &Auth,
+    caller: &Caller,
+    id: Uuid,
+) -> Result<(), ChangeError> {
+    let clinic_id = caller.clinic_id;
+    let (user_id, at) = db
+        .scoped(Scope::Clinic(clinic_id), async |conn| {
+            let user_id = store::find_member(conn, clinic_id, id).await?.user_id;
+            logins::lock_user(conn, user_id).await?;
+            if logins::count_clinics(conn, user_id).await? != 1 {
+                return Err(ChangeError::NotAlone);
+            }
+            let now = clocks.wall.now();
+            if !logins::delete_second_factor(conn, user_id).await? {
+                return Err(ChangeError::NoSecondFactor);
+            }
+            logins::end_sessions(conn, user_id, None, EndedBecause::SecondFactor, now).await?;
+            logins::call_back_tokens(conn, user_id, now).await?;
+            audit::record(conn, clocks, Entry::by(caller, "member.reset_second_factor", "member", id)).await?;
+            Ok((user_id, now))
+        })
+        .await?;
+    auth.revocations.note(user_id, at);
+    Ok(())
+}
+
+/// Signs out everybody who acts at the clinic, patients only where `patients_too`, and forgets their devices. The session
+/// that asks goes on.
+pub async fn sign_out(
+    db: &Db,
+    clocks: &Clocks,
+    auth: &Auth,
+    caller: &Caller,
+    patients_too: bool,
+) -> Result<usize, ChangeError> {
+    let clinic_id = caller.clinic_id;
+    let (ended, at) = db
+        .scoped(Scope::Clinic(clinic_id), async |conn| {
+            logins::lock_members(conn, clinic_id, patients_too).await?;
+            let now = clocks.wall.now();
+            let ended = logins::end_clinic_sessions(conn, clinic_id, patients_too, caller.session_id, now).await?;
+            audit::record(conn, clocks, Entry::by(caller, "clinic.sign_out", "clinic", clinic_id)).await?;
+            Ok::<_, ChangeError>((ended, now))
+        })
+        .await?;
+    ended.iter().for_each(|session| auth.revocations.note(*session, at));
+    Ok(ended.len())
 }
 
 /// Issues a reset code for a member; earlier ones are void.

@@ -9,7 +9,8 @@ use super::change::{self, ChangeError};
 use super::store::{self, Member};
 use crate::answer::private;
 use crate::app::State;
-use crate::auth::extract::Administrator;
+use crate::auth::extract::{Administrator, ClientAddress};
+use crate::auth::reauthentication::{Proof, prove};
 use crate::body::{Body, Faults};
 use crate::db::Scope;
 use crate::domain::role::Role;
@@ -27,6 +28,7 @@ impl From<ChangeError> for ApiError {
             ChangeError::NotAlone => {
                 Self::conflict(Conflict::State, "Only the server's operator can reset this login.")
             }
+            ChangeError::NoSecondFactor => Self::conflict(Conflict::State, "The login has no second factor."),
             ChangeError::Db(error) => error.into(),
         }
     }
@@ -40,6 +42,7 @@ struct MemberView {
     email: String,
     display_name: String,
     role: String,
+    second_factor: bool,
     created_at: DateTime<Utc>,
 }
 
@@ -51,6 +54,7 @@ impl From<Member> for MemberView {
             email: member.email,
             display_name: member.display_name,
             role: member.role,
+            second_factor: member.second_factor,
             created_at: member.created_at,
         }
     }
@@ -143,4 +147,51 @@ pub async fn create_reset_code(
     let issued = change::issue_reset_code(&state.db, &state.clocks, &state.auth, &caller, *id).await?;
     let view = ResetCodeView { code: issued.code, expires_at: issued.expires_at };
     Ok(private(HttpResponse::Created(), &view))
+}
+
+/// Takes a member's second factor away.
+pub async fn reset_second_factor(
+    state: web::Data<State>,
+    Administrator(caller): Administrator,
+    id: web::Path<Uuid>,
+) -> Result<HttpResponse, ApiError> {
+    change::reset_second_factor(&state.db, &state.clocks, &state.auth, &caller, *id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Whom to sign out, and what shows that it is the administrator who asks.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignOutBody {
+    whom: Whom,
+    current_password: String,
+    code: Option<String>,
+}
+
+/// Whom a sign-out is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Whom {
+    Staff,
+    Everybody,
+}
+
+#[derive(Debug, Serialize)]
+struct SignedOutView {
+    ended_sessions: usize,
+}
+
+/// Ends every session that acts at the clinic but the one that asks.
+pub async fn sign_out_clinic(
+    ClientAddress(address): ClientAddress,
+    state: web::Data<State>,
+    Administrator(caller): Administrator,
+    body: Body<SignOutBody>,
+) -> Result<HttpResponse, ApiError> {
+    let SignOutBody { whom, current_password, code } = body.value;
+    let proof = Proof { password: &current_password, code: code.as_deref(), address };
+    prove(&state.db, &state.clocks, &state.auth, &caller, proof).await?;
+    let patients_too = whom == Whom::Everybody;
+    let ended_sessions = change::sign_out(&state.db, &state.clocks, &state.auth, &caller, patients_too).await?;
+    Ok(private(HttpResponse::Ok(), &SignedOutView { ended_sessions }))
 }

@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::domain::role::Role;
-use crate::schema::{memberships, users};
+use crate::schema::{memberships, second_factors, users};
 
 /// A member of the clinic.
 #[derive(Debug, Clone, Queryable)]
@@ -23,6 +23,17 @@ pub struct Member {
     pub role: String,
     /// Since when (wall clock).
     pub created_at: DateTime<Utc>,
+    /// Whether the login has a second factor.
+    pub second_factor: bool,
+}
+
+/// Whether the login of the row has one that is asked for.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn has_second_factor() -> _ {
+    let confirmed = second_factors::table
+        .filter(second_factors::user_id.eq(users::id))
+        .filter(second_factors::confirmed_at.is_not_null());
+    diesel::dsl::exists(confirmed)
 }
 
 /// A page of members in the order of their ids, which are made in the order of time.
@@ -46,6 +57,7 @@ pub async fn list_members(
             users::display_name,
             memberships::role,
             memberships::created_at,
+            has_second_factor(),
         ))
         .into_boxed();
     if let Some(role) = role {
@@ -71,6 +83,7 @@ pub async fn find_member(conn: &mut AsyncPgConnection, clinic_id: Uuid, id: Uuid
             users::display_name,
             memberships::role,
             memberships::created_at,
+            has_second_factor(),
         ))
         .first(conn)
         .await

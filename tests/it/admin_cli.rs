@@ -69,6 +69,19 @@ async fn staff_is_invited_by_hand_and_somebody_locked_out_is_helped_back_in() {
 }
 
 #[tokio::test]
+async fn an_operator_helps_who_lost_the_second_factor() {
+    let app = TestApp::start().await;
+    let person = app.clinic().await.admin;
+    app.enrol(&person).await;
+    let reset = ["admin", "reset-code", "--email", &person.email, "--second-factor", "--json"];
+    let code = answer(&run(&app, &reset).await)["code"].clone();
+    app.post("/v1/auth/refresh", "", json!({ "refresh_token": person.refresh_token })).await.expect(401);
+    let password = "another four plain words";
+    app.post("/v1/auth/reset", "", json!({ "code": code, "password": password })).await.expect(204);
+    app.post("/v1/auth/login", "", json!({ "email": person.email, "password": password })).await.expect(200);
+}
+
+#[tokio::test]
 async fn what_an_operator_mistypes_is_named_and_changes_nothing() {
     let app = TestApp::start().await;
     let create = |zone, email| ["admin", "create-clinic", "--name", "C", "--time-zone", zone, "--admin-email", email];

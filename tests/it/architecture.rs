@@ -87,6 +87,7 @@ const HTTP: &[&str] = &[
     "auth::email",
     "auth::extract",
     "auth::fetch_token",
+    "auth::reauthentication",
     "body",
     "db",
     "domain",

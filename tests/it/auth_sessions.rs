@@ -349,6 +349,38 @@ async fn guessing_a_password_costs_a_wait_and_shuts_nobody_else_out() {
 }
 
 #[tokio::test]
+async fn trying_codes_costs_the_address_a_wait_and_right_ones_cost_nothing() {
+    let app = TestApp::start_stepped(&[("MENDLINE_TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let clinic = app.clinic().await;
+    let made_up = "00000-00000-00000-00000";
+    let send = async |address: &str, path: &str, token: &str, body: serde_json::Value| {
+        let request = app.request(reqwest::Method::POST, path, token).header("x-forwarded-for", address);
+        crate::support::send(request.json(&body)).await
+    };
+    let tries = [
+        ("/v1/auth/reset", "", json!({ "code": made_up, "password": "another four plain words" })),
+        ("/v1/auth/register", "", registration(made_up, "somebody@example.org")),
+        ("/v1/invitations/accept", clinic.admin.token.as_str(), json!({ "invitation_code": made_up })),
+    ];
+    for number in 0..100 {
+        let (path, token, body) = &tries[number % tries.len()];
+        send("192.0.2.7", path, token, body.clone()).await.expect(422);
+    }
+    for (path, token, body) in &tries {
+        let refused = send("192.0.2.7", path, token, body.clone()).await;
+        assert_eq!(refused.headers["retry-after"], "6", "{path}");
+        assert_eq!(refused.problem(429), "too_many_requests");
+    }
+    let code = app.operator_invites(clinic.id, Role::Clinician, None).await;
+    send("198.51.100.1", "/v1/auth/register", "", registration(&code, &fresh_email())).await.expect(201);
+    app.pass(TimeDelta::seconds(6));
+    for _ in 0..2 {
+        let code = app.operator_invites(clinic.id, Role::Clinician, None).await;
+        send("192.0.2.7", "/v1/auth/register", "", registration(&code, &fresh_email())).await.expect(201);
+    }
+}
+
+#[tokio::test]
 async fn what_ended_long_ago_is_forgotten_and_what_may_still_be_used_is_not() {
     let app = TestApp::start().await;
     let [gone, idle, kept] = [app.clinic().await.admin, app.clinic().await.admin, app.clinic().await.admin];
@@ -362,9 +394,11 @@ async fn what_ended_long_ago_is_forgotten_and_what_may_still_be_used_is_not() {
     let prune = async |conn: &mut diesel_async::AsyncPgConnection, days| {
         mendline::auth::prune(conn, app.state.clocks.wall.now() + TimeDelta::days(days)).await.unwrap()
     };
+    let begun = json!({ "current_password": PASSWORD });
+    app.post("/v1/me/second-factor", &kept.token, begun).await.expect(201);
     assert_eq!(prune(&mut conn, 29).await, 0);
-    // The session that was ended, and the one token whose successor was used; its successor may yet be presented again.
-    assert_eq!(prune(&mut conn, 31).await, 2);
+    // A secret that nobody confirmed, the session that was ended, and the one token whose successor was used; its successor may yet be presented again.
+    assert_eq!(prune(&mut conn, 31).await, 3);
     let again = Person::from_answer(&refresh(&app, &first.refresh_token).await.expect(200));
     assert_eq!(again.refresh_token, second.refresh_token);
     // Those left idle for half a year lose their phones at once and are themselves forgotten a month later.

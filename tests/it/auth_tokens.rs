@@ -5,6 +5,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use mendline::auth::keys::Keys;
+use mendline::auth::token::Tokens;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
@@ -31,6 +34,12 @@ fn signed(app: &TestApp, header: impl FnOnce(&mut Header), claims: &Value) -> St
     head.kid = Some(key.kid().to_owned());
     header(&mut head);
     encode(&head, claims, key.encoding()).unwrap()
+}
+
+/// These very texts, signed.
+fn raw(header: &str, claims: &str, key: &EncodingKey) -> String {
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    format!("{message}.{}", jsonwebtoken::crypto::sign(message.as_bytes(), key, Algorithm::EdDSA).unwrap())
 }
 
 async fn assert_refused(app: &TestApp, what: &str, token: &str) {
@@ -126,6 +135,10 @@ async fn claims_that_do_not_fit_are_refused_even_if_signed_by_us() {
     for (what, claims) in [
         ("expired", changed(at(-16))),
         ("from the future", changed(at(2))),
+        ("not to be used yet", changed(json!({ "nbf": (now + TimeDelta::minutes(5)).timestamp() }))),
+        ("usable from a moment that is none", changed(json!({ "nbf": "now" }))),
+        ("several audiences' issuer", changed(json!({ "iss": [claims["iss"], "https://attacker.example"] }))),
+        ("limited in no known way", changed(json!({ "limited": "somewhat" }))),
         ("good for too long", changed(json!({ "exp": (now + TimeDelta::days(1)).timestamp() }))),
         ("two issue times", changed(json!({ "iau": (now - TimeDelta::minutes(5)).timestamp_micros() }))),
         ("other audience", changed(json!({ "aud": "somebody-else" }))),
@@ -144,6 +157,76 @@ async fn claims_that_do_not_fit_are_refused_even_if_signed_by_us() {
     for typ in [None, Some("JWT"), Some("refresh+jwt")] {
         let header = |header: &mut Header| header.typ = typ.map(str::to_owned);
         assert_refused(&app, "type", &signed(&app, header, &claims)).await;
+    }
+}
+
+/// A key that a token brings along, or says where to fetch, is nobody's.
+#[tokio::test]
+async fn a_token_does_not_choose_its_key() {
+    let (app, person, claims) = start().await;
+    let other = TestApp::start().await;
+    let foreign = &other.state.keys.signing()[0];
+    let ours = header_of(&person.token)["kid"].clone();
+    let jwk = serde_json::to_value(foreign.jwk()).unwrap();
+    for named in [
+        json!({ "jwk": jwk }),
+        json!({ "jku": "https://attacker.example/jwks.json" }),
+        json!({ "x5u": "https://attacker.example/chain.pem" }),
+        json!({ "x5c": ["MIIB"], "x5t": "AAAA" }),
+        json!({ "crit": ["b64"], "b64": false }),
+    ] {
+        for kid in [&ours, &json!(foreign.kid())] {
+            let mut header = named.clone();
+            header["typ"] = json!("at+jwt");
+            header["alg"] = json!("EdDSA");
+            header["kid"] = kid.clone();
+            let signed = raw(&header.to_string(), &claims.to_string(), foreign.encoding());
+            assert_refused(&app, &header.to_string(), &signed).await;
+        }
+    }
+}
+
+/// Two parsers that disagree about which of two values counts are a hole.
+#[tokio::test]
+async fn what_stands_twice_in_a_token_is_refused_even_if_signed_by_us() {
+    let (app, person, claims) = start().await;
+    let key = &app.state.keys.signing()[0];
+    let (header, claims) = (header_of(&person.token).to_string(), claims.to_string());
+    app.get("/v1/me", &raw(&header, &claims, key.encoding())).await.expect(200);
+    let twice = |text: &str, field: &str| text.replacen('{', &format!("{{{field},"), 1);
+    for field in [
+        r#""sub":"00000000-0000-0000-0000-000000000001""#,
+        r#""role":"administrator""#,
+        r#""exp":4102444800"#,
+        r#""aud":"mendline""#,
+        r#""iss":"https://attacker.example""#,
+    ] {
+        assert_refused(&app, field, &raw(&header, &twice(&claims, field), key.encoding())).await;
+    }
+    for field in [r#""alg":"EdDSA""#, r#""kid":"theirs""#, r#""typ":"JWT""#] {
+        assert_refused(&app, field, &raw(&twice(&header, field), &claims, key.encoding())).await;
+    }
+}
+
+/// Keys rotate with overlap: what was signed with the one before goes on being believed, what was signed with one that is
+/// gone does not.
+#[tokio::test]
+async fn a_token_outlives_one_rotation_of_the_key_that_signed_it() {
+    let app = TestApp::start().await;
+    let person = app.clinic().await.admin;
+    let wall = &app.state.clocks.wall;
+    let verified = app.state.auth.tokens.verify(&person.token, wall.now()).unwrap();
+    let mut pem = std::fs::read_to_string(app.config.data_dir.join("keys/token.pem")).unwrap();
+    for (rotations, believed) in [(1, true), (2, false)] {
+        pem = mendline::auth::keys::rotate(&pem).unwrap().expose_secret().to_owned();
+        let dir = tempfile::tempdir().unwrap();
+        let vars = [("MENDLINE_DATA_DIR", dir.path().to_str().unwrap()), ("MENDLINE_TOKEN_KEY", pem.as_str())];
+        let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = mendline::config::Config::read(mendline::config::Vars::from_map(vars.into())).unwrap();
+        let tokens = Tokens::new(Keys::load(&config).unwrap(), &app.state.public_url);
+        assert_eq!(tokens.verify(&person.token, wall.now()).is_ok(), believed, "after {rotations}");
+        let signed = tokens.issue(&verified.caller, wall.now()).unwrap();
+        assert!(tokens.verify(&signed, wall.now()).is_ok());
     }
 }
 

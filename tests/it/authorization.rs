@@ -36,6 +36,8 @@ struct World {
     rival_clinician: Person,
     rival_patient: Person,
     invitation: Uuid,
+    /// Another session of the patient's.
+    session: Uuid,
     /// The patient's phone.
     device: Uuid,
     /// The patient's treatment.
@@ -135,6 +137,15 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/invitations/accept", Users).sending(|_| json!({ "invitation_code": "x" })),
     row("GET", "/v1/me", Users),
     row("PATCH", "/v1/me", Users),
+    row("GET", "/v1/me/sessions", Users),
+    row("DELETE", "/v1/me/sessions/{id}", Users).on(|world| vec![world.session]),
+    row("DELETE", "/v1/me/sessions", Users),
+    row("POST", "/v1/me/password", Users).sending(|_| proof(json!({ "password": "another four plain words" }))),
+    row("GET", "/v1/me/second-factor", Users),
+    row("POST", "/v1/me/second-factor", Users).sending(|_| proof(json!({}))),
+    row("POST", "/v1/me/second-factor/confirm", Users).sending(|_| json!({ "code": "123456" })),
+    row("POST", "/v1/me/second-factor/recovery-codes", Users).sending(|_| proof(json!({}))),
+    row("POST", "/v1/me/second-factor/disable", Users).sending(|_| proof(json!({}))),
     row("GET", "/v1/me/reminders", Users),
     row("GET", "/v1/me/devices", Users),
     row("PUT", "/v1/me/devices/{device_id}", Users).on(DEVICE).foreign(409).sending(|_| device("another-phone")),
@@ -158,6 +169,8 @@ const TABLE: &[Row] = &[
     row("PATCH", "/v1/members/{id}", Administrators).on(MEMBER).sending(|_| json!({ "role": "administrator" })),
     row("DELETE", "/v1/members/{id}", Administrators).on(MEMBER),
     row("POST", "/v1/members/{id}/reset-code", Administrators).on(MEMBER),
+    row("DELETE", "/v1/members/{id}/second-factor", Administrators).on(MEMBER),
+    row("POST", "/v1/clinic/sign-out", Administrators).sending(|_| proof(json!({ "whom": "everybody" }))),
     row("GET", "/v1/invitations", Staff),
     row("POST", "/v1/invitations", Staff).sending(|_| json!({ "role": "clinician" })),
     row("DELETE", "/v1/invitations/{id}", Staff).on(|world| vec![world.invitation]),
@@ -299,6 +312,12 @@ fn device(address: &str) -> Value {
     json!({ "provider": "fcm", "address": address, "locale": "de", "time_zone": "Europe/Berlin", "permission": "granted" })
 }
 
+/// A body with a password that is not the caller's: what it leads to is tried by tests of its own.
+fn proof(mut body: Value) -> Value {
+    body["current_password"] = json!("not the one that it is");
+    body
+}
+
 fn treatment(patient: Uuid) -> Value {
     json!({ "patient_id": patient, "performed_at": "2026-02-02T10:00:00Z" })
 }
@@ -316,6 +335,8 @@ async fn world(app: &TestApp) -> World {
     let invited = app.post("/v1/invitations", &clinic.admin.token, json!({ "role": "clinician" })).await.expect(201);
     let (patient, phone) = (app.patient_of(&clinic).await, Uuid::new_v4());
     app.put(&format!("/v1/me/devices/{phone}"), &patient.token, device("a-phone")).await.expect(201);
+    let elsewhere = app.log_in(&patient).await.token;
+    let session = app.state.auth.tokens.verify(&elsewhere, app.state.clocks.wall.now()).unwrap().caller.session_id;
     let recorded = app.post("/v1/treatments", &clinic.admin.token, treatment(patient.patient())).await.expect(201);
     let id = |value: &Value| -> Uuid { value.as_str().unwrap().parse().unwrap() };
     let path = format!("/v1/treatments/{}/check-ins", id(&recorded["id"]));
@@ -346,6 +367,7 @@ async fn world(app: &TestApp) -> World {
         rival_clinician: app.clinician_of(&rival).await,
         rival_patient: app.patient_of(&rival).await,
         invitation: invited["id"].as_str().unwrap().parse().unwrap(),
+        session,
         device: phone,
         treatment: id(&recorded["id"]),
         flag: id(&reported["triage"]["flags"][0]["id"]),

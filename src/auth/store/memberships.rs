@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::domain::role::{Role, UnknownRole};
-use crate::schema::{clinics, memberships, patients};
+use crate::schema::{clinics, memberships, patients, users};
 
 /// A role at one clinic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Membership {
     pub role: Role,
     /// The person's own patient record there, for patients.
     pub patient_id: Option<Uuid>,
+    /// Whether nothing can be done there without a second factor.
+    pub needs_second_factor: bool,
 }
 
 /// A role as the database writes it.
@@ -32,22 +34,35 @@ pub fn role(text: &str) -> QueryResult<Role> {
 pub async fn list_memberships(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Vec<Membership>> {
     let of_patient =
         patients::clinic_id.eq(memberships::clinic_id).and(patients::user_id.eq(memberships::user_id.nullable()));
-    let rows: Vec<(Uuid, Uuid, String, String, Option<Uuid>)> = memberships::table
+    let rows: Vec<(Uuid, Uuid, String, bool, String, Option<Uuid>)> = memberships::table
         .inner_join(clinics::table.on(clinics::id.eq(memberships::clinic_id)))
         .left_join(patients::table.on(of_patient))
         .filter(memberships::user_id.eq(user_id))
         .filter(memberships::removed_at.is_null())
         .order((memberships::created_at, memberships::id))
-        .select((memberships::id, memberships::clinic_id, clinics::name, memberships::role, patients::id.nullable()))
+        .select((
+            memberships::id,
+            memberships::clinic_id,
+            clinics::name,
+            clinics::require_second_factor,
+            memberships::role,
+            patients::id.nullable(),
+        ))
         .load(conn)
         .await?;
     rows.into_iter()
-        .map(|(id, clinic_id, clinic_name, text, patient_id)| {
+        .map(|(id, clinic_id, clinic_name, required, text, patient_id)| {
             let role = role(&text)?;
             let patient_id = patient_id.filter(|_| role == Role::Patient);
-            Ok(Membership { id, clinic_id, clinic_name, role, patient_id })
+            let needs_second_factor = required && role.is_staff();
+            Ok(Membership { id, clinic_id, clinic_name, role, patient_id, needs_second_factor })
         })
         .collect()
+}
+
+/// What a clinic calls itself.
+pub async fn find_clinic_name(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> QueryResult<String> {
+    clinics::table.find(clinic_id).select(clinics::name).first(conn).await
 }
 
 /// Makes the login a member of the clinic, or one again; `None` if it is one already.
@@ -85,4 +100,25 @@ pub async fn insert_membership(
         .get_result(conn)
         .await
         .optional()
+}
+
+/// Locks the logins of a clinic's members, or of its staff alone: no token is issued to them meanwhile. By id, so that two
+/// who do this at once wait for each other.
+pub async fn lock_members(conn: &mut AsyncPgConnection, clinic_id: Uuid, patients_too: bool) -> QueryResult<Vec<Uuid>> {
+    let mut members = memberships::table
+        .filter(memberships::clinic_id.eq(clinic_id))
+        .filter(memberships::removed_at.is_null())
+        .select(memberships::user_id)
+        .into_boxed();
+    if !patients_too {
+        members = members.filter(memberships::role.ne(Role::Patient.as_str()));
+    }
+    let members: Vec<Uuid> = members.load(conn).await?;
+    users::table
+        .filter(users::id.eq_any(members))
+        .order(users::id)
+        .for_no_key_update()
+        .select(users::id)
+        .load(conn)
+        .await
 }

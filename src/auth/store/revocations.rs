@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -17,6 +17,17 @@ pub async fn announce(conn: &mut AsyncPgConnection, id: Uuid, valid_after: DateT
     diesel::sql_query("SELECT pg_notify($1, $2)")
         .bind::<Text, _>(CHANNEL)
         .bind::<Text, _>(format!("{id} {}", valid_after.timestamp_micros()))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// The same for many users or sessions at once.
+pub async fn announce_all(conn: &mut AsyncPgConnection, ids: &[Uuid], valid_after: DateTime<Utc>) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_notify($1, id || ' ' || $3) FROM unnest($2) AS told (id)")
+        .bind::<Text, _>(CHANNEL)
+        .bind::<Array<SqlUuid>, _>(ids)
+        .bind::<Text, _>(valid_after.timestamp_micros().to_string())
         .execute(conn)
         .await?;
     Ok(())

@@ -1,12 +1,11 @@
-//! Sessions, their refresh tokens, and the device addresses that a session owns.
+//! Sessions and their refresh tokens.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::announce;
-use crate::schema::{devices, refresh_tokens, sessions};
+use crate::schema::{refresh_tokens, sessions};
 
 /// SHA-256 of a refresh token.
 pub type TokenHash = [u8; 32];
@@ -31,30 +30,8 @@ pub struct Session {
     pub expires_at: DateTime<Utc>,
     /// When it was ended early.
     pub revoked_at: Option<DateTime<Utc>>,
-}
-
-/// Why a session was ended early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndedBecause {
-    /// The person logged out.
-    Logout,
-    /// A refresh token came back that had been exchanged and its successor used: somebody else has it.
-    Reuse,
-    /// The password was reset.
-    Reset,
-    /// The membership ended.
-    Removed,
-}
-
-impl EndedBecause {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Logout => "logout",
-            Self::Reuse => "reuse",
-            Self::Reset => "reset",
-            Self::Removed => "removed",
-        }
-    }
+    /// What the app calls what it runs on.
+    pub device_name: Option<String>,
 }
 
 /// A refresh token as stored.
@@ -190,46 +167,4 @@ pub async fn find_last_clinic(conn: &mut AsyncPgConnection, user_id: Uuid) -> Qu
         .first(conn)
         .await
         .optional()
-}
-
-/// Ends one session, removes the device addresses it owns and makes its access tokens void everywhere.
-pub async fn end_session(
-    conn: &mut AsyncPgConnection,
-    id: Uuid,
-    because: EndedBecause,
-    at: DateTime<Utc>,
-) -> QueryResult<()> {
-    diesel::update(sessions::table.find(id).filter(sessions::revoked_at.is_null()))
-        .set((sessions::revoked_at.eq(at), sessions::revoked_because.eq(because.as_str())))
-        .execute(conn)
-        .await?;
-    diesel::delete(devices::table.filter(devices::session_id.eq(id))).execute(conn).await?;
-    announce(conn, id, at).await
-}
-
-/// Ends all sessions of a login, or those whose active clinic is `clinic_id`, and removes the device addresses they own.
-/// The access tokens are called back by the caller, all at once.
-pub async fn end_sessions(
-    conn: &mut AsyncPgConnection,
-    user_id: Uuid,
-    clinic_id: Option<Uuid>,
-    because: EndedBecause,
-    at: DateTime<Utc>,
-) -> QueryResult<()> {
-    let mut open = sessions::table
-        .filter(sessions::user_id.eq(user_id))
-        .filter(sessions::revoked_at.is_null())
-        .select(sessions::id)
-        .into_boxed();
-    if let Some(clinic_id) = clinic_id {
-        open = open.filter(sessions::clinic_id.eq(clinic_id));
-    }
-    let open: Vec<Uuid> = open.load(conn).await?;
-    diesel::update(sessions::table.filter(sessions::id.eq_any(&open)))
-        .set((sessions::revoked_at.eq(at), sessions::revoked_because.eq(because.as_str())))
-        .execute(conn)
-        .await?;
-    let open: Vec<Option<Uuid>> = open.into_iter().map(Some).collect();
-    diesel::delete(devices::table.filter(devices::session_id.eq_any(open))).execute(conn).await?;
-    Ok(())
 }

@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::announce;
-use crate::schema::users;
+use crate::schema::{clinics, memberships, users};
 
 /// A login.
 #[derive(Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -57,6 +57,18 @@ pub async fn find_user_by_email(conn: &mut AsyncPgConnection, email: &str) -> Qu
 /// One login.
 pub async fn find_user(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<User> {
     users::table.find(id).select(User::as_select()).first(conn).await
+}
+
+/// What others know of a person: address, name, and the names of the clinics.
+pub async fn list_known_words(conn: &mut AsyncPgConnection, id: Uuid) -> QueryResult<Vec<String>> {
+    let (email, display_name) = users::table.find(id).select((users::email, users::display_name)).first(conn).await?;
+    let clinics: Vec<String> = memberships::table
+        .inner_join(clinics::table.on(clinics::id.eq(memberships::clinic_id)))
+        .filter(memberships::user_id.eq(id))
+        .select(clinics::name)
+        .load(conn)
+        .await?;
+    Ok([vec![email, display_name], clinics].concat())
 }
 
 /// One login, held as it is until the transaction ends. Whoever issues tokens holds it so, and looks at the clock and

@@ -2,6 +2,7 @@
 
 mod app;
 pub mod apple;
+pub mod authenticator;
 pub mod binary;
 mod cluster;
 pub mod contract;

@@ -2,7 +2,9 @@
 //! what people may do once they are there, without walking each of them through an invitation.
 
 use chrono::TimeDelta;
-use diesel_async::SimpleAsyncConnection;
+use diesel::QueryableByName;
+use diesel::sql_types::BigInt;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use mendline::auth::extract::Caller;
 use mendline::db::Connector;
 use mendline::domain::role::Role;
@@ -22,6 +24,17 @@ impl TestApp {
     pub async fn sql(&self, sql: &str) {
         let mut conn = Connector::new(&self.database.url, None).unwrap().open().await.unwrap();
         conn.batch_execute(sql).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
+    }
+
+    /// The one number that a query brings.
+    pub async fn count(&self, sql: &str) -> i64 {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = BigInt)]
+            value: i64,
+        }
+        let mut conn = Connector::new(&self.database.url, None).unwrap().open().await.unwrap();
+        diesel::sql_query(format!("SELECT ({sql}) AS value")).get_result::<Row>(&mut conn).await.unwrap().value
     }
 
     /// A clinic in Berlin, quiet from 21:00 to 08:00.

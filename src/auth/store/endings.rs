@@ -1,0 +1,132 @@
+//! Sessions that end before their time: with each go its device addresses and its access tokens.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::announce_all;
+use crate::domain::role::Role;
+use crate::schema::{devices, memberships, sessions};
+
+/// Why a session was ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndedBecause {
+    /// The person logged out.
+    Logout,
+    /// A refresh token came back that had been exchanged and its successor used: somebody else has it.
+    Reuse,
+    /// The password was reset.
+    Reset,
+    /// The membership ended.
+    Removed,
+    /// The person ended it from another session.
+    Elsewhere,
+    /// The person changed the password in another session.
+    Password,
+    /// A second factor was set up in another session, or taken away by an administrator.
+    SecondFactor,
+    /// An administrator signed out the clinic.
+    Clinic,
+}
+
+impl EndedBecause {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Reuse => "reuse",
+            Self::Reset => "reset",
+            Self::Removed => "removed",
+            Self::Elsewhere => "elsewhere",
+            Self::Password => "password",
+            Self::SecondFactor => "second_factor",
+            Self::Clinic => "clinic",
+        }
+    }
+}
+
+/// Ends one session, removes the device addresses it owns and makes its access tokens void everywhere.
+pub async fn end_session(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    because: EndedBecause,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    end(conn, &[id], because, at).await?;
+    announce_all(conn, &[id], at).await
+}
+
+/// Ends every other session of a login whose row is locked, as [`end_session`] does; says which.
+pub async fn end_other_sessions(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+    kept: Uuid,
+    because: EndedBecause,
+    at: DateTime<Utc>,
+) -> QueryResult<Vec<Uuid>> {
+    let others = sessions::table
+        .filter(sessions::user_id.eq(user_id))
+        .filter(sessions::id.ne(kept))
+        .filter(sessions::revoked_at.is_null());
+    let others: Vec<Uuid> = others.select(sessions::id).load(conn).await?;
+    end(conn, &others, because, at).await?;
+    announce_all(conn, &others, at).await?;
+    Ok(others)
+}
+
+/// Ends all sessions of a login, or those whose active clinic is `clinic_id`, and removes the device addresses they own.
+/// The access tokens are called back by the caller, all at once.
+pub async fn end_sessions(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+    clinic_id: Option<Uuid>,
+    because: EndedBecause,
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    let mut open = sessions::table
+        .filter(sessions::user_id.eq(user_id))
+        .filter(sessions::revoked_at.is_null())
+        .select(sessions::id)
+        .into_boxed();
+    if let Some(clinic_id) = clinic_id {
+        open = open.filter(sessions::clinic_id.eq(clinic_id));
+    }
+    let open: Vec<Uuid> = open.load(conn).await?;
+    end(conn, &open, because, at).await
+}
+
+/// Ends every session but one that acts at a clinic, those of patients only where `patients_too`; says which. The logins
+/// are locked by [`super::lock_members`].
+pub async fn end_clinic_sessions(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    patients_too: bool,
+    kept: Uuid,
+    at: DateTime<Utc>,
+) -> QueryResult<Vec<Uuid>> {
+    let here = memberships::user_id.eq(sessions::user_id).and(memberships::clinic_id.eq(sessions::clinic_id));
+    let mut open = sessions::table
+        .inner_join(memberships::table.on(here))
+        .filter(sessions::clinic_id.eq(clinic_id))
+        .filter(sessions::id.ne(kept))
+        .filter(sessions::revoked_at.is_null())
+        .select(sessions::id)
+        .into_boxed();
+    if !patients_too {
+        open = open.filter(memberships::role.ne(Role::Patient.as_str()));
+    }
+    let open: Vec<Uuid> = open.load(conn).await?;
+    end(conn, &open, EndedBecause::Clinic, at).await?;
+    announce_all(conn, &open, at).await?;
+    Ok(open)
+}
+
+async fn end(conn: &mut AsyncPgConnection, ids: &[Uuid], because: EndedBecause, at: DateTime<Utc>) -> QueryResult<()> {
+    diesel::update(sessions::table.filter(sessions::id.eq_any(ids)).filter(sessions::revoked_at.is_null()))
+        .set((sessions::revoked_at.eq(at), sessions::revoked_because.eq(because.as_str())))
+        .execute(conn)
+        .await?;
+    let owners: Vec<Option<Uuid>> = ids.iter().copied().map(Some).collect();
+    diesel::delete(devices::table.filter(devices::session_id.eq_any(owners))).execute(conn).await?;
+    Ok(())
+}
