@@ -18,7 +18,7 @@ use super::refusal::Refusal;
 use super::store::{self, EndedBecause, Membership, Session, TokenHash};
 use super::{Auth, token};
 use crate::clock::Clocks;
-use crate::db::{Db, Scope};
+use crate::db::{Db, Scope, enter};
 
 /// A session ends if it is not used for this long.
 const IDLE: TimeDelta = TimeDelta::days(180);
@@ -47,7 +47,7 @@ fn hash(token: &str) -> TokenHash {
     sha256(token.as_bytes())
 }
 
-/// Opens a session at `clinic`, or where the person was last, or at the oldest membership.
+/// Opens a session at `clinic`, or where the person was last, or at the oldest membership; in the person's scope.
 pub async fn open(
     conn: &mut AsyncPgConnection,
     clocks: &Clocks,
@@ -123,6 +123,7 @@ pub async fn refresh(db: &Db, clocks: &Clocks, auth: &Auth, presented: &str) -> 
             let presented_hash = hash(presented);
             let owner = store::find_token_owner(conn, &presented_hash).await?;
             let (session_id, user_id) = owner.ok_or(Refusal::SessionEnded)?;
+            enter(conn, Scope::User(user_id)).await?;
             // The user first, then the session: whoever calls tokens back locks in this order too.
             let user = store::share_user(conn, user_id).await?;
             let session = store::lock_session(conn, session_id).await?;
@@ -164,7 +165,7 @@ pub async fn refresh(db: &Db, clocks: &Clocks, auth: &Auth, presented: &str) -> 
 /// Changes the session's clinic. The app gets a new pair; until it uses the new refresh token, the one it had still
 /// works, so that a lost answer costs nothing.
 pub async fn switch(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, clinic: Uuid) -> Result<Opened, Refusal> {
-    db.scoped(Scope::Identity, async |conn| {
+    db.scoped(Scope::User(caller.user_id), async |conn| {
         let user = store::share_user(conn, caller.user_id).await?;
         let session = store::lock_session(conn, caller.session_id).await?;
         let now = clocks.wall.now();
@@ -199,13 +200,12 @@ pub enum Which<'a> {
 pub async fn end(db: &Db, clocks: &Clocks, auth: &Auth, which: Which<'_>) -> Result<(), Refusal> {
     let ended = db
         .scoped(Scope::Identity, async |conn| {
-            let session_id = match which {
-                Which::Caller(caller) => Some(caller.session_id),
-                Which::Refresh(presented) => {
-                    store::find_token_owner(conn, &hash(presented)).await?.map(|owner| owner.0)
-                }
+            let owner = match which {
+                Which::Caller(caller) => Some((caller.session_id, caller.user_id)),
+                Which::Refresh(presented) => store::find_token_owner(conn, &hash(presented)).await?,
             };
-            let Some(session_id) = session_id else { return Ok::<_, Refusal>(None) };
+            let Some((session_id, user_id)) = owner else { return Ok::<_, Refusal>(None) };
+            enter(conn, Scope::User(user_id)).await?;
             let now = clocks.wall.now();
             store::end_session(conn, session_id, EndedBecause::Logout, now).await?;
             Ok(Some((session_id, now)))

@@ -10,7 +10,7 @@ mod sessions;
 mod users;
 
 pub use codes::*;
-pub use fetch_tokens::find_fetcher;
+pub use fetch_tokens::*;
 pub use memberships::*;
 pub use prune::prune;
 pub use revocations::*;
