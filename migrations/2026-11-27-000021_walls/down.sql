@@ -19,6 +19,7 @@ DROP FUNCTION take_address(uuid, uuid, text, text, bytea);
 DROP FUNCTION vapid_key_of_address(text, text, bytea);
 DROP FUNCTION count_clinics_of_login(uuid);
 DROP FUNCTION tokens_called_back(timestamptz);
+DROP FUNCTION my_records();
 DROP FUNCTION login_of_fetch_token(uuid, bytea);
 DROP FUNCTION clinic_of_feed(bytea);
 DROP FUNCTION login_of_reset_code(bytea);

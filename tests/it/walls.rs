@@ -230,7 +230,7 @@ async fn a_person_sees_what_is_its_own_and_nothing_clinical() {
         }
     }
     let own = [
-        "calendar_feeds", "clinics", "devices", "local_reminders", "memberships", "notification_preferences", "patients",
+        "calendar_feeds", "clinics", "devices", "local_reminders", "memberships", "notification_preferences",
         "protocol_texts", "protocol_versions", "refresh_tokens", "reset_codes", "sessions", "users",
     ];
     assert_eq!(seen, own);
@@ -281,7 +281,7 @@ async fn the_roles_own_nothing_and_what_runs_as_the_owner_is_for_them_alone() {
         AND has_function_privilege('mendline_api', oid, 'EXECUTE') ORDER BY 1";
     let known = [
         "clinic_of_feed", "clinic_of_invitation", "count_clinics_of_login", "login_of_email", "login_of_fetch_token",
-        "login_of_reset_code", "session_of_token", "take_address", "tokens_called_back", "vapid_key_of_address",
+        "login_of_reset_code", "my_records", "session_of_token", "take_address", "tokens_called_back", "vapid_key_of_address",
     ];
     assert_eq!(lines(&mut owner, doors).await.unwrap(), known, "a further door needs a reason");
 }
