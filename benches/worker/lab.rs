@@ -127,7 +127,8 @@ impl Drop for Lab {
 /// A connection of one's own, whose statements may take as long as they like.
 pub async fn connect(url: &SecretString) -> anyhow::Result<AsyncPgConnection> {
     let mut conn = Connector::new(url, None)?.open().await?;
-    let settings = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET mendline.scope = 'system'";
+    let settings =
+        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET mendline.scope = 'system'";
     conn.batch_execute(settings).await?;
     Ok(conn)
 }

@@ -72,7 +72,10 @@ SELECT wall('push_health', whose => 'true', api => 'SELECT');
 -- Protocols: a clinic's own are its own; the built-in ones are everybody's, and only the owner writes them.
 SELECT wall('protocol_versions', api => 'SELECT, INSERT', worker => 'SELECT');
 CREATE POLICY built_in ON protocol_versions FOR SELECT TO mendline_api USING (clinic_id IS NULL);
-SELECT wall('protocol_texts', api => 'SELECT, INSERT', worker => 'SELECT', whose =>
+-- A recall holds the version that it recalls, which takes a right to change it. There is nothing that the right could be used for.
+GRANT UPDATE (registered_at) ON protocol_versions TO mendline_api;
+CREATE POLICY held ON protocol_versions FOR UPDATE TO mendline_api USING (clinic_id IS NULL) WITH CHECK (false);
+SELECT wall('protocol_texts', worker => 'SELECT', whose =>
     'EXISTS (SELECT FROM protocol_versions AS v WHERE v.id = version_id AND v.clinic_id = (SELECT scope_clinic()))');
 CREATE POLICY built_in ON protocol_texts FOR SELECT TO mendline_api
     USING (EXISTS (SELECT FROM protocol_versions AS v WHERE v.id = version_id AND v.clinic_id IS NULL));

@@ -7,7 +7,8 @@ use secrecy::SecretString;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{
-    Access, Db, Group, MigrationState, Scope, Standing, let_groups_log_in, migrate, migration_state, open_as_owner, standing,
+    Access, Db, Group, MigrationState, Scope, Standing, let_groups_log_in, migrate, migration_state, open_as_owner,
+    standing,
 };
 use crate::embedded::{self, DATABASE, Durability, Embedded, EmbeddedError};
 use crate::protocols::{check_registered, register_built_ins};
@@ -40,9 +41,7 @@ impl Database {
                 let url = embedded.url(DATABASE);
                 Ok(Self { embedded: Some(embedded), ..Self::private(&url, false) })
             }
-            Err(EmbeddedError::Owned(data_dir)) => {
-                Ok(Self::private(&embedded::join(&data_dir)?, true))
-            }
+            Err(EmbeddedError::Owned(data_dir)) => Ok(Self::private(&embedded::join(&data_dir)?, true)),
             Err(error) => Err(error.into()),
         }
     }
@@ -127,7 +126,9 @@ impl Database {
         let is_given = config.database.url.is_some();
         match login.fault(group).filter(|_| is_given) {
             Some((what, remedy)) if config.is_production() => anyhow::bail!("{what}: {remedy}"),
-            Some((what, remedy)) => tracing::warn!("{what}: row-level security is off; production refuses it ({remedy})"),
+            Some((what, remedy)) => {
+                tracing::warn!("{what}: row-level security is off; production refuses it ({remedy})")
+            }
             None => {}
         }
         Ok(())

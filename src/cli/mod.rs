@@ -132,7 +132,10 @@ async fn migrate_or_look(config: &Config, database: &Database) -> anyhow::Result
     if database.is_joined() {
         // Whoever owns a private database migrates it, at every start.
         let both = [Group::Api, Group::Worker];
-        database.connect_current(config, &both).await.context("a mendline that runs owns this database; start it anew")?;
+        database
+            .connect_current(config, &both)
+            .await
+            .context("a mendline that runs owns this database; start it anew")?;
         say("the schema is current");
         return Ok(());
     }

@@ -43,8 +43,12 @@ pub async fn open_as_owner(url: &SecretString, extra_ca: Option<&str>) -> anyhow
 
 /// Makes the groups where they are missing, and the owner their member. Safe beside other databases of the same server.
 pub(super) async fn ensure_groups(conn: &mut AsyncPgConnection) -> anyhow::Result<()> {
+    let Standing { role: owner, is_installed, owns, .. } = standing(conn).await?;
+    anyhow::ensure!(
+        owns || !is_installed,
+        "{owner} does not own the tables, and only who does may migrate: name the owner's login in MENDLINE_MIGRATE_URL"
+    );
     let Err(error) = conn.batch_execute(GROUPS).await else { return Ok(()) };
-    let owner = standing(conn).await.map(|standing| standing.role).unwrap_or_else(|_| "the owner".to_owned());
     let (api, worker) = (Group::Api.name(), Group::Worker.name());
     Err(error).context(format!(
         "the roles {api} and {worker} are needed, and {owner} cannot make them; have somebody who may run: \
@@ -72,6 +76,9 @@ pub struct Standing {
     /// A superuser, or one with BYPASSRLS.
     #[diesel(sql_type = Bool)]
     pub bypasses: bool,
+    /// There are tables of ours.
+    #[diesel(sql_type = Bool)]
+    pub is_installed: bool,
     /// It owns the tables, or is a member of who does.
     #[diesel(sql_type = Bool)]
     pub owns: bool,
@@ -87,6 +94,7 @@ pub struct Standing {
 pub async fn standing(conn: &mut AsyncPgConnection) -> QueryResult<Standing> {
     let sql = "
         SELECT r.rolname::text AS role, r.rolsuper OR r.rolbypassrls AS bypasses,
+               to_regclass('public.alerts') IS NOT NULL AS is_installed,
                EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = to_regnamespace('public')
                           AND c.relname IN ('alerts', 'patients', 'users') AND pg_has_role(c.relowner, 'USAGE')) AS owns,
                coalesce(pg_has_role(to_regrole('mendline_api')::oid, 'USAGE'), false) AS is_api,
@@ -124,6 +132,7 @@ mod tests {
         let well = |is_api, is_worker| Standing {
             role: "login".to_owned(),
             bypasses: false,
+            is_installed: true,
             owns: false,
             is_api,
             is_worker,

@@ -450,7 +450,8 @@ async fn whoever_was_removed_or_has_another_role_now_is_nobody_everywhere_with_t
     let app = TestApp::start().await;
     let world = world(&app).await;
     let (gone, promoted) = (app.clinician_of(&world.clinic).await, app.clinician_of(&world.clinic).await);
-    let (leaver, demoted) = (app.patient_of(&world.clinic).await, app.member_of(&world.clinic, Role::Administrator).await);
+    let (leaver, demoted) =
+        (app.patient_of(&world.clinic).await, app.member_of(&world.clinic, Role::Administrator).await);
     let administrator = &world.clinic.admin.token;
     for person in [&gone, &leaver] {
         app.delete(&format!("/v1/members/{}", person.membership_id), administrator).await.expect(204);
@@ -460,7 +461,8 @@ async fn whoever_was_removed_or_has_another_role_now_is_nobody_everywhere_with_t
         app.patch(&path, administrator, json!({ "role": role })).await.expect(200);
     }
     let mut wrong = Vec::new();
-    let before = [("removed staff", &gone), ("a removed patient", &leaver), ("new role", &promoted), ("old role", &demoted)];
+    let before =
+        [("removed staff", &gone), ("a removed patient", &leaver), ("new role", &promoted), ("old role", &demoted)];
     for row in TABLE.iter().filter(|row| row.whom != Anybody) {
         for (who, person) in before {
             let got = row.status(&app, &world, &person.token).await;

@@ -4,15 +4,15 @@
 use std::path::Path;
 
 use diesel::QueryableByName;
-use diesel::sql_types::Int8;
+use diesel::sql_types::{Int8, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use mendline::clock::Clock;
-use mendline::db::{Connector, migrate, open_as_owner};
+use mendline::db::{Connector, Group, migrate, open_as_owner};
 use mendline::protocols::register_built_ins;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
-use crate::support::{TestDatabase, admin_url, as_role, create_database, server_programs};
+use crate::support::{TestDatabase, admin_url, as_group, as_role, create_database, server_programs};
 
 const CLINIC: &str = "00000000-0000-4000-8000-00000000000a";
 
@@ -58,6 +58,15 @@ async fn an_owner_that_lacks_a_right_is_told_the_statements_that_give_it() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_not_given_the_owners_login_is_told_so_before_it_migrates() {
+    let database = TestDatabase::create().await;
+    for group in [Group::Api, Group::Worker] {
+        let told = format!("{:#}", migrate(&as_group(&database.url, group), None).await.unwrap_err());
+        assert!(told.contains("MENDLINE_MIGRATE_URL") && !told.contains("GRANT"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_later_migration_fills_in_reaches_its_rows() {
     let url = settled(&format!("later_{}", std::process::id()), &format!("later_owner_{}", std::process::id())).await;
     let backfill = "UPDATE patients SET plan_revision = plan_revision + 1";
@@ -67,17 +76,23 @@ async fn what_a_later_migration_fills_in_reaches_its_rows() {
     assert_eq!(diesel::sql_query(backfill).execute(&mut open(&url).await).await.unwrap(), 0);
 }
 
-/// Rows of every table, and how many of them there are in all.
+/// How many rows all tables have together.
 async fn rows(url: &SecretString) -> i64 {
+    #[derive(QueryableByName)]
+    struct Sum {
+        #[diesel(sql_type = Text)]
+        sql: String,
+    }
     #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = Int8)]
         count: i64,
     }
-    let sql = "SELECT sum((xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I', relname), false, true,
-                 '')))[1]::text::bigint)::bigint AS count
+    let counts =
+        "SELECT 'SELECT ' || string_agg(format('(SELECT count(*) FROM %I)', relname), ' + ') || ' AS count' AS sql
           FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition";
     let mut conn = open_as_owner(url, None).await.unwrap();
+    let Sum { sql } = diesel::sql_query(counts).get_result(&mut conn).await.unwrap();
     let count: Count = diesel::sql_query(sql).get_result(&mut conn).await.unwrap();
     count.count
 }
@@ -114,7 +129,7 @@ async fn a_dump_is_whole_or_refused_and_comes_back_with_its_wall() {
     let refused = run(&dump, &[&plain[..], &[url.expose_secret()]].concat(), None).await.unwrap_err();
     assert!(refused.contains("row-level security"), "the owner's dump is not silently empty: {refused}");
 
-    let as_dumper = as_role(&create_url(&url, &owner), &dumper);
+    let as_dumper = SecretString::from(url.expose_secret().replacen(&owner, &dumper, 1));
     for (number, (who, flags, scope)) in
         [(&as_dumper, &[][..], None), (&url, &["--enable-row-security"][..], Some("system"))].into_iter().enumerate()
     {
@@ -129,9 +144,4 @@ async fn a_dump_is_whole_or_refused_and_comes_back_with_its_wall() {
         let seen = diesel::sql_query("SELECT FROM patients").execute(&mut unscoped).await.unwrap();
         assert_eq!(seen, 0, "the wall came back with it");
     }
-}
-
-/// The URL as it was before it named an owner of its own.
-fn create_url(url: &SecretString, owner: &str) -> SecretString {
-    SecretString::from(url.expose_secret().replacen(&format!("postgres://{owner}@"), "postgres://app@", 1))
 }

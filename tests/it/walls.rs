@@ -15,7 +15,8 @@ const HERE: &str = "00000000-0000-4000-8000-00000000000a";
 const THERE: &str = "00000000-0000-4000-8000-00000000000b";
 
 /// Tables without a wall, each with its reason.
-const BARE: [(&str, &str); 1] = [("__diesel_schema_migrations", "names of migrations, which every server compares with its own")];
+const BARE: [(&str, &str); 1] =
+    [("__diesel_schema_migrations", "names of migrations, which every server compares with its own")];
 /// What belongs to no clinic: everybody may read it.
 const NOBODYS: [&str; 1] = ["push_health"];
 
@@ -59,7 +60,10 @@ fn whose(table: &str, columns: &[String], clinic: &str) -> String {
         "protocol_texts" => format!("version_id = '{clinic}'"),
         "claims" => format!("'{clinic}' = ANY (clinic_ids)"),
         _ => {
-            assert!(columns.iter().any(|column| column == "clinic_id"), "{table}: say in whose() which rows are a clinic's");
+            assert!(
+                columns.iter().any(|column| column == "clinic_id"),
+                "{table}: say in whose() which rows are a clinic's"
+            );
             format!("clinic_id = '{clinic}'")
         }
     }
@@ -95,7 +99,8 @@ async fn filled(database: &TestDatabase) -> Vec<Table> {
         let row = |what: &str| format!("SELECT {what} AS line FROM {name} AS t WHERE {theirs}");
         let (text, json) = (row("t::text"), row("to_jsonb(t)::text"));
         let (text, json) = (lines(&mut owner, &text).await.unwrap(), lines(&mut owner, &json).await.unwrap());
-        let json = json.into_iter().next().unwrap_or_else(|| panic!("{name} is empty: give it a row in everything.sql"));
+        let json =
+            json.into_iter().next().unwrap_or_else(|| panic!("{name} is empty: give it a row in everything.sql"));
         found.push(Table { name, columns, theirs: text, json });
     }
     assert!(found.len() > 40, "the whole catalogue");
@@ -149,7 +154,10 @@ async fn breaches(conn: &mut AsyncPgConnection, tables: &[Table], scope: &str) -
                 Err(error) if verb == "DELETE" && error.contains("foreign key") => {
                     // Our own row holds it up. Theirs alone, then.
                     let ids: Vec<String> = theirs.iter().map(|row| format!("'{}'", row.replace('\'', "''"))).collect();
-                    let sql = format!("DELETE FROM {name} AS t WHERE t::text IN ({}) RETURNING t::text AS line", ids.join(", "));
+                    let sql = format!(
+                        "DELETE FROM {name} AS t WHERE t::text IN ({}) RETURNING t::text AS line",
+                        ids.join(", ")
+                    );
                     let gone = attempt(conn, scope, &sql).await;
                     if gone != Ok(Vec::new()) {
                         breaches.push(format!("{scope}: DELETE of their rows of {name}: {gone:?}"));
@@ -230,8 +238,18 @@ async fn a_person_sees_what_is_its_own_and_nothing_clinical() {
         }
     }
     let own = [
-        "calendar_feeds", "clinics", "devices", "local_reminders", "memberships", "notification_preferences",
-        "protocol_texts", "protocol_versions", "refresh_tokens", "reset_codes", "sessions", "users",
+        "calendar_feeds",
+        "clinics",
+        "devices",
+        "local_reminders",
+        "memberships",
+        "notification_preferences",
+        "protocol_texts",
+        "protocol_versions",
+        "refresh_tokens",
+        "reset_codes",
+        "sessions",
+        "users",
     ];
     assert_eq!(seen, own);
 }
@@ -240,7 +258,9 @@ async fn a_person_sees_what_is_its_own_and_nothing_clinical() {
 async fn the_audit_can_be_written_and_read_and_neither_changed_nor_dropped() {
     let database = TestDatabase::create().await;
     filled(&database).await;
-    for (group, scope) in [(Group::Api, clinic(HERE)), (Group::Worker, "SET LOCAL mendline.scope = 'system'".to_owned())] {
+    for (group, scope) in
+        [(Group::Api, clinic(HERE)), (Group::Worker, "SET LOCAL mendline.scope = 'system'".to_owned())]
+    {
         let mut conn = member(&database, group).await;
         assert!(!attempt(&mut conn, &scope, "SELECT t::text AS line FROM audit AS t").await.unwrap().is_empty());
         for sql in [
@@ -273,15 +293,25 @@ async fn the_roles_own_nothing_and_what_runs_as_the_owner_is_for_them_alone() {
         AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb
              OR EXISTS (SELECT FROM pg_class AS c WHERE c.relowner = r.oid))";
     assert_eq!(lines(&mut owner, mighty).await.unwrap(), Vec::<String>::new());
-    let open = "SELECT proname::text AS line FROM pg_proc AS p WHERE pronamespace = 'public'::regnamespace AND prosecdef
+    let open =
+        "SELECT proname::text AS line FROM pg_proc AS p WHERE pronamespace = 'public'::regnamespace AND prosecdef
         AND (NOT coalesce(proconfig, '{}') @> '{\"search_path=public, pg_temp\"}'
              OR EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) AS a WHERE a.grantee = 0))";
     assert_eq!(lines(&mut owner, open).await.unwrap(), Vec::<String>::new(), "SET search_path, and REVOKE from PUBLIC");
     let doors = "SELECT proname::text AS line FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef
         AND has_function_privilege('mendline_api', oid, 'EXECUTE') ORDER BY 1";
     let known = [
-        "clinic_of_feed", "clinic_of_invitation", "count_clinics_of_login", "login_of_email", "login_of_fetch_token",
-        "login_of_reset_code", "my_records", "session_of_token", "take_address", "tokens_called_back", "vapid_key_of_address",
+        "clinic_of_feed",
+        "clinic_of_invitation",
+        "count_clinics_of_login",
+        "login_of_email",
+        "login_of_fetch_token",
+        "login_of_reset_code",
+        "my_records",
+        "session_of_token",
+        "take_address",
+        "tokens_called_back",
+        "vapid_key_of_address",
     ];
     assert_eq!(lines(&mut owner, doors).await.unwrap(), known, "a further door needs a reason");
 }

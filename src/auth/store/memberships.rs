@@ -6,8 +6,8 @@ use diesel::sql_types::{Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::domain::role::{Role, UnknownRole};
 use crate::db::hot::hot_query;
+use crate::domain::role::{Role, UnknownRole};
 use crate::schema::memberships;
 
 /// A role at one clinic.

@@ -222,7 +222,7 @@ async fn queued(clocks: &Clocks, conn: &mut AsyncPgConnection, report: &mut Repo
 #[cfg(test)]
 mod tests {
     use super::*;
-    
+
     fn well() -> Survey {
         Survey {
             version: 170_002,

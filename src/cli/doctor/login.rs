@@ -31,7 +31,14 @@ mod tests {
 
     #[test]
     fn a_login_that_no_policy_holds_is_a_warning_and_in_production_a_failure() {
-        let login = Standing { role: "app".to_owned(), bypasses: false, owns: false, is_api: true, is_worker: false };
+        let login = Standing {
+            role: "app".to_owned(),
+            bypasses: false,
+            is_installed: true,
+            owns: false,
+            is_api: true,
+            is_worker: false,
+        };
         let production = Config { environment: Environment::Production, ..config() };
         for (login, config, status) in [
             (login.clone(), production.clone(), 0),

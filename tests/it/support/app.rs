@@ -18,8 +18,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{TestDatabase, as_group};
 use super::contract::{Exchange, assert_kept};
+use super::{TestDatabase, as_group};
 
 /// Where every test's story begins: a Monday noon in winter, UTC.
 const START: &str = "2026-02-02T12:00:00Z";
