@@ -26,7 +26,7 @@ use crate::auth::Auth;
 use crate::auth::keys::Keys;
 use crate::clock::Clocks;
 use crate::config::{Config, Http};
-use crate::db::Db;
+use crate::db::{Access, Db};
 use crate::domain::endpoint::AllowedHosts;
 use crate::domain::provider::Providers;
 use crate::planning;
@@ -37,8 +37,10 @@ use crate::worker;
 /// What every handler may ask for. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// The database.
+    /// The database, as requests may see it.
     pub db: Db,
+    /// The database, as workers see it: no request works with it, but a development server's that looks at the whole queue.
+    pub worker_db: Db,
     /// The time.
     pub clocks: Clocks,
     /// Counters.
@@ -65,7 +67,7 @@ pub struct State {
 
 impl State {
     /// Puts the parts together.
-    pub fn build(config: &Config, db: Db, clocks: Clocks) -> anyhow::Result<Self> {
+    pub fn build(config: &Config, access: Access, clocks: Clocks) -> anyhow::Result<Self> {
         let public_url = config.http.public_url.clone();
         let keys = Keys::load(config)?;
         let auth = Auth::new(&keys, &public_url);
@@ -75,7 +77,8 @@ impl State {
         let about = About::new(config, &providers::vapid_keys(&keys)?);
         let trusted_proxies = config.http.trusted_proxies.clone();
         Ok(Self {
-            db,
+            db: access.api,
+            worker_db: access.worker,
             clocks,
             metrics: Metrics::default(),
             keys,
@@ -104,7 +107,7 @@ impl State {
     /// What a worker of this installation works with.
     pub fn worker_parts(&self, config: &Config) -> anyhow::Result<worker::Parts> {
         Ok(worker::Parts {
-            db: self.db.clone(),
+            db: self.worker_db.clone(),
             clocks: self.clocks.clone(),
             registry: providers::registry(config, &self.keys, &self.push_hosts, &self.clocks)?,
             keys: self.keys.clone(),

@@ -6,6 +6,7 @@ mod dedicated;
 pub(crate) mod hot;
 pub(crate) mod lock;
 mod migrate;
+mod roles;
 mod survey;
 
 use std::time::Duration;
@@ -20,22 +21,24 @@ use uuid::Uuid;
 pub use connect::Connector;
 pub use dedicated::Dedicated;
 pub use migrate::{MigrationState, ensure_partitions, migrate, migration_state};
+pub use roles::{Group, Standing, let_groups_log_in, open_as_owner, standing};
 pub use survey::{Survey, survey};
 
 /// How long a request waits for a free connection.
 const POOL_WAIT: Duration = Duration::from_secs(5);
 
-/// On whose behalf the database is asked. Row-level security reads it from the session settings that
-/// [`Db::scoped`] sets for the length of one transaction.
+/// On whose behalf the database is asked. Row-level security reads it from the settings that [`Db::scoped`] sets for the
+/// length of one transaction: what a query forgets to ask for is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Before any clinic is known: login, registration, tokens, devices.
+    /// Before anybody is known: no table shows anything but built-in protocols. Who is behind a key is asked of the
+    /// database's functions; what follows [enters](enter) the scope of whoever was found.
     Identity,
-    /// One person in every clinic: their login, devices and preferences, and their own patient records.
+    /// One person at every clinic: their login, sessions, devices and preferences, and which records are theirs.
     User(Uuid),
-    /// One clinic's data.
+    /// One clinic's data, and the logins of its members.
     Clinic(Uuid),
-    /// The worker and the operator's commands: all clinics.
+    /// The worker and the operator's commands: all clinics. Nothing to the API's role.
     System,
 }
 
@@ -58,6 +61,11 @@ impl Scope {
             Self::Clinic(id) => format!("{set} mendline.scope = 'clinic'; {set} mendline.clinic_id = '{id}'"),
         }
     }
+}
+
+/// Goes on in another scope for the rest of the transaction, or until the next call.
+pub async fn enter(conn: &mut AsyncPgConnection, scope: Scope) -> diesel::QueryResult<()> {
+    conn.batch_execute(&scope.settings("SET LOCAL")).await
 }
 
 /// What a transaction holds from its first moment on.
@@ -197,6 +205,15 @@ impl Db {
         let mut conn = self.get().await?;
         conn.batch_execute("SELECT 1").await.map_err(DbError::Query)
     }
+}
+
+/// The database as each of the two roles sees it.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// As the API does.
+    pub api: Db,
+    /// As workers and the operator's commands do.
+    pub worker: Db,
 }
 
 /// A connection that may have a transaction open. If its future is dropped (the client hung up), even while it waits for a

@@ -9,6 +9,8 @@ use chrono::TimeDelta;
 use diesel::sql_types::{Int4, Int8};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use mendline::clock::Clock;
+use mendline::db::Group;
+use mendline::embedded::url_as;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::process::{Child, Command};
 
@@ -92,7 +94,8 @@ impl Bench {
     fn worker(&self) -> anyhow::Result<Child> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mendline"));
         command.arg("worker").envs(self.settings.iter().map(|(name, value)| (*name, value.as_str())));
-        command.env("DATABASE_URL", self.url.expose_secret()).env(DATA_DIR, self.lab.dir());
+        command.env("DATABASE_URL", url_as(Group::Worker.name(), self.url.expose_secret()));
+        command.env("MENDLINE_MIGRATE_URL", self.url.expose_secret()).env(DATA_DIR, self.lab.dir());
         command.env("MENDLINE_OPS_BIND", "127.0.0.1:0").env("RUST_LOG", "error");
         command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
         command.spawn().context("starting a worker")

@@ -7,10 +7,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use mendline::app::State;
 use mendline::clock::{Clock, Clocks};
 use mendline::config::{Config, Vars};
-use mendline::db::{Connector, Db, migrate};
-use mendline::embedded::{DATABASE, Durability, Embedded};
+use mendline::db::{Access, Connector, Db, Group, let_groups_log_in, migrate, open_as_owner};
+use mendline::embedded::{DATABASE, Durability, Embedded, url_as};
 use mendline::protocols::register_built_ins;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// What the database's directories are called, before the number of the process that runs it.
 const DIR: &str = "mendline-bench-";
@@ -60,7 +60,9 @@ impl Lab {
         connect(&self.url("postgres")).await?.batch_execute(&format!("CREATE DATABASE {name}")).await?;
         let url = self.url(name);
         migrate(&url, None).await?;
-        register_built_ins(&mut connect(&url).await?, Clock::system().now()).await?;
+        let mut owner = open_as_owner(&url, None).await?;
+        register_built_ins(&mut owner, Clock::system().now()).await?;
+        let_groups_log_in(&mut owner).await?;
         Ok(url)
     }
 
@@ -75,9 +77,13 @@ impl Lab {
         Config::read(Vars::from_map(vars)).map_err(|faults| anyhow::anyhow!("{faults:?}"))
     }
 
-    /// A server's state in real time, with a pool of its own.
+    /// A server's state in real time, with pools of its own: as the API and as the worker, never as the owner.
     pub fn state(&self, config: &Config, url: &SecretString) -> anyhow::Result<State> {
-        State::build(config, Db::connect(url, config.database.pool_size, None)?, Clocks::system())
+        let pool = |group: Group| {
+            let url = SecretString::from(url_as(group.name(), url.expose_secret()));
+            Db::connect(&url, config.database.pool_size, None)
+        };
+        State::build(config, Access { api: pool(Group::Api)?, worker: pool(Group::Worker)? }, Clocks::system())
     }
 
     /// Where the keys are.
@@ -121,6 +127,8 @@ impl Drop for Lab {
 /// A connection of one's own, whose statements may take as long as they like.
 pub async fn connect(url: &SecretString) -> anyhow::Result<AsyncPgConnection> {
     let mut conn = Connector::new(url, None)?.open().await?;
-    conn.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0").await?;
+    let settings =
+        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET mendline.scope = 'system'";
+    conn.batch_execute(settings).await?;
     Ok(conn)
 }

@@ -39,7 +39,9 @@ pub struct Options {
 /// The database, the keys and all else are the environment's, as for the server.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let config = Config::from_environment().map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
-    let url = config.database.url.clone().context("DATABASE_URL says which database to fill")?;
+    let database = &config.database;
+    let url = database.migrate_url.clone().or(database.url.clone());
+    let url = url.context("MENDLINE_MIGRATE_URL or DATABASE_URL says which database to fill")?;
     migrate(&url, None).await?;
     let mut conn = lab::connect(&url).await?;
     let clinics = diesel::sql_query("SELECT FROM clinics LIMIT 1").execute(&mut conn).await?;

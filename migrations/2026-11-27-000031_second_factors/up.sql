@@ -31,5 +31,11 @@ COMMENT ON COLUMN recovery_codes.code_hash IS 'SHA-256 of the code.';
 COMMENT ON COLUMN recovery_codes.user_id IS 'Whose login it opens, together with the password.';
 COMMENT ON COLUMN recovery_codes.created_at IS 'When it was made (wall clock).';
 
+-- A person's own, and for the clinics that they belong to, whose administrators may take a lost one away.
+SELECT wall(name::regclass, api => 'SELECT, INSERT, UPDATE, DELETE', whose => format(
+    'user_id = (SELECT scope_user()) OR EXISTS (SELECT FROM memberships AS m
+        WHERE m.clinic_id = (SELECT scope_clinic()) AND m.user_id = %I.user_id)', name))
+  FROM unnest(ARRAY['second_factors', 'recovery_codes']) AS name;
+
 ALTER TABLE clinics ADD COLUMN require_second_factor boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN clinics.require_second_factor IS 'Whether staff do nothing here without a second factor.';

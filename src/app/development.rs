@@ -39,7 +39,7 @@ pub async fn advance_clock(state: web::Data<State>, _: Caller, body: Body<Step>)
     let turn = stepping.turn().ok_or_else(busy)?;
     let clocks = &state.clocks;
     let target = body.value.target(clocks.care.now(), clocks.wall.now())?;
-    let reached = turn.walk(&state.db, target).await.map_err(|error| match error {
+    let reached = turn.walk(&state.worker_db, target).await.map_err(|error| match error {
         StepError::Db(error) => error.into(),
         StepError::File(error) => ApiError::Internal(error),
     })?;

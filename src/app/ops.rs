@@ -27,7 +27,7 @@ pub async fn find_health() -> HttpResponse {
 pub async fn find_readiness(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
     let schema = state
         .db
-        .scoped(Scope::System, async |conn| migration_state(conn).await.map_err(NotReady::Other))
+        .scoped(Scope::Identity, async |conn| migration_state(conn).await.map_err(NotReady::Other))
         .await
         .map_err(|error| match error {
             NotReady::Db(error) => error.into(),
@@ -56,7 +56,8 @@ impl From<DbError> for NotReady {
 
 /// The metrics of this process, as OpenMetrics text.
 async fn show_metrics(state: web::Data<State>) -> HttpResponse {
-    let (size, free) = state.db.pool_status();
+    let pools = [state.db.pool_status(), state.worker_db.pool_status()];
+    let (size, free) = pools.into_iter().fold((0, 0), |all, pool| (all.0 + pool.0, all.1 + pool.1));
     state.metrics.pool_size.set(i64::try_from(size).unwrap_or(i64::MAX));
     state.metrics.pool_free.set(i64::try_from(free).unwrap_or(i64::MAX));
     HttpResponse::Ok()

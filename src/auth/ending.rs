@@ -14,7 +14,7 @@ use super::store::{self, EndedBecause, User};
 use super::{Auth, reauthentication};
 use crate::audit::{self, Entry};
 use crate::clock::Clocks;
-use crate::db::{Db, Scope};
+use crate::db::{Db, Scope, enter};
 
 /// Which session to end.
 #[derive(Debug, Clone, Copy)]
@@ -31,18 +31,17 @@ pub enum Which<'a> {
 pub async fn end(db: &Db, clocks: &Clocks, auth: &Auth, which: Which<'_>) -> Result<(), Refusal> {
     let ended = db
         .scoped(Scope::Identity, async |conn| {
+            let owner = match which {
+                Which::Caller(caller) | Which::Own(caller, _) => Some((caller.session_id, caller.user_id)),
+                Which::Refresh(presented) => store::find_token_owner(conn, &hash(presented)).await?,
+            };
+            let Some((of_caller, user_id)) = owner else { return Ok::<_, Refusal>(None) };
+            enter(conn, Scope::User(user_id)).await?;
             let (session_id, because) = match which {
-                Which::Caller(caller) => (Some(caller.session_id), EndedBecause::Logout),
-                Which::Refresh(presented) => {
-                    let owner = store::find_token_owner(conn, &hash(presented)).await?;
-                    (owner.map(|(session_id, _)| session_id), EndedBecause::Logout)
-                }
-                Which::Own(caller, id) if store::is_session_of(conn, caller.user_id, id).await? => {
-                    (Some(id), EndedBecause::Elsewhere)
-                }
+                Which::Caller(_) | Which::Refresh(_) => (of_caller, EndedBecause::Logout),
+                Which::Own(_, id) if store::is_session_of(conn, user_id, id).await? => (id, EndedBecause::Elsewhere),
                 Which::Own(..) => return Err(diesel::result::Error::NotFound.into()),
             };
-            let Some(session_id) = session_id else { return Ok::<_, Refusal>(None) };
             // Locked before the clock is read: a refresh on its way has issued its token by then.
             if store::lock_session(conn, session_id).await.optional()?.is_none() {
                 return Ok(None);
@@ -61,7 +60,7 @@ pub async fn end(db: &Db, clocks: &Clocks, auth: &Auth, which: Which<'_>) -> Res
 /// Ends every session of the caller's but the one that asks.
 pub async fn end_others(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller) -> Result<(), Refusal> {
     let (ended, at) = db
-        .scoped(Scope::Identity, async |conn| {
+        .scoped(Scope::User(caller.user_id), async |conn| {
             store::lock_user(conn, caller.user_id).await?;
             let now = clocks.wall.now();
             let because = EndedBecause::Elsewhere;
@@ -85,10 +84,10 @@ pub async fn change_password(
 ) -> Result<(), Refusal> {
     let known =
         async |conn: &mut AsyncPgConnection| Ok::<_, Refusal>(store::list_known_words(conn, caller.user_id).await?);
-    refuse_derived(password, &db.scoped(Scope::Identity, known).await?)?;
+    refuse_derived(password, &db.scoped(Scope::User(caller.user_id), known).await?)?;
     let password_hash = auth.passwords.hash(password).await?;
     let (ended, at) = db
-        .scoped(Scope::Identity, async |conn| {
+        .scoped(Scope::User(caller.user_id), async |conn| {
             let current = store::lock_user(conn, caller.user_id).await?;
             if current.password_hash != proven.password_hash {
                 return Err(reauthentication::WRONG_PASSWORD);

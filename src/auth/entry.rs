@@ -15,7 +15,7 @@ use super::store::{self, EndedBecause, OpenInvitation, User};
 use super::{Auth, codes};
 use crate::audit::{self, Entry};
 use crate::clock::Clocks;
-use crate::db::{Db, Scope};
+use crate::db::{Db, Scope, enter};
 use crate::domain::role::Role;
 use crate::protocols::Catalogue;
 use crate::{calendar, patients, planning};
@@ -95,6 +95,7 @@ pub async fn register(tools: Tools<'_>, form: Registration) -> Result<Opened, Re
             version: 1,
             created_at: now,
         };
+        enter(conn, Scope::User(user.id)).await?;
         store::insert_user(conn, &user).await.map_err(email_taken)?;
         join(conn, tools, &user, &invitation, form.time_zone).await?;
         let opening = Opening { clinic: Some(invitation.clinic_id), device_name: form.device_name };
@@ -110,22 +111,26 @@ fn email_taken(error: DieselError) -> Refusal {
     }
 }
 
-/// The open invitation behind the code, if this address may accept it.
+/// The open invitation behind the code, if this address may accept it. The transaction goes on in its clinic's scope.
 async fn invited(
     conn: &mut AsyncPgConnection,
     clocks: &Clocks,
     code: &store::CodeHash,
     email: &str,
 ) -> Result<OpenInvitation, Refusal> {
+    let unknown = || Refusal::Code(INVITATION_CODE);
+    let clinic_id = store::find_inviting_clinic(conn, code).await?.ok_or_else(unknown)?;
+    enter(conn, Scope::Clinic(clinic_id)).await?;
     let found = store::lock_open_invitation(conn, code, clocks.wall.now()).await?;
-    let invitation = found.ok_or(Refusal::Code(INVITATION_CODE))?;
+    let invitation = found.ok_or_else(unknown)?;
     match &invitation.email {
         Some(invited) if invited != email => Err(Refusal::OtherAddress("/email")),
         _ => Ok(invitation),
     }
 }
 
-/// Accepts the invitation for this login: membership, and for patients the link to their record.
+/// Accepts the invitation for this login: membership, and for patients the link to their record. All of it happens in the
+/// clinic's scope; the transaction goes on in the person's.
 async fn join(
     conn: &mut AsyncPgConnection,
     tools: Tools<'_>,
@@ -136,6 +141,7 @@ async fn join(
     let clocks = tools.clocks;
     let (clinic_id, now) = (invitation.clinic_id, clocks.wall.now());
     let fresh = clocks.fresh_id();
+    enter(conn, Scope::Clinic(clinic_id)).await?;
     let membership = store::insert_membership(conn, clinic_id, fresh, user.id, invitation.role, now).await?;
     let membership_id = membership.ok_or(Refusal::AlreadyMember)?;
     if let Some(patient_id) = invitation.patient_id {
@@ -159,6 +165,7 @@ async fn join(
         patient_id: invitation.patient_id,
     };
     audit::record(conn, clocks, entry).await?;
+    enter(conn, Scope::User(user.id)).await?;
     Ok(membership_id)
 }
 
@@ -183,7 +190,7 @@ pub async fn log_in(tools: Tools<'_>, login: Login<'_>) -> Result<Opened, Refusa
         Verdict::Wrong => return Err(Refusal::Credentials),
         Verdict::Wait(seconds) => return Err(Refusal::Wait(seconds)),
     }
-    db.scoped(Scope::Identity, async |conn| {
+    db.scoped(Scope::User(user.id), async |conn| {
         let current = store::share_user(conn, user.id).await?;
         if current.password_hash != user.password_hash {
             return Err(Refusal::Credentials);
@@ -206,7 +213,7 @@ pub async fn log_in(tools: Tools<'_>, login: Login<'_>) -> Result<Opened, Refusa
 /// Accepts an invitation for a login that exists; `zone` is that of the phone, where it says so.
 pub async fn accept(tools: Tools<'_>, user_id: Uuid, code: &str, zone: Option<Tz>) -> Result<MembershipView, Refusal> {
     let Tools { db, clocks, .. } = tools;
-    db.scoped(Scope::Identity, async |conn| {
+    db.scoped(Scope::User(user_id), async |conn| {
         let user = store::share_user(conn, user_id).await?;
         let invitation = match invited(conn, clocks, &codes::hash(code), &user.email).await {
             // The address is not in this request: the code is what does not fit.
@@ -227,8 +234,10 @@ pub async fn reset(tools: Tools<'_>, code: &str, password: &str) -> Result<(), R
     let Tools { db, clocks, auth, .. } = tools;
     let code = codes::hash(code);
     let find = async |conn: &mut AsyncPgConnection| {
-        let found = store::find_reset_code(conn, &code, clocks.wall.now()).await?;
-        found.ok_or(Refusal::Code("/code"))
+        let unknown = || Refusal::Code("/code");
+        let login = store::find_login_to_reset(conn, &code).await?.ok_or_else(unknown)?;
+        enter(conn, Scope::User(login)).await?;
+        store::find_reset_code(conn, &code, clocks.wall.now()).await?.ok_or_else(unknown)
     };
     let known = db
         .scoped(Scope::Identity, async |conn| {

@@ -15,7 +15,7 @@ use super::store::{self, TokenHash};
 use super::throttle::client_address;
 use super::token::Verified;
 use crate::app::State;
-use crate::db::Scope;
+use crate::db::{Scope, enter};
 use crate::domain::role::Role;
 use crate::error::ApiError;
 
@@ -176,6 +176,8 @@ async fn fetchers(state: &State, device_id: Uuid, hash: TokenHash) -> Result<Vec
     let found = state
         .db
         .scoped(Scope::Identity, async |conn| {
+            let Some(login) = store::find_fetching_login(conn, device_id, &hash).await? else { return Ok(None) };
+            enter(conn, Scope::User(login)).await?;
             let behind = store::find_fetcher(conn, device_id, &hash, now - fetch_token::LIFETIME, now).await?;
             let Some((user_id, session_id)) = behind else { return Ok(None) };
             let memberships = store::list_memberships(conn, user_id).await?;

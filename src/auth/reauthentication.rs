@@ -33,7 +33,7 @@ pub async fn prove(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, proof
     let find = async |conn: &mut diesel_async::AsyncPgConnection| {
         Ok::<_, Refusal>(store::find_user(conn, caller.user_id).await?)
     };
-    let user = db.scoped(Scope::Identity, find).await?;
+    let user = db.scoped(Scope::User(caller.user_id), find).await?;
     if !auth.passwords.verify(proof.password, Some(&user.password_hash)).await? {
         return Err(WRONG_PASSWORD);
     }

@@ -69,7 +69,8 @@ impl Revocations {
             return Ok(true);
         }
         let token = *token;
-        db.scoped(Scope::Identity, async move |conn| Ok(store::find_standing(conn, &token).await?)).await
+        let scope = Scope::User(token.caller.user_id);
+        db.scoped(scope, async move |conn| Ok(store::find_standing(conn, &token).await?)).await
     }
 
     fn is_called_back(&self, token: &Verified) -> bool {

@@ -54,7 +54,7 @@ pub async fn judge(
     user_id: Uuid,
     code: Option<&str>,
 ) -> Result<Verdict, Refusal> {
-    db.scoped(Scope::Identity, async |conn| {
+    db.scoped(Scope::User(user_id), async |conn| {
         let factor = store::lock_second_factor(conn, user_id).await?;
         let Some(factor) = factor.filter(|factor| factor.confirmed_at.is_some()) else { return Ok(Verdict::Off) };
         let Some(code) = code else { return Ok(Verdict::Missing) };
@@ -85,7 +85,7 @@ pub async fn begin(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller) -> Re
     let secret = Secret::fresh().map_err(anyhow::Error::from)?;
     let sealed = auth.keys.seal(&bound_to(caller.user_id), secret.bytes()).map_err(anyhow::Error::from)?;
     let user = db
-        .scoped(Scope::Identity, async |conn| {
+        .scoped(Scope::User(caller.user_id), async |conn| {
             let user = store::lock_user(conn, caller.user_id).await?;
             if !store::put_second_factor(conn, user.id, &sealed, clocks.wall.now()).await? {
                 return Err(Refusal::SecondFactorState("There is a second factor already: disable it first."));
@@ -105,7 +105,7 @@ pub async fn confirm(
     code: &str,
 ) -> Result<Vec<String>, Refusal> {
     let (recovery_codes, ended, at) = db
-        .scoped(Scope::Identity, async |conn| {
+        .scoped(Scope::User(caller.user_id), async |conn| {
             store::lock_user(conn, caller.user_id).await?;
             let now = clocks.wall.now();
             let factor = store::lock_second_factor(conn, caller.user_id).await?;
@@ -128,7 +128,7 @@ pub async fn confirm(
 
 /// Replaces the recovery codes.
 pub async fn renew_codes(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller) -> Result<Vec<String>, Refusal> {
-    db.scoped(Scope::Identity, async |conn| {
+    db.scoped(Scope::User(caller.user_id), async |conn| {
         let factor = store::lock_second_factor(conn, caller.user_id).await?;
         factor.filter(|factor| factor.confirmed_at.is_some()).ok_or(NONE)?;
         let renewed = fresh_codes(conn, &auth.keys, caller.user_id, clocks.wall.now()).await?;
@@ -141,7 +141,7 @@ pub async fn renew_codes(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller)
 /// Takes the caller's second factor away. Access tokens are called back: what they are good for may have changed.
 pub async fn disable(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller) -> Result<(), Refusal> {
     let at = db
-        .scoped(Scope::Identity, async |conn| {
+        .scoped(Scope::User(caller.user_id), async |conn| {
             store::lock_user(conn, caller.user_id).await?;
             let now = clocks.wall.now();
             if !store::delete_second_factor(conn, caller.user_id).await? {

@@ -18,7 +18,7 @@ use super::refusal::Refusal;
 use super::store::{self, EndedBecause, Membership, Session, TokenHash};
 use super::{Auth, token};
 use crate::clock::Clocks;
-use crate::db::{Db, Scope};
+use crate::db::{Db, Scope, enter};
 
 /// A session ends if it is not used for this long.
 const IDLE: TimeDelta = TimeDelta::days(180);
@@ -57,7 +57,7 @@ pub struct Opening {
     pub device_name: Option<String>,
 }
 
-/// Opens a session.
+/// Opens a session, in the person's scope.
 pub async fn open(
     conn: &mut AsyncPgConnection,
     clocks: &Clocks,
@@ -138,6 +138,7 @@ pub async fn refresh(db: &Db, clocks: &Clocks, auth: &Auth, presented: &str) -> 
             let presented_hash = hash(presented);
             let owner = store::find_token_owner(conn, &presented_hash).await?;
             let (session_id, user_id) = owner.ok_or(Refusal::SessionEnded)?;
+            enter(conn, Scope::User(user_id)).await?;
             // The user first, then the session: whoever calls tokens back locks in this order too.
             let user = store::share_user(conn, user_id).await?;
             let session = store::lock_session(conn, session_id).await?;
@@ -180,7 +181,7 @@ pub async fn refresh(db: &Db, clocks: &Clocks, auth: &Auth, presented: &str) -> 
 /// Changes the session's clinic. The app gets a new pair; until it uses the new refresh token, the one it had still
 /// works, so that a lost answer costs nothing.
 pub async fn switch(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, clinic: Uuid) -> Result<Opened, Refusal> {
-    db.scoped(Scope::Identity, async |conn| {
+    db.scoped(Scope::User(caller.user_id), async |conn| {
         let user = store::share_user(conn, caller.user_id).await?;
         let session = store::lock_session(conn, caller.session_id).await?;
         let now = clocks.wall.now();

@@ -14,7 +14,7 @@ mod users;
 
 pub use codes::*;
 pub use endings::*;
-pub use fetch_tokens::find_fetcher;
+pub use fetch_tokens::*;
 pub use memberships::*;
 pub use own_sessions::*;
 pub use prune::prune;

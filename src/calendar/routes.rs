@@ -15,7 +15,7 @@ use super::{document, token};
 use crate::app::State;
 use crate::auth::extract::{ClientAddress, PatientCaller};
 use crate::body::{Faults, OptionalBody};
-use crate::db::{Lock, Scope};
+use crate::db::{Lock, Scope, enter};
 use crate::error::{ApiError, Conflict};
 use crate::paging::List;
 use crate::preconditions::{IfNoneMatch, computed_tag};
@@ -120,8 +120,12 @@ pub async fn read_calendar(
     let (throttle, wall) = (&state.auth.throttle, state.clocks.wall.now());
     let account = format!("calendar:{}", Uuid::new_v5(&Uuid::nil(), &hash));
     throttle.pay(&account, address, wall).map_err(|retry_after| ApiError::TooMany { retry_after })?;
-    let find = async |conn: &mut AsyncPgConnection| Ok::<_, ApiError>(store::find_reader(conn, &hash).await?);
-    let reader = state.db.scoped(Scope::Identity, find).await?.ok_or(ApiError::NotFound)?;
+    let find = async |conn: &mut AsyncPgConnection| {
+        let clinic = store::find_clinic_of_feed(conn, &hash).await?.ok_or(ApiError::NotFound)?;
+        enter(conn, Scope::Clinic(clinic)).await?;
+        store::find_reader(conn, &hash).await?.ok_or(ApiError::NotFound)
+    };
+    let reader = state.db.scoped(Scope::Identity, find).await?;
     throttle.refund_address(address);
     let read = async |conn: &mut AsyncPgConnection| {
         Ok::<_, ApiError>(feed::events(conn, &state.protocols, &reader, state.clocks.care.now()).await?)

@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Binary, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use crate::db::hot::hot_query;
 use crate::schema::{calendar_feeds, notification_preferences, patients, users};
 
 /// A feed as stored.
@@ -69,6 +71,17 @@ pub async fn delete_feeds_of(
         Some(clinic) => made.filter(calendar_feeds::clinic_id.eq(clinic)).execute(conn).await,
         None => made.execute(conn).await,
     }
+}
+
+hot_query! {
+    struct ClinicOfFeed { hash: Vec<u8> as Binary }
+    returns SqlUuid;
+    "SELECT clinic_id FROM clinic_of_feed($1)"
+}
+
+/// The clinic whose patient made the feed with this hash, in any scope.
+pub async fn find_clinic_of_feed(conn: &mut AsyncPgConnection, hash: &[u8; 32]) -> QueryResult<Option<Uuid>> {
+    ClinicOfFeed { hash: hash.to_vec() }.get_result(conn).await.optional()
 }
 
 /// Whose feed an address is, and how it is to be put into words.

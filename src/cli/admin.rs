@@ -19,7 +19,7 @@ use crate::clinics::create::{NewClinic, create};
 use crate::clinics::store::find_clinic;
 use crate::clock::Clocks;
 use crate::config::Config;
-use crate::db::{Db, DbError, Scope};
+use crate::db::{Db, DbError, Group, Scope};
 use crate::domain::role::Role;
 use crate::invitations::{self, Invitee};
 use crate::members::change::write_reset_code;
@@ -111,10 +111,11 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
 }
 
 async fn on_database(config: &Config, database: &Database, command: Command) -> anyhow::Result<()> {
-    let db = database.prepare(config).await?;
+    let access = database.prepare(config, &[Group::Worker]).await?;
+    let db = access.worker.clone();
     let (clocks, keys) = (Clocks::system(), Keys::load(config)?);
     match command {
-        Command::Explain(asked) => super::explain::run(&State::build(config, db, clocks)?, &asked).await,
+        Command::Explain(asked) => super::explain::run(&State::build(config, access, clocks)?, &asked).await,
         Command::CreateClinic(asked) => {
             let new = NewClinic {
                 name: asked.name,

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Database;
 use super::serve::{Part, run_parts};
 use crate::config::Config;
+use crate::db::Group;
 use crate::demo::{Demo, Telling, refuse_foreign};
 
 /// How the demo is told.
@@ -40,8 +41,8 @@ pub async fn run(config: &Config, options: Options) -> anyhow::Result<()> {
 }
 
 async fn tell(config: &mut Config, options: Options, database: &Database) -> anyhow::Result<()> {
-    refuse_foreign(&database.connect(config)?).await?;
-    let db = database.prepare(config).await?;
+    refuse_foreign(&database.connect_as_owner(config)?).await?;
+    let access = database.prepare(config, &[Group::Api, Group::Worker]).await?;
     for bind in [&mut config.http.bind, &mut config.http.ops_bind] {
         // Somebody may be serving there already: any other port will do for a demo.
         if TcpListener::bind(*bind).is_err() {
@@ -49,7 +50,7 @@ async fn tell(config: &mut Config, options: Options, database: &Database) -> any
         }
     }
     let telling = Telling { pace: Duration::from_millis(options.pace_ms), exit: options.exit };
-    let demo = Demo::prepare(config, db, telling).await?;
+    let demo = Demo::prepare(config, access, telling).await?;
     let state = demo.state().clone();
     let stop = CancellationToken::new();
     let ended = stop.clone();

@@ -19,6 +19,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::db::Group;
 
 pub use database::Database;
 pub use limits::raise_open_files;
@@ -130,7 +131,11 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
 async fn migrate_or_look(config: &Config, database: &Database) -> anyhow::Result<()> {
     if database.is_joined() {
         // Whoever owns a private database migrates it, at every start.
-        database.connect_current(config).await.context("a mendline that runs owns this database; start it anew")?;
+        let both = [Group::Api, Group::Worker];
+        database
+            .connect_current(config, &both)
+            .await
+            .context("a mendline that runs owns this database; start it anew")?;
         say("the schema is current");
         return Ok(());
     }

@@ -13,6 +13,7 @@ use super::Database;
 use crate::app::{State, Stepping, api_server, ops_server};
 use crate::clock::Clocks;
 use crate::config::Config;
+use crate::db::Group;
 use crate::worker::Worker;
 
 /// What runs in this process.
@@ -43,11 +44,18 @@ pub async fn run(config: &Config, parts: Parts) -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Config, parts: Parts, database: &Database) -> anyhow::Result<()> {
-    let db = database.prepare(config).await?;
+    let groups: &[Group] = match parts {
+        Parts { api: true, worker: true } => &[Group::Api, Group::Worker],
+        Parts { worker: true, .. } => &[Group::Worker],
+        Parts { .. } => &[Group::Api],
+    };
+    let access = database.prepare(config, groups).await?;
     let state = match parts {
         // Both see the same clock: it may be put forward, but in production.
-        Parts { api: true, worker: true } => State::build(config, db, Stepping::clocks(config)?)?.with_stepping(config),
-        Parts { .. } => State::build(config, db, Clocks::system())?,
+        Parts { api: true, worker: true } => {
+            State::build(config, access, Stepping::clocks(config)?)?.with_stepping(config)
+        }
+        Parts { .. } => State::build(config, access, Clocks::system())?,
     };
     let stop = CancellationToken::new();
     let work = match parts.worker {

@@ -97,6 +97,7 @@ impl Config {
             data_dir: places::data_dir(vars),
             database: Database {
                 url: postgres_url(vars, "DATABASE_URL"),
+                worker_url: postgres_url(vars, "MENDLINE_WORKER_URL"),
                 migrate_url: postgres_url(vars, "MENDLINE_MIGRATE_URL"),
                 bin_dir: vars.text("PG_BIN_DIR").map(PathBuf::from),
                 pool_size: vars.number("MENDLINE_DATABASE_POOL", 16, 2, 500),
@@ -153,8 +154,10 @@ impl Config {
         if self.http.bind == self.http.ops_bind && self.http.bind.port() != 0 {
             vars.fault("MENDLINE_OPS_BIND", "must differ from MENDLINE_BIND");
         }
-        if self.database.migrate_url.is_some() && self.database.url.is_none() {
-            vars.fault("MENDLINE_MIGRATE_URL", "needs DATABASE_URL beside it");
+        let beside =
+            [("MENDLINE_WORKER_URL", &self.database.worker_url), ("MENDLINE_MIGRATE_URL", &self.database.migrate_url)];
+        for (variable, _) in beside.into_iter().filter(|(_, url)| url.is_some() && self.database.url.is_none()) {
+            vars.fault(variable, "needs DATABASE_URL beside it");
         }
         if !self.is_production() {
             return;
@@ -235,6 +238,7 @@ mod tests {
         assert_eq!(faulty(&[("MENDLINE_LEASE_SECONDS", "15")]), ["MENDLINE_LEASE_SECONDS"]);
         assert_eq!(faulty(&[("MENDLINE_OPS_BIND", "127.0.0.1:8080")]), ["MENDLINE_OPS_BIND"]);
         assert_eq!(faulty(&[("MENDLINE_MIGRATE_URL", "postgres://x/y")]), ["MENDLINE_MIGRATE_URL"]);
+        assert_eq!(faulty(&[("MENDLINE_WORKER_URL", "postgres://x/y")]), ["MENDLINE_WORKER_URL"]);
     }
 
     #[test]

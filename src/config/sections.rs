@@ -47,13 +47,15 @@ pub struct AppVersions {
 /// Where the data is.
 #[derive(Debug, Clone)]
 pub struct Database {
-    /// `DATABASE_URL`; absent: the embedded cluster.
+    /// `DATABASE_URL`: as the API; absent: the embedded cluster.
     pub url: Option<SecretString>,
-    /// `MENDLINE_MIGRATE_URL`: the owner's connection; `DATABASE_URL` where absent.
+    /// `MENDLINE_WORKER_URL`: as the worker; `DATABASE_URL` where absent.
+    pub worker_url: Option<SecretString>,
+    /// `MENDLINE_MIGRATE_URL`: as the owner; `DATABASE_URL` where absent.
     pub migrate_url: Option<SecretString>,
     /// `PG_BIN_DIR`: server binaries for the embedded cluster.
     pub bin_dir: Option<PathBuf>,
-    /// `MENDLINE_DATABASE_POOL`: connections per process.
+    /// `MENDLINE_DATABASE_POOL`: connections per process and role.
     pub pool_size: u32,
     /// PEM of `MENDLINE_EXTRA_CA`: roots trusted beside the system's.
     pub extra_ca: Option<String>,

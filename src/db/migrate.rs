@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use secrecy::SecretString;
 
-use super::Connector;
+use super::roles;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// Advisory lock held while migrating ("mend" as ASCII).
@@ -30,9 +30,9 @@ pub enum MigrationState {
 
 /// Runs what has not run yet and returns the names of it. Safe to call from several processes at once.
 pub async fn migrate(url: &SecretString, extra_ca: Option<&str>) -> anyhow::Result<Vec<String>> {
-    let mut conn = Connector::new(url, extra_ca)?.open().await.context("connecting to migrate")?;
-    conn.batch_execute("SET statement_timeout = 0").await?;
+    let mut conn = roles::open_as_owner(url, extra_ca).await?;
     conn.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})")).await.context("waiting for other migrations")?;
+    roles::ensure_groups(&mut conn).await?;
     let runtime = tokio::runtime::Handle::current();
     let (conn, ran) = tokio::task::spawn_blocking(move || {
         let _guard = runtime.enter();
@@ -41,6 +41,7 @@ pub async fn migrate(url: &SecretString, extra_ca: Option<&str>) -> anyhow::Resu
     .await
     .context("the migration task ended early")??;
     let mut conn = conn;
+    roles::show_migrations(&mut conn).await?;
     ensure_partitions(&mut conn).await.context("making month partitions")?;
     conn.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK})")).await?;
     Ok(ran)

@@ -1,7 +1,7 @@
-//! What kind of server and role a connection has met: for whoever checks an installation.
+//! What kind of server a connection has met: for whoever checks an installation.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Bool, Int4, Int8, Text, Timestamptz};
+use diesel::sql_types::{Bool, Int4, Int8, Timestamptz};
 use diesel::{QueryResult, QueryableByName};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -20,19 +20,10 @@ pub struct Survey {
     /// Whether it goes over the network at all.
     #[diesel(sql_type = Bool)]
     pub network: bool,
-    /// Who we are there.
-    #[diesel(sql_type = Text)]
-    pub role: String,
-    /// Whether the role may do everything.
-    #[diesel(sql_type = Bool)]
-    pub superuser: bool,
-    /// Whether row-level security does not hold it.
-    #[diesel(sql_type = Bool)]
-    pub bypasses_rls: bool,
     /// Connections that the server lets such a role have.
     #[diesel(sql_type = Int4)]
     pub connections: i32,
-    /// Connections that clients have now.
+    /// Connections that there are now, to all databases of the server.
     #[diesel(sql_type = Int8)]
     pub in_use: i64,
     /// Whether what was committed survives a power cut.
@@ -57,15 +48,13 @@ pub async fn survey(conn: &mut AsyncPgConnection) -> QueryResult<Survey> {
     let sql = "
         SELECT current_setting('server_version_num')::int AS version, clock_timestamp() AS now,
                coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS tls,
-               inet_server_addr() IS NOT NULL AS network, current_user::text AS role,
-               r.rolsuper AS superuser, r.rolbypassrls AS bypasses_rls,
+               inet_server_addr() IS NOT NULL AS network,
                current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
                    AS connections,
-               (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS in_use,
+               (SELECT sum(numbackends)::bigint FROM pg_stat_database) AS in_use,
                current_setting('fsync')::bool AS fsync, current_setting('full_page_writes')::bool AS full_page_writes,
                current_setting('synchronous_commit') <> 'off' AS synchronous_commit,
                current_setting('autovacuum')::bool AS autovacuum,
-               pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS read_only
-          FROM pg_roles AS r WHERE r.rolname = current_user";
+               pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS read_only";
     diesel::sql_query(sql).get_result(conn).await
 }

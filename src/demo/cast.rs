@@ -52,7 +52,7 @@ impl Cast {
             admin_email: admin_email.clone(),
             demo: true,
         };
-        let clinic = create(&state.db, &state.clocks, &state.keys, new).await?;
+        let clinic = create(&state.worker_db, &state.clocks, &state.keys, new).await?;
         let nobody = Api::new(base)?;
         let admin = register(&nobody, &clinic.invitation_code, &admin_email, "Ada Admin").await?.0;
 

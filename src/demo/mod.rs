@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::State;
 use crate::clock::Clocks;
 use crate::config::Config;
-use crate::db::Db;
+use crate::db::Access;
 use crate::domain::local_time::{ZoneHistory, day};
 use crate::domain::protocol::DayTime;
 use crate::worker::Worker;
@@ -64,13 +64,13 @@ pub struct Demo {
 impl Demo {
     /// Sets everything up on a database that is the demo's: the phones' push service, the stepped clock, a worker. What
     /// earlier demos still owe is owed no more: nobody listens where their phones were.
-    pub async fn prepare(config: &mut Config, db: Db, telling: Telling) -> anyhow::Result<Self> {
+    pub async fn prepare(config: &mut Config, access: Access, telling: Telling) -> anyhow::Result<Self> {
         let exchange = Exchange::open().context("opening the phones' push service")?;
         config.push.allowed_hosts.push(exchange.host());
         let clocks = Clocks::system();
-        premises::clear(&db, clocks.wall.now()).await.context("clearing up after earlier demos")?;
+        premises::clear(&access.worker, clocks.wall.now()).await.context("clearing up after earlier demos")?;
         let start = session_end(clocks.wall.now() - STORY);
-        let state = State::build(config, db, Clocks::stepped(start))?;
+        let state = State::build(config, access, Clocks::stepped(start))?;
         let worker = Worker::new(state.worker_parts(config)?);
         Ok(Self { state, worker, exchange, telling })
     }

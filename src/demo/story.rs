@@ -126,7 +126,7 @@ impl<'a> Story<'a> {
             let next = [queue::next_due(conn).await?, escalation::next_wake(conn).await?];
             Ok::<_, DbError>(next.into_iter().flatten().min())
         };
-        self.state.db.scoped(Scope::System, look).await
+        self.state.worker_db.scoped(Scope::System, look).await
     }
 
     /// Both phones: what came in is shown, fetched and mostly opened.

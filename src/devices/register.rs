@@ -1,6 +1,8 @@
 //! What happens to a caller's device. Registered: the address changes hands and the person's zone follows the phone, in one
 //! transaction; then what found no device before is owed again. Tested: one more alert is owed. Removed: it is forgotten.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
@@ -13,6 +15,7 @@ use crate::auth;
 use crate::auth::extract::Caller;
 use crate::auth::fetch_token;
 use crate::clock::Clocks;
+use crate::db::{Scope, enter};
 use crate::domain::ids;
 use crate::failpoint::failpoint;
 use crate::patients;
@@ -70,8 +73,10 @@ pub async fn register(
     }
     let now = clocks.care.now();
     for (clinic_id, patient_id) in patients::store::list_records_of(conn, caller.user_id).await? {
+        enter(conn, Scope::Clinic(clinic_id)).await?;
         patients::zones::follow_device(conn, catalogue, clinic_id, patient_id, device.time_zone, now).await?;
     }
+    enter(conn, Scope::User(caller.user_id)).await?;
     let address_hash = device.address_hash();
     store::lock_registration(conn, caller.user_id, &address_hash).await?;
     let vapid_key_id = vapid_key_of(conn, device, &address_hash).await?;
@@ -123,7 +128,12 @@ async fn vapid_key_of(
 /// If it fails, the app is told so, and registers again.
 pub async fn revive(conn: &mut AsyncPgConnection, clocks: &Clocks, caller: &Caller) -> diesel::QueryResult<()> {
     failpoint!("device:registered");
-    queue::revive_for_user(conn, caller.user_id, clocks.care.now()).await?;
+    let memberships = auth::store::list_memberships(conn, caller.user_id).await?;
+    // In the order of their ids, as everybody locks alerts.
+    for clinic_id in memberships.into_iter().map(|membership| membership.clinic_id).collect::<BTreeSet<_>>() {
+        enter(conn, Scope::Clinic(clinic_id)).await?;
+        queue::revive_for_user(conn, caller.user_id, clocks.care.now()).await?;
+    }
     Ok(())
 }
 

@@ -6,11 +6,12 @@ mod stale;
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Binary, Bool, Nullable, Text, Uuid as SqlUuid};
 use diesel::upsert::excluded;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
 
+use crate::db::hot::hot_query;
 use crate::schema::devices;
 
 pub use local::{Ring, list_owed, mark_opened, mark_shown, prune_rings, replace_rings};
@@ -121,6 +122,16 @@ pub async fn lock_registration(conn: &mut AsyncPgConnection, user_id: Uuid, addr
     conn.batch_execute(&keys.map(|key| format!("SELECT pg_advisory_xact_lock({key})")).join("; ")).await
 }
 
+hot_query! {
+    struct VapidKeyOfAddress {
+        provider: String as Text,
+        app_id: String as Text,
+        hash: Vec<u8> as Binary,
+    }
+    returns Nullable<Text>;
+    "SELECT vapid_key_id FROM vapid_key_of_address($1, $2, $3)"
+}
+
 /// With which of our keys the subscription at an address was made, as it was last registered by anybody; `None` where the
 /// address is new.
 pub async fn find_vapid_key(
@@ -129,13 +140,21 @@ pub async fn find_vapid_key(
     app_id: &str,
     address_hash: &[u8],
 ) -> QueryResult<Option<Option<String>>> {
-    devices::table
-        .filter(devices::provider.eq(provider).and(devices::app_id.eq(app_id)))
-        .filter(devices::address_hash.eq(address_hash))
-        .select(devices::vapid_key_id)
-        .first(conn)
-        .await
-        .optional()
+    let (provider, app_id, hash) = (provider.to_owned(), app_id.to_owned(), address_hash.to_vec());
+    VapidKeyOfAddress { provider, app_id, hash }.get_result(conn).await.optional()
+}
+
+hot_query! {
+    /// Whoever had the address before may be anybody: no scope of a person's sees them.
+    struct TakeAddress {
+        device: Uuid as SqlUuid,
+        holder: Uuid as SqlUuid,
+        provider: String as Text,
+        app_id: String as Text,
+        hash: Vec<u8> as Binary,
+    }
+    returns Bool;
+    "SELECT take_address($1, $2, $3, $4, $5)"
 }
 
 /// Writes a device and takes its address away from whichever other device has it. Whether the device is new;
@@ -145,22 +164,16 @@ pub async fn upsert_device(
     user_id: Uuid,
     device: &NewDevice<'_>,
 ) -> QueryResult<Option<(Device, bool)>> {
-    let same_address = || {
-        devices::provider
-            .eq(device.provider)
-            .and(devices::app_id.eq(device.app_id))
-            .and(devices::address_hash.eq(device.address_hash))
+    let taken = TakeAddress {
+        device: device.id,
+        holder: user_id,
+        provider: device.provider.to_owned(),
+        app_id: device.app_id.to_owned(),
+        hash: device.address_hash.to_vec(),
     };
-    // Both rows, in an order of their own: two devices that swap addresses would otherwise each hold what the other needs.
-    devices::table
-        .filter(devices::id.eq(device.id).or(same_address()))
-        .order(devices::id)
-        .select(devices::id)
-        .for_update()
-        .load::<Uuid>(conn)
-        .await?;
-    let elsewhere = devices::table.filter(same_address().and(devices::id.ne(device.id)));
-    diesel::delete(elsewhere).execute(conn).await?;
+    if !taken.get_result::<bool>(conn).await? {
+        return Ok(None);
+    }
     let written = diesel::insert_into(devices::table).values(device).on_conflict(devices::id).do_update().set((
         devices::session_id.eq(excluded(devices::session_id)),
         devices::provider.eq(excluded(devices::provider)),

@@ -172,6 +172,11 @@ fn cluster_dir(data_dir: &Path) -> PathBuf {
     data_dir.join("postgres")
 }
 
+/// The URL of a cluster for another role than its owner.
+pub fn url_as(role: &str, url: &str) -> String {
+    url.replacen(&format!("postgres://{ROLE}@"), &format!("postgres://{role}@"), 1)
+}
+
 fn url(socket_dir: &Path, database: &str) -> String {
     let host: String = socket_dir
         .display()

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use diesel::dsl::array;
 use diesel::prelude::*;
-use diesel::sql_types::{Text, Timestamptz};
+use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use crate::db::hot::hot_query;
 use crate::db::lock::read_locked;
 use crate::domain::local_time::ZoneHistory;
 use crate::domain::preferences::ZoneMode;
@@ -82,14 +83,15 @@ pub async fn find_patient(conn: &mut AsyncPgConnection, clinic_id: Uuid, id: Uui
     patients::table.find((clinic_id, id)).select(Patient::as_select()).first(conn).await
 }
 
+hot_query! {
+    struct MyRecords { user: Uuid as SqlUuid }
+    returns (SqlUuid, SqlUuid);
+    "SELECT clinic_id, patient_id FROM my_records() WHERE $1 = scope_user() ORDER BY 1, 2"
+}
+
 /// The records behind which this login stands, one per clinic, in the order in which they are to be locked.
 pub async fn list_records_of(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Vec<(Uuid, Uuid)>> {
-    patients::table
-        .filter(patients::user_id.eq(user_id))
-        .select((patients::clinic_id, patients::id))
-        .order((patients::clinic_id, patients::id))
-        .load(conn)
-        .await
+    MyRecords { user: user_id }.load(conn).await
 }
 
 /// Clinics that know a patient record by this id; one, unless somebody chose an id twice.

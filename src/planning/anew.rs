@@ -29,7 +29,7 @@ pub async fn list_asked(conn: &mut AsyncPgConnection, after: Option<Asked>) -> Q
     store::list_asked(conn, after, PAGE).await
 }
 
-/// Plans anew for one patient of a clinic; with `asked` this answers what was asked.
+/// Plans anew for one patient of a clinic, as workers do; with `asked` this answers what was asked.
 pub async fn plan_anew(
     tools: Tools<'_>,
     (clinic_id, patient_id): (Uuid, Uuid),
@@ -45,5 +45,5 @@ pub async fn plan_anew(
         }
         Ok::<_, PlanningError>(())
     };
-    tools.db.scoped_under(Scope::Clinic(clinic_id), Lock::Patient(clinic_id, patient_id), plan).await
+    tools.db.scoped_under(Scope::System, Lock::Patient(clinic_id, patient_id), plan).await
 }

@@ -8,6 +8,7 @@ use super::store;
 use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::clock::Clocks;
+use crate::db::{Scope, enter};
 use crate::domain::preferences::{Choices, ZoneMode};
 use crate::patients;
 use crate::planning::PlanningError;
@@ -32,12 +33,14 @@ pub async fn save(
     store::update_choices(conn, caller.user_id, after, version, clocks.wall.now()).await?;
     let goes_home = before.zone_mode == ZoneMode::Device && after.zone_mode == ZoneMode::Home;
     for (clinic_id, patient_id) in patients::store::list_records_of(conn, caller.user_id).await? {
+        enter(conn, Scope::Clinic(clinic_id)).await?;
         let locked = patients::store::lock_patient(conn, clinic_id, patient_id).await?;
         if let Some(home) = locked.patient.time_zone.parse::<Tz>().ok().filter(|_| goes_home) {
             patients::zones::change(conn, &locked, home, now).await?;
         }
         patients::zones::plan_again(conn, catalogue, &locked, now).await?;
     }
+    enter(conn, Scope::User(caller.user_id)).await?;
     if before.show_details != after.show_details {
         let action = if after.show_details { "lock_screen_details.consent" } else { "lock_screen_details.withdraw" };
         let entry = Entry::by(caller, action, "user", caller.user_id);

@@ -6,6 +6,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context;
+use mendline::db::Group;
+use mendline::embedded::url_as;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -40,7 +42,9 @@ impl Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mendline"));
         command.arg(role).env_clear();
         let settings = [
-            ("DATABASE_URL", format!("{}?application_name={name}", told.url)),
+            ("DATABASE_URL", format!("{}?application_name={name}", url_as(Group::Api.name(), &told.url))),
+            ("MENDLINE_WORKER_URL", format!("{}?application_name={name}", url_as(Group::Worker.name(), &told.url))),
+            ("MENDLINE_MIGRATE_URL", format!("{}?application_name={name}", told.url)),
             ("MENDLINE_DATA_DIR", told.data_dir.display().to_string()),
             ("MENDLINE_DATABASE_POOL", "4".to_owned()),
             ("MENDLINE_BIND", "127.0.0.1:0".to_owned()),

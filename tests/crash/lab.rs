@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use mendline::clock::Clock;
-use mendline::db::{Connector, migrate};
+use mendline::db::{let_groups_log_in, migrate, open_as_owner};
 use mendline::embedded::{Durability, Embedded};
 use mendline::protocols::register_built_ins;
 use nix::sys::signal::{Signal, kill};
@@ -50,7 +50,10 @@ impl Lab {
         admin.run(&format!("CREATE DATABASE {TEMPLATE}")).await?;
         let url = SecretString::from(lab.url(TEMPLATE));
         migrate(&url, None).await?;
-        register_built_ins(&mut Connector::new(&url, None)?.open().await?, Clock::system().now()).await?;
+        let mut owner = open_as_owner(&url, None).await?;
+        register_built_ins(&mut owner, Clock::system().now()).await?;
+        let_groups_log_in(&mut owner).await?;
+        drop(owner);
         lab.sql(TEMPLATE).run(journal::SCHEMA).await?;
         admin.run(&format!("ALTER DATABASE {TEMPLATE} WITH is_template true allow_connections false")).await?;
         Ok(lab)

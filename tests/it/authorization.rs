@@ -4,6 +4,7 @@
 use chrono::TimeDelta;
 use mendline::app::ROUTES;
 use mendline::auth::token::LIFETIME;
+use mendline::domain::role::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -461,6 +462,36 @@ async fn nobody_gets_past_who_may_not() {
             let got = row.status(&app, &world, &token).await;
             if got != expected {
                 wrong.push(format!("{} {} by {who}: {got}, not {expected}", row.method, row.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Tokens that were good when they were issued, a moment before the person's place in the clinic changed.
+#[tokio::test]
+async fn whoever_was_removed_or_has_another_role_now_is_nobody_everywhere_with_the_token_from_before() {
+    let app = TestApp::start().await;
+    let world = world(&app).await;
+    let (gone, promoted) = (app.clinician_of(&world.clinic).await, app.clinician_of(&world.clinic).await);
+    let (leaver, demoted) =
+        (app.patient_of(&world.clinic).await, app.member_of(&world.clinic, Role::Administrator).await);
+    let administrator = &world.clinic.admin.token;
+    for person in [&gone, &leaver] {
+        app.delete(&format!("/v1/members/{}", person.membership_id), administrator).await.expect(204);
+    }
+    for (person, role) in [(&promoted, "administrator"), (&demoted, "clinician")] {
+        let path = format!("/v1/members/{}", person.membership_id);
+        app.patch(&path, administrator, json!({ "role": role })).await.expect(200);
+    }
+    let mut wrong = Vec::new();
+    let before =
+        [("removed staff", &gone), ("a removed patient", &leaver), ("new role", &promoted), ("old role", &demoted)];
+    for row in TABLE.iter().filter(|row| row.whom != Anybody) {
+        for (who, person) in before {
+            let got = row.status(&app, &world, &person.token).await;
+            if got != 401 {
+                wrong.push(format!("{} {} by {who}: {got}, not 401", row.method, row.path));
             }
         }
     }

@@ -390,7 +390,7 @@ async fn a_step_that_is_being_taken_while_somebody_acknowledges_is_withdrawn() {
     app.care.advance(minutes(15));
     let now: DateTime<Utc> = app.care.now();
     let (taken, proceed) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
-    let step = app.state.db.scoped(Scope::System, async |conn| {
+    let step = app.state.worker_db.scoped(Scope::System, async |conn| {
         assert!(escalation::step(conn, &app.state.clocks, now).await?);
         taken.notify_one();
         proceed.notified().await;

@@ -13,7 +13,7 @@ struct Line {
     line: String,
 }
 
-/// Everything the catalog says about our own tables, columns, constraints, indexes and functions.
+/// Everything the catalog says about our own tables, columns, constraints, indexes, functions and policies.
 const CATALOG: &str = "
     SELECT format('%s.%s %s null=%s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,
                   coalesce(col_description(c.oid, a.attnum), '')) AS line
@@ -22,7 +22,12 @@ const CATALOG: &str = "
     UNION ALL SELECT format('%s: %s', conrelid::regclass, pg_get_constraintdef(oid)) FROM pg_constraint
      WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text !~ '__diesel'
     UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename !~ '^__diesel'
-    UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname !~ '^diesel'
+    UNION ALL SELECT format('%s definer=%s %s', proname, prosecdef, proconfig) FROM pg_proc
+     WHERE pronamespace = 'public'::regnamespace AND proname !~ '^diesel'
+    UNION ALL SELECT format('%s rls=%s force=%s', relname, relrowsecurity, relforcerowsecurity) FROM pg_class
+     WHERE relnamespace = 'public'::regnamespace AND relname !~ '^__diesel' AND relkind IN ('r', 'p')
+    UNION ALL SELECT format('%s: policy %s for %s to %s %s %s', tablename, policyname, cmd, roles, qual, with_check)
+      FROM pg_policies WHERE schemaname = 'public'
     ORDER BY 1";
 
 async fn catalog(conn: &mut AsyncPgConnection) -> Vec<String> {

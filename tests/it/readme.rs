@@ -10,6 +10,7 @@ use mendline::config::Config;
 use mendline::db::Connector;
 use secrecy::ExposeSecret;
 
+use crate::support::binary::three_logins;
 use crate::support::{TestApp, TestDatabase};
 
 const README: &str = include_str!("../../README.md");
@@ -32,9 +33,9 @@ async fn the_walk_through_works_as_it_is_printed() {
         .env("BASE", app.url(""))
         .env("MENDLINE", env!("CARGO_BIN_EXE_mendline"))
         .env("NOW", app.care.now().to_rfc3339_opts(SecondsFormat::Secs, true))
-        .env("DATABASE_URL", app.database.url.expose_secret())
         .env("MENDLINE_DATA_DIR", &app.config.data_dir)
         .env_remove("MENDLINE_ENV");
+    three_logins(&mut shell, app.database.url.expose_secret());
     let ran = tokio::time::timeout(Duration::from_secs(120), shell.output()).await.expect("an end").expect("bash");
     let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{out}\n{err}");

@@ -5,13 +5,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use mendline::db::migrate;
+use mendline::db::{let_groups_log_in, migrate, open_as_owner};
 use mendline::embedded::{DATABASE, Durability, Embedded};
 use mendline::worker::Worker;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::binary::Reachable;
+use crate::support::binary::{Reachable, mendline};
 use crate::support::{Service, TestApp, TestDatabase, seed, server_programs};
 
 #[tokio::test]
@@ -24,15 +24,9 @@ async fn what_a_killed_worker_held_is_sent_again_at_once_under_the_same_name() {
     service.subscribe(&app, person).await;
     seed::due_now(&app, person, "m:a").await;
 
-    let mut worker = tokio::process::Command::new(env!("CARGO_BIN_EXE_mendline"))
-        .arg("worker")
-        .env("DATABASE_URL", app.database.url.expose_secret())
-        .env("MENDLINE_DATA_DIR", &app.config.data_dir)
+    let mut worker = mendline(&app.config.data_dir, Some(app.database.url.expose_secret()), &["worker"])
         .env("MENDLINE_PUSH_ALLOWED_HOSTS", &service.host)
-        .env("MENDLINE_OPS_BIND", "127.0.0.1:0")
-        .stdin(Stdio::null())
         .stderr(Stdio::null())
-        .kill_on_drop(true)
         .spawn()
         .unwrap();
     let _held = service.next().await;
@@ -65,6 +59,7 @@ async fn a_database_that_restarts_under_a_running_server_is_found_again_and_noth
     let first = cluster(&dir.0, &programs);
     let url = SecretString::from(first.url(DATABASE));
     migrate(&url, None).await.unwrap();
+    let_groups_log_in(&mut open_as_owner(&url, None).await.unwrap()).await.unwrap();
     let service = Service::open().await;
     let hosts = [("MENDLINE_PUSH_ALLOWED_HOSTS", service.host.as_str())];
     let app = TestApp::start_at(TestDatabase { url: url.clone() }, &url, &hosts).await;

@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Binary, Int8, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::role;
+use crate::db::hot::hot_query;
 use crate::domain::role::Role;
-use crate::schema::{invitations, memberships, reset_codes};
+use crate::schema::{invitations, reset_codes};
 
 /// SHA-256 of a code.
 pub type CodeHash = [u8; 32];
@@ -25,6 +27,17 @@ pub struct OpenInvitation {
     pub patient_id: Option<Uuid>,
     /// The only address that may accept it.
     pub email: Option<String>,
+}
+
+hot_query! {
+    struct ClinicOfInvitation { hash: Vec<u8> as Binary }
+    returns SqlUuid;
+    "SELECT clinic_id FROM clinic_of_invitation($1)"
+}
+
+/// The clinic behind an invitation's code, whatever has become of that, in any scope.
+pub async fn find_inviting_clinic(conn: &mut AsyncPgConnection, hash: &CodeHash) -> QueryResult<Option<Uuid>> {
+    ClinicOfInvitation { hash: hash.to_vec() }.get_result(conn).await.optional()
 }
 
 /// The invitation with this code if it can still be accepted, locked until the transaction ends.
@@ -111,6 +124,17 @@ pub struct OpenReset {
     pub issued_by: Option<Uuid>,
 }
 
+hot_query! {
+    struct LoginOfResetCode { hash: Vec<u8> as Binary }
+    returns SqlUuid;
+    "SELECT user_id FROM login_of_reset_code($1)"
+}
+
+/// The login behind a reset code, whatever has become of that, in any scope.
+pub async fn find_login_to_reset(conn: &mut AsyncPgConnection, hash: &CodeHash) -> QueryResult<Option<Uuid>> {
+    LoginOfResetCode { hash: hash.to_vec() }.get_result(conn).await.optional()
+}
+
 /// The reset behind a code, while that is good for anything.
 pub async fn find_reset_code(
     conn: &mut AsyncPgConnection,
@@ -134,12 +158,13 @@ pub async fn use_reset_code(conn: &mut AsyncPgConnection, hash: &CodeHash, now: 
     Ok(used == 1)
 }
 
-/// How many clinics the login belongs to.
+hot_query! {
+    struct CountClinics { login: Uuid as SqlUuid }
+    returns Int8;
+    "SELECT clinics FROM count_clinics_of_login($1)"
+}
+
+/// How many clinics the login belongs to, in any scope: one clinic sees no membership of another.
 pub async fn count_clinics(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<i64> {
-    memberships::table
-        .filter(memberships::user_id.eq(user_id))
-        .filter(memberships::removed_at.is_null())
-        .count()
-        .get_result(conn)
-        .await
+    CountClinics { login: user_id }.get_result(conn).await
 }

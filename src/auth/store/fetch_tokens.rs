@@ -2,11 +2,31 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Binary, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::TokenHash;
+use crate::db::hot::hot_query;
 use crate::schema::{devices, sessions};
+
+hot_query! {
+    struct LoginOfFetchToken {
+        device: Uuid as SqlUuid,
+        hash: Vec<u8> as Binary,
+    }
+    returns SqlUuid;
+    "SELECT user_id FROM login_of_fetch_token($1, $2)"
+}
+
+/// The login behind a device's fetch token, whatever has become of that, in any scope.
+pub async fn find_fetching_login(
+    conn: &mut AsyncPgConnection,
+    device: Uuid,
+    hash: &TokenHash,
+) -> QueryResult<Option<Uuid>> {
+    LoginOfFetchToken { device, hash: hash.to_vec() }.get_result(conn).await.optional()
+}
 
 /// The login and the session behind a device's fetch token: the device is still registered, no earlier than
 /// `registered_after`, and the session that registered it goes on.

@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use crate::db::hot::hot_query;
 use crate::domain::role::{Role, UnknownRole};
-use crate::schema::{clinics, memberships, patients, users};
+use crate::schema::{clinics, memberships, users};
 
 /// A role at one clinic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,26 +32,20 @@ pub fn role(text: &str) -> QueryResult<Role> {
     text.parse().map_err(|error: UnknownRole| diesel::result::Error::DeserializationError(error.to_string().into()))
 }
 
-/// The login's memberships that have not ended, oldest first.
+hot_query! {
+    struct ListMemberships { user: Uuid as SqlUuid }
+    returns (SqlUuid, SqlUuid, Text, Bool, Text, Nullable<SqlUuid>);
+    "SELECT m.id, m.clinic_id, c.name, c.require_second_factor, m.role, r.patient_id
+       FROM memberships AS m
+       JOIN clinics AS c ON c.id = m.clinic_id
+       LEFT JOIN my_records() AS r ON r.clinic_id = m.clinic_id
+      WHERE m.user_id = $1 AND m.removed_at IS NULL
+      ORDER BY m.created_at, m.id"
+}
+
+/// The login's memberships that have not ended, oldest first; with the person's records in their own scope alone.
 pub async fn list_memberships(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Vec<Membership>> {
-    let of_patient =
-        patients::clinic_id.eq(memberships::clinic_id).and(patients::user_id.eq(memberships::user_id.nullable()));
-    let rows: Vec<(Uuid, Uuid, String, bool, String, Option<Uuid>)> = memberships::table
-        .inner_join(clinics::table.on(clinics::id.eq(memberships::clinic_id)))
-        .left_join(patients::table.on(of_patient))
-        .filter(memberships::user_id.eq(user_id))
-        .filter(memberships::removed_at.is_null())
-        .order((memberships::created_at, memberships::id))
-        .select((
-            memberships::id,
-            memberships::clinic_id,
-            clinics::name,
-            clinics::require_second_factor,
-            memberships::role,
-            patients::id.nullable(),
-        ))
-        .load(conn)
-        .await?;
+    let rows: Vec<(Uuid, Uuid, String, bool, String, Option<Uuid>)> = ListMemberships { user: user_id }.load(conn).await?;
     rows.into_iter()
         .map(|(id, clinic_id, clinic_name, required, text, patient_id)| {
             let role = role(&text)?;

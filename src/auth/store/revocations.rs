@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::auth::token::Verified;
+use crate::db::hot::hot_query;
 use crate::schema::{sessions, users};
 
 /// Where revocations are told to every node; a payload is `<user or session id> <microseconds>`.
@@ -33,23 +34,18 @@ pub async fn announce_all(conn: &mut AsyncPgConnection, ids: &[Uuid], valid_afte
     Ok(())
 }
 
-/// Users and sessions whose tokens were called back after `since`.
+hot_query! {
+    struct TokensCalledBack { since: DateTime<Utc> as Timestamptz }
+    returns (SqlUuid, Timestamptz);
+    "SELECT id, at FROM tokens_called_back($1)"
+}
+
+/// Users and sessions whose tokens were called back after `since`, in any scope.
 pub async fn list_recent_revocations(
     conn: &mut AsyncPgConnection,
     since: DateTime<Utc>,
 ) -> QueryResult<Vec<(Uuid, DateTime<Utc>)>> {
-    let mut recent: Vec<(Uuid, DateTime<Utc>)> = users::table
-        .filter(users::tokens_valid_after.gt(since))
-        .select((users::id, users::tokens_valid_after))
-        .load(conn)
-        .await?;
-    let ended: Vec<(Uuid, Option<DateTime<Utc>>)> = sessions::table
-        .filter(sessions::revoked_at.gt(since))
-        .select((sessions::id, sessions::revoked_at))
-        .load(conn)
-        .await?;
-    recent.extend(ended.into_iter().filter_map(|(id, at)| Some((id, at?))));
-    Ok(recent)
+    TokensCalledBack { since }.load(conn).await
 }
 
 /// Whether the token's session still stands and its user's tokens were not called back since.

@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Binary, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use crate::db::hot::hot_query;
 use crate::schema::{refresh_tokens, sessions};
 
 /// SHA-256 of a refresh token.
@@ -49,15 +51,15 @@ pub async fn insert_session(conn: &mut AsyncPgConnection, session: &Session) -> 
     Ok(())
 }
 
-/// Session and user of a refresh token.
+hot_query! {
+    struct SessionOfToken { hash: Vec<u8> as Binary }
+    returns (SqlUuid, SqlUuid);
+    "SELECT session_id, user_id FROM session_of_token($1)"
+}
+
+/// Session and user of a refresh token, in any scope.
 pub async fn find_token_owner(conn: &mut AsyncPgConnection, hash: &TokenHash) -> QueryResult<Option<(Uuid, Uuid)>> {
-    refresh_tokens::table
-        .inner_join(sessions::table.on(sessions::id.eq(refresh_tokens::session_id)))
-        .filter(refresh_tokens::token_hash.eq(hash.as_slice()))
-        .select((sessions::id, sessions::user_id))
-        .first(conn)
-        .await
-        .optional()
+    SessionOfToken { hash: hash.to_vec() }.get_result(conn).await.optional()
 }
 
 /// One session, locked.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use super::announce;
 use crate::schema::{clinics, memberships, users};
 
 /// A login.
-#[derive(Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[derive(Clone, PartialEq, Eq, Queryable, QueryableByName, Selectable, Insertable)]
 #[diesel(table_name = users)]
 pub struct User {
     /// Its id.
@@ -49,9 +50,10 @@ pub struct ProfileChange {
     pub locale: Option<String>,
 }
 
-/// The login with this (lower-cased) address.
+/// The login with this (lower-cased) address, in any scope.
 pub async fn find_user_by_email(conn: &mut AsyncPgConnection, email: &str) -> QueryResult<Option<User>> {
-    users::table.filter(users::email.eq(email)).select(User::as_select()).first(conn).await.optional()
+    let asked = diesel::sql_query("SELECT * FROM login_of_email($1)").bind::<Text, _>(email);
+    asked.get_result(conn).await.optional()
 }
 
 /// One login.

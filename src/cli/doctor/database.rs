@@ -1,14 +1,15 @@
 //! Postgres: is it there, whose is it, is it current, and will it keep what it is given?
 
 use chrono::TimeDelta;
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
+use super::login;
 use super::report::Report;
 use crate::alerts::queue;
 use crate::cli::Database;
 use crate::clock::Clocks;
 use crate::config::Config;
-use crate::db::{Connector, MigrationState, Survey, migration_state, survey};
+use crate::db::{Connector, Db, Group, MigrationState, Survey, migration_state, standing, survey};
 use crate::embedded;
 use crate::protocols::check_registered;
 
@@ -35,23 +36,41 @@ pub(super) async fn examine(config: &Config, clocks: &Clocks, report: &mut Repor
         }
     };
     match database.connect(config) {
-        Ok(db) => match db.connector().open().await {
-            Ok(mut conn) => {
+        Ok(access) => {
+            // A server that is away is away for both: that is one line.
+            if let Some(mut conn) = opened(&access.api, "DATABASE_URL", report).await {
                 if let Err(error) = look_around(config, clocks, &mut conn, report).await {
                     report.fail(AREA, format!("asking it: {error:#}"), "see its log");
                 }
+                if let Some(mut conn) = opened(&access.worker, worker_variable(config), report).await
+                    && let Err(error) = look_at_queue(config, clocks, &mut conn, report).await
+                {
+                    report.fail("queue", format!("asking for it: {error:#}"), "see the database's log");
+                }
             }
-            Err(error) => report.fail(
-                AREA,
-                format!("DATABASE_URL: {error}"),
-                "check host, port, password and sslmode in DATABASE_URL, and that the server lets this machine in",
-            ),
-        },
+        }
         Err(error) => report.fail(AREA, format!("DATABASE_URL: {error:#}"), "write it as the README says"),
     }
     owner(config, report).await;
     if let Err(error) = database.close().await {
         report.warn(AREA, format!("{error:#}"), "see whether its processes still run");
+    }
+}
+
+/// Where the worker's login stands.
+fn worker_variable(config: &Config) -> &'static str {
+    if config.database.worker_url.is_some() { "MENDLINE_WORKER_URL" } else { "DATABASE_URL" }
+}
+
+async fn opened(db: &Db, variable: &str, report: &mut Report) -> Option<AsyncPgConnection> {
+    let remedy =
+        format!("check host, port, password and sslmode in {variable}, and that the server lets this machine in");
+    match db.connector().open().await {
+        Ok(conn) => Some(conn),
+        Err(error) => {
+            report.fail(AREA, format!("{variable}: {error}"), remedy);
+            None
+        }
     }
 }
 
@@ -76,12 +95,14 @@ async fn look_around(
     conn: &mut AsyncPgConnection,
     report: &mut Report,
 ) -> anyhow::Result<()> {
+    // Built-in protocols are everybody's; only workers see them as part of everything.
+    conn.batch_execute("SET mendline.scope = 'system'").await?;
     let before = clocks.wall.now();
     let found = survey(conn).await?;
     let between = before + (clocks.wall.now() - before) / 2;
     clock(found.now - between, report);
     server(&found, report);
-    role(&found, config, report);
+    login::tell(Group::Api, &standing(conn).await?, config, report);
     settings(&found, config, report);
     match migration_state(conn).await? {
         MigrationState::Behind { missing } => report.fail(
@@ -95,8 +116,23 @@ async fn look_around(
                 Ok(()) => report.ok("protocols", "registered"),
                 Err(error) => report.fail("protocols", error.to_string(), "run `mendline migrate`"),
             }
-            queued(clocks, conn, report).await?;
         }
+    }
+    Ok(())
+}
+
+/// What only workers see.
+async fn look_at_queue(
+    config: &Config,
+    clocks: &Clocks,
+    conn: &mut AsyncPgConnection,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let login = standing(conn).await?;
+    login::tell(Group::Worker, &login, config, report);
+    if login.is_worker && migration_state(conn).await? == MigrationState::Current {
+        conn.batch_execute("SET mendline.scope = 'system'").await?;
+        queued(clocks, conn, report).await?;
     }
     Ok(())
 }
@@ -133,22 +169,10 @@ fn server(found: &Survey, report: &mut Report) {
     }
 }
 
-fn role(found: &Survey, config: &Config, report: &mut Report) {
-    let (area, name) = ("role", &found.role);
-    if config.database.url.is_none() {
-        report.ok(area, format!("{name}, of the private database"));
-    } else if found.superuser || found.bypasses_rls {
-        let what = if found.superuser { "a superuser" } else { "not held by row-level security (BYPASSRLS)" };
-        let remedy = format!("ALTER ROLE {name} NOSUPERUSER NOBYPASSRLS, or take another role in DATABASE_URL");
-        report.warn(area, format!("{name} is {what}"), remedy);
-    } else {
-        report.ok(area, name.clone());
-    }
-}
-
 fn settings(found: &Survey, config: &Config, report: &mut Report) {
-    // Beside the pool: a worker's place, its claims and its settles; the API's feed of revoked tokens.
-    let wanted = i64::from(config.database.pool_size) + 4;
+    // One pool as the API and one as the worker; beside them a worker's place, its claims and its settles, and the API's
+    // feed of revoked tokens.
+    let wanted = 2 * i64::from(config.database.pool_size) + 4;
     let there = i64::from(found.connections);
     let figures = format!("{wanted} for this process, {there} in all, {} in use", found.in_use);
     if wanted > there {
@@ -205,9 +229,6 @@ mod tests {
             now: chrono::DateTime::UNIX_EPOCH,
             tls: true,
             network: true,
-            role: "mendline".to_owned(),
-            superuser: false,
-            bypasses_rls: false,
             connections: 97,
             in_use: 20,
             fsync: true,
@@ -226,7 +247,6 @@ mod tests {
     fn told(found: &Survey) -> (u8, String) {
         let mut report = Report::default();
         server(found, &mut report);
-        role(found, &config(), &mut report);
         settings(found, &config(), &mut report);
         (report.status(), report.tell())
     }
@@ -244,8 +264,6 @@ mod tests {
             (Survey { version: 140_010, ..well() }, 2, "PostgreSQL 14.10 is too old", "15 or later"),
             (Survey { read_only: true, ..well() }, 2, "takes no writes", "the primary"),
             (Survey { tls: false, ..well() }, 1, "plain", "sslmode=require"),
-            (Survey { superuser: true, ..well() }, 1, "a superuser", "NOSUPERUSER"),
-            (Survey { bypasses_rls: true, ..well() }, 1, "row-level security", "NOBYPASSRLS"),
             (Survey { connections: 10, ..well() }, 2, "10 in all", "MENDLINE_DATABASE_POOL"),
             (Survey { in_use: 90, ..well() }, 1, "90 in use", "max_connections"),
             (Survey { fsync: false, ..well() }, 1, "fsync is off", "fsync = on"),

@@ -39,7 +39,7 @@ pub(super) async fn gather(state: &State, clinic: Option<Uuid>, patient: Uuid, o
         audit::record(conn, &state.clocks, entry).await?;
         Ok::<_, Failed>(day(state, conn, clinic_id, patient, on).await?)
     };
-    state.db.scoped(Scope::System, read).await.map_err(|failed| failed.0)
+    state.worker_db.scoped(Scope::System, read).await.map_err(|failed| failed.0)
 }
 
 async fn clinic_of(conn: &mut AsyncPgConnection, clinic: Option<Uuid>, patient: Uuid) -> anyhow::Result<Uuid> {

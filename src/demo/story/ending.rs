@@ -12,7 +12,7 @@ impl Story<'_> {
     /// Checks that what was sent arrived, and reads the clinic's view.
     pub async fn end(&mut self) -> anyhow::Result<Told> {
         self.look().await?;
-        let counts = states(&self.state.db, self.cast.clinic_id).await?;
+        let counts = states(&self.state.worker_db, self.cast.clinic_id).await?;
         let count = |state: &str| counts.iter().filter(|(found, _)| found == state).count();
         anyhow::ensure!(count("failed") == 0, "{} alerts failed", count("failed"));
         anyhow::ensure!(

@@ -79,7 +79,7 @@ pub async fn put_local_reminders(
     let rings: Vec<_> = reminders.iter().map(|reminder| (reminder.alert_id, reminder.due_at)).collect();
     let held = state
         .db
-        .scoped(Scope::User(caller.user_id), async |conn| {
+        .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
             let device = store::find_device(conn, caller.user_id, *id).await?;
             let held = store::list_owed(conn, caller.user_id, caller.clinic_id, &rings).await?;
             let held: Vec<_> = rings.iter().copied().filter(|(alert, _)| held.contains(alert)).collect();

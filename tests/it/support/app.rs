@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use mendline::app::{State, api_server, ops_server};
 use mendline::clock::{Clock, Clocks};
 use mendline::config::{Config, Vars};
-use mendline::db::Db;
+use mendline::db::{Access, Db, Group};
 use mendline::push::recording::Recording;
 use mendline::push::{CARRIERS, Carrier, fcm};
 use mendline::worker::{self, Round, Worker};
@@ -18,8 +18,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::TestDatabase;
 use super::contract::{Exchange, assert_kept};
+use super::{TestDatabase, as_group};
 
 /// Where every test's story begins: a Monday noon in winter, UTC.
 const START: &str = "2026-02-02T12:00:00Z";
@@ -85,7 +85,7 @@ impl TestApp {
         Self::start_by(Clocks::of_development(TimeDelta::zero()), database, &url, &[], CARRIERS)
     }
 
-    /// An app that reaches its database at `url`, which may be a proxy's.
+    /// An app that reaches its database at the owner's `url`, which may be a proxy's; it goes there as the server's roles.
     pub async fn start_at(database: TestDatabase, url: &SecretString, settings: &[(&str, &str)]) -> Self {
         Self::start_by(Clocks::stepped(START.parse().unwrap()), database, url, settings, CARRIERS)
     }
@@ -100,8 +100,9 @@ impl TestApp {
         let data_dir = tempfile::tempdir().unwrap();
         let config = config(settings, data_dir.path(), carriers);
         let care = clocks.care.clone();
-        let db = Db::connect(url, 6, None).unwrap();
-        let state = State::build(&config, db, clocks).expect("a state").with_stepping(&config);
+        let pool = |group| Db::connect(&as_group(url, group), 6, None).unwrap();
+        let access = Access { api: pool(Group::Api), worker: pool(Group::Worker) };
+        let state = State::build(&config, access, clocks).expect("a state").with_stepping(&config);
         let (api_server, api) = api_server(&config.http, &state).expect("the API");
         let (ops_server, ops) = ops_server(config.http.ops_bind, &state).expect("the operators' server");
         let servers = vec![api_server.handle(), ops_server.handle()];

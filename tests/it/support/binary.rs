@@ -4,10 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use mendline::db::Group;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
+
+use super::as_group;
 
 /// The binary on a database of the test's choice; its own private one where that is `None`.
 pub fn mendline(data_dir: &Path, database: Option<&str>, arguments: &[&str]) -> Command {
@@ -16,10 +20,18 @@ pub fn mendline(data_dir: &Path, database: Option<&str>, arguments: &[&str]) -> 
     command.env("MENDLINE_BIND", "127.0.0.1:0").env("MENDLINE_OPS_BIND", "127.0.0.1:0");
     command.stdin(Stdio::null()).kill_on_drop(true);
     match database {
-        Some(url) => command.env("DATABASE_URL", url),
+        Some(owner) => three_logins(&mut command, owner),
         None => command.env_remove("DATABASE_URL"),
     };
     command
+}
+
+/// A database as an operator would name it: each part of the server with a login of its own.
+pub fn three_logins<'a>(command: &'a mut Command, owner: &str) -> &'a mut Command {
+    let owner = SecretString::from(owner);
+    let (api, worker) = (as_group(&owner, Group::Api), as_group(&owner, Group::Worker));
+    command.env("MENDLINE_WORKER_URL", worker.expose_secret()).env("MENDLINE_MIGRATE_URL", owner.expose_secret());
+    command.env("DATABASE_URL", api.expose_secret())
 }
 
 /// A directory that a database server of another user can reach, gone with the test.

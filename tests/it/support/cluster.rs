@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use diesel_async::SimpleAsyncConnection;
 use mendline::clock::Clock;
-use mendline::db::{Connector, migrate};
-use mendline::embedded::{Durability, Embedded, find_binaries};
+use mendline::db::{Connector, Group, let_groups_log_in, migrate, open_as_owner};
+use mendline::embedded::{Durability, Embedded, find_binaries, url_as};
 use mendline::protocols::register_built_ins;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
@@ -77,6 +77,24 @@ fn url(database: &str) -> SecretString {
     })
 }
 
+/// The same database as one of the server's own roles, which no test's app is more than.
+pub fn as_group(owner: &SecretString, group: Group) -> SecretString {
+    as_role(owner, group.name())
+}
+
+/// The same database as another role.
+pub fn as_role(owner: &SecretString, role: &str) -> SecretString {
+    let owner = owner.expose_secret();
+    let own = url_as(role, owner);
+    SecretString::from(if own == owner {
+        // Somebody else's server: whoever may create databases there may take the role, if not log in as it.
+        let separator = if owner.contains('?') { '&' } else { '?' };
+        format!("{owner}{separator}options=-c%20role%3D{role}")
+    } else {
+        own
+    })
+}
+
 /// The maintenance database of the test server.
 pub fn admin_url() -> SecretString {
     url("postgres")
@@ -99,9 +117,10 @@ async fn template() -> &'static str {
             let name = format!("template_{}", std::process::id());
             let url = create_database(&name, None).await;
             migrate(&url, None).await.expect("migrations");
-            let mut conn = Connector::new(&url, None).unwrap().open().await.expect("the template");
-            register_built_ins(&mut conn, Clock::system().now()).await.expect("protocols");
-            drop(conn);
+            let mut owner = open_as_owner(&url, None).await.expect("the template");
+            register_built_ins(&mut owner, Clock::system().now()).await.expect("protocols");
+            let_groups_log_in(&mut owner).await.expect("roles");
+            drop(owner);
             let mut conn = Connector::new(&admin_url(), None).unwrap().open().await.expect("the test server");
             conn.batch_execute(&format!("ALTER DATABASE {name} WITH is_template true allow_connections false"))
                 .await

@@ -19,6 +19,6 @@ pub mod treatments;
 pub mod wire;
 
 pub use app::{Answer, TestApp, send};
-pub use cluster::{TestDatabase, create_database, server_programs};
+pub use cluster::{TestDatabase, admin_url, as_group, as_role, create_database, server_programs};
 pub use service::{Held, Service};
 pub use staged::Staged;

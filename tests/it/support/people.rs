@@ -87,7 +87,7 @@ impl TestApp {
             demo: false,
         };
         let state = &self.state;
-        let created = create(&state.db, &state.clocks, &state.keys, new).await.expect("a clinic");
+        let created = create(&state.worker_db, &state.clocks, &state.keys, new).await.expect("a clinic");
         let admin = self.register(&created.invitation_code, &admin_email).await;
         Clinic { id: created.clinic_id, admin }
     }
@@ -133,7 +133,7 @@ impl TestApp {
         let state = &self.state;
         let scope = mendline::db::Scope::System;
         let issued = state
-            .db
+            .worker_db
             .scoped(scope, async |conn| {
                 Ok::<_, mendline::db::DbError>(issue(conn, &state.clocks, &state.keys, clinic, None, &invitee).await?)
             })

@@ -28,7 +28,7 @@ impl Person {
 /// Runs `work` on the test's database.
 pub async fn run<T>(app: &TestApp, work: impl AsyncFnOnce(&mut AsyncPgConnection) -> QueryResult<T>) -> T {
     app.state
-        .db
+        .worker_db
         .scoped(Scope::System, async |conn| work(conn).await.map_err(DbError::Query))
         .await
         .expect("the test's database")

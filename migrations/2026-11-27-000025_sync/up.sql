@@ -38,6 +38,8 @@ COMMENT ON COLUMN sync_entries.entity_id IS 'Which one; of preferences, whose lo
 COMMENT ON COLUMN sync_entries.commit_no IS 'Number of the latest transaction that changed it; 0: before numbers were given.';
 COMMENT ON COLUMN sync_entries.gone IS 'It was removed.';
 COMMENT ON COLUMN sync_entries.gone_at IS 'When a worker first saw that it is gone (care clock); forgotten some time after.';
+SELECT wall('sync_logs', api => 'SELECT');
+SELECT wall('sync_entries', api => 'SELECT');
 
 -- Notes that this transaction changed something of a patient. All that one transaction changes has one number. Whoever
 -- takes a number holds the log's row until it ends: so numbers become visible in their order.
@@ -76,24 +78,37 @@ CREATE FUNCTION note_sync_of_flag(clinic uuid, flag uuid) RETURNS void LANGUAGE 
              WHERE e.clinic_id = clinic AND e.flag_id = flag) AS r
 $$;
 
-CREATE FUNCTION sync_patient() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Triggers run in whatever scope a transaction is in by then, which may not show whose log it is: hence as the owner, in the
+-- system's scope.
+
+CREATE FUNCTION sync_patient() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    scope text := enter_system();
 BEGIN
     INSERT INTO sync_logs (clinic_id, patient_id, commits, forgotten_to) VALUES (NEW.clinic_id, NEW.id, 0, 0);
+    PERFORM set_config('mendline.scope', scope, true);
     RETURN NULL;
 END
 $$;
 
 -- A row that names its patient; its kind is the argument.
-CREATE FUNCTION sync_own() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION sync_own() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    scope text := enter_system();
 BEGIN
     PERFORM note_sync(NEW.clinic_id, NEW.patient_id, TG_ARGV[0], NEW.id, false);
+    PERFORM set_config('mendline.scope', scope, true);
     RETURN NULL;
 END
 $$;
 
 -- A row that names a treatment.
-CREATE FUNCTION sync_of_treatment() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION sync_of_treatment() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
+    scope text := enter_system();
     it record;
 BEGIN
     IF TG_OP = 'DELETE' THEN
@@ -103,16 +118,21 @@ BEGIN
     END IF;
     PERFORM note_sync(t.clinic_id, t.patient_id, TG_ARGV[0], it.id, TG_OP = 'DELETE')
        FROM treatments AS t WHERE t.clinic_id = it.clinic_id AND t.id = it.treatment_id;
+    PERFORM set_config('mendline.scope', scope, true);
     RETURN NULL;
 END
 $$;
 
 -- Courses count their sessions; check-ins say when they were expected.
-CREATE FUNCTION sync_treatment() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION sync_treatment() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    scope text := enter_system();
 BEGIN
     PERFORM note_sync(NEW.clinic_id, NEW.patient_id, 'treatment', NEW.id, false);
     IF TG_OP = 'INSERT' THEN
         PERFORM note_sync(NEW.clinic_id, NEW.patient_id, 'course', NEW.course_id, false) WHERE NEW.course_id IS NOT NULL;
+        PERFORM set_config('mendline.scope', scope, true);
         RETURN NULL;
     END IF;
     IF (OLD.course_id, OLD.status, OLD.anchor_on) IS DISTINCT FROM (NEW.course_id, NEW.status, NEW.anchor_on) THEN
@@ -124,51 +144,72 @@ BEGIN
         PERFORM note_sync(c.clinic_id, c.patient_id, 'check_in', c.id, false)
            FROM check_ins AS c WHERE c.clinic_id = NEW.clinic_id AND c.treatment_id = NEW.id;
     END IF;
+    PERFORM set_config('mendline.scope', scope, true);
     RETURN NULL;
 END
 $$;
 
 -- An open course names the appointment that is next.
-CREATE FUNCTION sync_appointment() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION sync_appointment() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    scope text := enter_system();
 BEGIN
     PERFORM note_sync(NEW.clinic_id, NEW.patient_id, 'appointment', NEW.id, false);
     PERFORM note_sync(c.clinic_id, c.patient_id, 'course', c.id, false)
        FROM courses AS c WHERE c.clinic_id = NEW.clinic_id AND c.patient_id = NEW.patient_id AND c.ended_at IS NULL;
+    PERFORM set_config('mendline.scope', scope, true);
     RETURN NULL;
 END
 $$;
 
-CREATE FUNCTION sync_flag() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION sync_flag() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    scope text := enter_system();
 BEGIN
     PERFORM note_sync_of_flag(NEW.clinic_id, NEW.id);
+    PERFORM set_config('mendline.scope', scope, true);
     RETURN NULL;
 END
 $$;
 
-CREATE FUNCTION sync_escalation() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION sync_escalation() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    scope text := enter_system();
 BEGIN
     IF TG_OP = 'DELETE' THEN
         PERFORM note_sync_of_flag(OLD.clinic_id, OLD.flag_id);
     ELSE
         PERFORM note_sync_of_flag(NEW.clinic_id, NEW.flag_id);
     END IF;
+    PERFORM set_config('mendline.scope', scope, true);
     RETURN NULL;
 END
 $$;
 
 -- Preferences are a login's: they belong to each of its records.
-CREATE FUNCTION sync_preferences() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION sync_preferences() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    scope text := enter_system();
 BEGIN
     PERFORM note_sync(p.clinic_id, p.id, 'notification_preferences', NEW.user_id, false)
        FROM (SELECT clinic_id, id FROM patients WHERE user_id = NEW.user_id ORDER BY clinic_id, id) AS p;
+    PERFORM set_config('mendline.scope', scope, true);
     RETURN NULL;
 END
 $$;
 
 -- A record that gets a login gets its preferences.
-CREATE FUNCTION sync_link() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION sync_link() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    scope text := enter_system();
 BEGIN
     PERFORM note_sync(NEW.clinic_id, NEW.id, 'notification_preferences', NEW.user_id, false);
+    PERFORM set_config('mendline.scope', scope, true);
     RETURN NULL;
 END
 $$;
