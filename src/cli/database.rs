@@ -127,7 +127,7 @@ impl Database {
         match login.fault(group).filter(|_| is_given) {
             Some((what, remedy)) if config.is_production() => anyhow::bail!("{what}: {remedy}"),
             Some((what, remedy)) => {
-                tracing::warn!("{what}: row-level security is off; production refuses it ({remedy})")
+                tracing::warn!("{what}, which production refuses: {remedy}")
             }
             None => {}
         }

@@ -104,6 +104,11 @@ pub async fn standing(conn: &mut AsyncPgConnection) -> QueryResult<Standing> {
 }
 
 impl Standing {
+    /// Nothing but what one of the groups is.
+    pub fn is_of_one_group(&self) -> bool {
+        !self.bypasses && !self.owns && self.is_api != self.is_worker
+    }
+
     /// What keeps the login from being this group's, or makes the policies nothing to it; with what to do.
     pub fn fault(&self, group: Group) -> Option<(String, String)> {
         let (role, name) = (&self.role, group.name());

@@ -32,6 +32,8 @@ CREATE FUNCTION crash.note_try() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 END $$;
 CREATE TRIGGER note AFTER INSERT OR UPDATE ON alerts FOR EACH ROW EXECUTE FUNCTION crash.note_move();
 CREATE TRIGGER note AFTER INSERT ON attempts FOR EACH ROW EXECUTE FUNCTION crash.note_try();
+GRANT USAGE ON SCHEMA crash TO mendline_api, mendline_worker;
+GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA crash TO mendline_api, mendline_worker;
 ";
 
 /// One move of an alert.

@@ -6,12 +6,14 @@ use std::path::Path;
 use diesel::QueryableByName;
 use diesel::sql_types::{Int8, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use mendline::auth::keys;
 use mendline::clock::Clock;
 use mendline::db::{Connector, Group, migrate, open_as_owner};
 use mendline::protocols::register_built_ins;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
+use crate::support::binary::mendline;
 use crate::support::{TestDatabase, admin_url, as_group, as_role, create_database, server_programs};
 
 const CLINIC: &str = "00000000-0000-4000-8000-00000000000a";
@@ -143,5 +145,34 @@ async fn a_dump_is_whole_or_refused_and_comes_back_with_its_wall() {
         let mut unscoped = open(&back).await;
         let seen = diesel::sql_query("SELECT FROM patients").execute(&mut unscoped).await.unwrap();
         assert_eq!(seen, 0, "the wall came back with it");
+    }
+}
+
+#[tokio::test]
+async fn in_production_nobody_serves_with_a_login_that_no_policy_holds_or_that_is_another_groups() {
+    let (owner, made) = (format!("serving_owner_{}", std::process::id()), keys::make().unwrap());
+    let owned = settled(&format!("serving_{}", std::process::id()), &owner).await;
+    let database = TestDatabase::create().await;
+    let dir = tempfile::tempdir().unwrap();
+    for (role, url, said) in [
+        ("api", database.url.clone(), "SUPERUSER or BYPASSRLS"),
+        ("worker", database.url.clone(), "SUPERUSER or BYPASSRLS"),
+        ("api", owned, "owns the tables"),
+        ("api", as_group(&database.url, Group::Worker), "is no member of mendline_api"),
+        ("worker", as_group(&database.url, Group::Api), "is no member of mendline_worker"),
+    ] {
+        let mut server = mendline(dir.path(), None, &[role]);
+        let settings = [
+            ("MENDLINE_ENV", "production"),
+            ("DATABASE_URL", url.expose_secret()),
+            ("MENDLINE_PUBLIC_URL", "https://mendline.example.org"),
+            ("MENDLINE_TOKEN_KEY", made.token.expose_secret()),
+            ("MENDLINE_SECRET_KEY", made.secret.expose_secret()),
+            ("MENDLINE_VAPID_KEY", made.vapid.expose_secret()),
+            ("MENDLINE_VAPID_SUBJECT", "mailto:ops@example.org"),
+        ];
+        let ended = server.envs(settings).output().await.unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert!(!ended.status.success() && told.contains(said), "{role}: {told}");
     }
 }

@@ -151,16 +151,13 @@ async fn breaches(conn: &mut AsyncPgConnection, tables: &[Table], scope: &str) -
                 Ok(rows) if rows.iter().any(|row| theirs.contains(row)) => {
                     breaches.push(format!("{scope}: {verb} reached their rows of {name}"));
                 }
-                Err(error) if verb == "DELETE" && error.contains("foreign key") => {
+                Err(error) if matches!(verb, "UPDATE" | "DELETE") && !is_refusal(&error) => {
                     // Our own row holds it up. Theirs alone, then.
                     let ids: Vec<String> = theirs.iter().map(|row| format!("'{}'", row.replace('\'', "''"))).collect();
-                    let sql = format!(
-                        "DELETE FROM {name} AS t WHERE t::text IN ({}) RETURNING t::text AS line",
-                        ids.join(", ")
-                    );
-                    let gone = attempt(conn, scope, &sql).await;
-                    if gone != Ok(Vec::new()) {
-                        breaches.push(format!("{scope}: DELETE of their rows of {name}: {gone:?}"));
+                    let alone = format!(" WHERE t::text IN ({}) RETURNING", ids.join(", "));
+                    let done = attempt(conn, scope, &sql.replace(" RETURNING", &alone)).await;
+                    if done != Ok(Vec::new()) {
+                        breaches.push(format!("{scope}: {verb} of their rows of {name}: {done:?}"));
                     }
                 }
                 Err(error) if !is_refusal(&error) => breaches.push(format!("{scope}: {verb} on {name}: {error}")),

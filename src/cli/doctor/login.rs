@@ -8,6 +8,8 @@ use crate::db::{Group, Standing};
 pub(super) fn tell(group: Group, login: &Standing, config: &Config, report: &mut Report) {
     let (area, name) = ("role", &login.role);
     match login.fault(group) {
+        // One login is configured, and it is the other group's alone: a machine for one part of the server.
+        Some((what, _)) if config.database.worker_url.is_none() && login.is_of_one_group() => report.ok(area, what),
         Some((what, remedy)) if config.is_production() => report.fail(area, what, remedy),
         Some((what, remedy)) => report.warn(area, what, remedy),
         None if group == Group::Api && login.is_worker => report.warn(
@@ -46,7 +48,8 @@ mod tests {
             (Standing { bypasses: true, ..login.clone() }, config(), 1),
             (Standing { bypasses: true, ..login.clone() }, production.clone(), 2),
             (Standing { owns: true, ..login.clone() }, production.clone(), 2),
-            (Standing { is_api: false, ..login.clone() }, production, 2),
+            (Standing { is_api: false, ..login.clone() }, production.clone(), 2),
+            (Standing { is_api: false, is_worker: true, ..login.clone() }, production, 0),
         ] {
             let mut report = Report::default();
             tell(Group::Api, &login, &config, &mut report);

@@ -1,7 +1,8 @@
 //! `doctor`: is this installation well, and if not, what to do? It reads and asks; it changes nothing but what every
 //! command of a development server makes for itself (keys, the private database if there is one already).
 //!
-//! `host.rs` looks at the machine and the settings, `database.rs` at Postgres, `login.rs` at who we are there, `push.rs` at the push services.
+//! `host.rs` looks at the machine and the settings, `database.rs` at Postgres, `login.rs` at who we are there,
+//! `push.rs` at the push services.
 
 mod database;
 mod host;
