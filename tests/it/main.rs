@@ -55,6 +55,7 @@ mod providers;
 mod readme;
 mod reminders;
 mod stale_devices;
+mod supply_chain;
 mod tenancy;
 mod timeline;
 mod transfers;
