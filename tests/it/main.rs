@@ -54,6 +54,7 @@ mod protocols;
 mod providers;
 mod readme;
 mod reminders;
+mod security;
 mod stale_devices;
 mod supply_chain;
 mod tenancy;
