@@ -2,6 +2,7 @@
 //! No business decision is made here.
 
 mod about;
+mod browsers;
 pub mod contract;
 mod development;
 mod ops;
@@ -11,7 +12,6 @@ mod stepping;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
-use actix_cors::Cors;
 use actix_web::dev::Server;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
@@ -129,6 +129,7 @@ pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, Soc
     let address = listener.local_addr().context("reading the bound address")?;
     let state = state.clone();
     let origins = settings.cors_origins.clone();
+    let is_https = settings.public_url.starts_with("https://");
     let development = state.stepping.is_some();
     let mut server = HttpServer::new(move || {
         App::new()
@@ -136,8 +137,9 @@ pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, Soc
             .app_data(web::Data::new(state.metrics.clone()))
             .configure(|config| routes::register(config, development))
             .wrap(Compress::default())
-            .wrap(cors(&origins))
+            .wrap(browsers::cors(&origins))
             .wrap(from_fn(telemetry::observe))
+            .wrap(browsers::headers(is_https))
     })
     .shutdown_timeout(settings.shutdown.as_secs())
     .client_request_timeout(std::time::Duration::from_secs(10))
@@ -147,13 +149,4 @@ pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, Soc
     }
     let server = server.listen(listener).context("starting the API")?.run();
     Ok((server, address))
-}
-
-fn cors(origins: &[String]) -> Cors {
-    let cors = Cors::default()
-        .allow_any_header()
-        .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
-        .expose_headers(["etag", "location", "retry-after", "x-request-id", "content-language"])
-        .max_age(600);
-    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }

@@ -42,8 +42,6 @@ pub async fn show_docs() -> Result<HttpResponse, ApiError> {
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, CACHE))
         .insert_header((header::CONTENT_SECURITY_POLICY, page.policy.as_str()))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .body(page.html.as_str()))
 }
 

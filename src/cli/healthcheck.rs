@@ -12,8 +12,8 @@ pub async fn run(config: &Config) -> anyhow::Result<()> {
     if address.ip().is_unspecified() {
         address.set_ip([127, 0, 0, 1].into());
     }
-    let client =
-        reqwest::Client::builder().timeout(Duration::from_secs(2)).no_proxy().build().context("building the client")?;
+    let builder = reqwest::Client::builder().timeout(Duration::from_secs(2)).no_proxy();
+    let client = builder.redirect(reqwest::redirect::Policy::none()).build().context("building the client")?;
     let answer = client.get(format!("http://{address}/readyz")).send().await.context("asking /readyz")?;
     anyhow::ensure!(answer.status() == 200, "not ready: {}", answer.status());
     Ok(())

@@ -20,6 +20,7 @@ impl Api {
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(10))
             .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .context("building the app's HTTP client")?;
         Ok(Self { client, base: base.to_owned(), token: None })

@@ -5,13 +5,16 @@
 //! standard library: it parses and does nothing else, and a second, home-made URL parser beside the one that the HTTP
 //! client uses is how such walls are climbed (`0x7f.1`, `[::ffff:127.0.0.1]`, `user@host`).
 
-use std::collections::BTreeSet;
+mod allowed_hosts;
+
 use std::fmt;
 use std::net::IpAddr;
 
 use url::{Host, Url};
 
 use super::public_address::is_public;
+
+pub use allowed_hosts::{AllowedHosts, NotHostAndPort};
 
 /// The longest endpoint that is accepted. Real ones are 150 to 600 characters long.
 pub const MAX_ENDPOINT_CHARS: usize = 2048;
@@ -29,6 +32,8 @@ pub enum EndpointError {
     Credentials,
     /// A `#fragment`, which is never sent.
     Fragment,
+    /// A port that belongs to something else than a web server.
+    Port,
     /// An address that is not on the public internet.
     PrivateAddress,
 }
@@ -41,6 +46,7 @@ impl fmt::Display for EndpointError {
             Self::NotHttps => "must start with https://",
             Self::Credentials => "must not hold a user name or password",
             Self::Fragment => "must not hold a fragment",
+            Self::Port => "must use port 443, or one from 1024 on",
             Self::PrivateAddress => "must not lead to a private address",
         })
     }
@@ -55,58 +61,6 @@ pub enum Trust {
     Public,
     /// The operator listed this host and port: it may be private, and may speak plain http.
     Listed,
-}
-
-/// The operator's list of hosts that are exempt from the address guard (`MENDLINE_PUSH_ALLOWED_HOSTS`).
-/// Entries are whole hosts with a port, never patterns: `push.example.org:443, 127.0.0.1:8099, [::1]:8099`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AllowedHosts(BTreeSet<(String, u16)>);
-
-/// An entry of the list that is not `host:port`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotHostAndPort(pub String);
-
-impl fmt::Display for NotHostAndPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not host:port", self.0)
-    }
-}
-
-impl std::error::Error for NotHostAndPort {}
-
-impl AllowedHosts {
-    /// Reads a comma-separated list; blanks around entries and empty entries are ignored.
-    pub fn parse(list: &str) -> Result<Self, NotHostAndPort> {
-        let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        entries.map(|entry| host_and_port(entry).ok_or_else(|| NotHostAndPort(entry.to_owned()))).collect()
-    }
-
-    /// Whether exactly this host and port are listed.
-    pub fn contains(&self, url: &Url) -> bool {
-        let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else { return false };
-        self.0.contains(&(canonical(&host), port))
-    }
-}
-
-impl FromIterator<(String, u16)> for AllowedHosts {
-    fn from_iter<I: IntoIterator<Item = (String, u16)>>(entries: I) -> Self {
-        Self(entries.into_iter().collect())
-    }
-}
-
-fn host_and_port(entry: &str) -> Option<(String, u16)> {
-    let (host, port) = entry.rsplit_once(':')?;
-    let port = port.parse().ok().filter(|port| *port != 0)?;
-    Some((canonical(&Host::parse(host).ok()?), port))
-}
-
-/// One spelling per host: `example.org.` and `example.org` are the same machine.
-fn canonical<S: AsRef<str>>(host: &Host<S>) -> String {
-    match host {
-        Host::Domain(name) => name.as_ref().trim_end_matches('.').to_ascii_lowercase(),
-        Host::Ipv4(ip) => ip.to_string(),
-        Host::Ipv6(ip) => ip.to_string(),
-    }
 }
 
 /// Parses an endpoint and says how far it is trusted. A public name may still resolve to a private address: the
@@ -147,7 +101,16 @@ pub fn admit(url: &Url, allowed: &AllowedHosts) -> Result<Trust, EndpointError> 
         Host::Ipv4(ip) => is_public(IpAddr::V4(ip)),
         Host::Ipv6(ip) => is_public(IpAddr::V6(ip)),
     };
-    if public { Ok(Trust::Public) } else { Err(EndpointError::PrivateAddress) }
+    if !public {
+        return Err(EndpointError::PrivateAddress);
+    }
+    if url.port_or_known_default().is_some_and(is_web_port) { Ok(Trust::Public) } else { Err(EndpointError::Port) }
+}
+
+/// Whether a push service may listen there. Those that people host themselves sit on ports of their own choice, as 8443; the
+/// ones below 1024 belong to mail, shells and directories, which nobody may have us talk to.
+fn is_web_port(port: u16) -> bool {
+    port == 443 || port >= 1024
 }
 
 /// Names that never mean a machine on the public internet (RFC 6761, RFC 6762, and the usual private zones).
@@ -237,6 +200,29 @@ mod tests {
     }
 
     #[test]
+    fn ports_of_mail_shells_and_directories_are_refused_unless_listed() {
+        for (port, expected) in [
+            (443, Ok(Trust::Public)),
+            (1024, Ok(Trust::Public)),
+            (8443, Ok(Trust::Public)),
+            (65535, Ok(Trust::Public)),
+            (0, Err(EndpointError::Port)),
+            (22, Err(EndpointError::Port)),
+            (25, Err(EndpointError::Port)),
+            (80, Err(EndpointError::Port)),
+            (465, Err(EndpointError::Port)),
+            (636, Err(EndpointError::Port)),
+            (1023, Err(EndpointError::Port)),
+        ] {
+            assert_eq!(admitted(&format!("https://push.example.com:{port}/x")), expected, "{port}");
+        }
+        assert_eq!(admitted("https://push.example.com:65536/"), Err(EndpointError::NotAUrl));
+        let listed = AllowedHosts::parse("push.example.com:465").unwrap();
+        let trust = parse_endpoint("https://push.example.com:465/x", &listed).map(|(_, trust)| trust);
+        assert_eq!(trust, Ok(Trust::Listed));
+    }
+
+    #[test]
     fn only_absolute_https_urls_of_a_sane_length_are_endpoints() {
         assert_eq!(admitted("http://push.example.com/"), Err(EndpointError::NotHttps));
         assert_eq!(admitted("file:///etc/passwd"), Err(EndpointError::NotHttps));
@@ -260,16 +246,6 @@ mod tests {
         assert_eq!(trust("http://127.0.0.1:8099.example.com/"), Err(EndpointError::NotAUrl));
         assert_eq!(trust("http://ntfy.lan.example.com/"), Err(EndpointError::NotHttps));
         assert_eq!(trust("http://127.0.0.1:8099@10.0.0.1/"), Err(EndpointError::Credentials));
-    }
-
-    #[test]
-    fn a_list_entry_without_host_or_port_is_named() {
-        for entry in
-            ["example.org", "example.org:", ":80", "example.org:0", "http://example.org:80", "*.example.org:80 x"]
-        {
-            let list = format!("127.0.0.1:1,{entry}");
-            assert_eq!(AllowedHosts::parse(&list), Err(NotHostAndPort(entry.to_owned())), "{entry}");
-        }
     }
 
     proptest! {

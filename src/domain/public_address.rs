@@ -76,6 +76,51 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_special_block_is_refused_from_its_first_address_to_its_last() {
+        for (block, first, last) in [
+            ("this network", "0.0.0.0", "0.255.255.255"),
+            ("private, class A", "10.0.0.0", "10.255.255.255"),
+            ("carrier-grade NAT", "100.64.0.0", "100.127.255.255"),
+            ("loopback", "127.0.0.0", "127.255.255.255"),
+            ("link-local", "169.254.0.0", "169.254.255.255"),
+            ("metadata of most clouds", "169.254.169.254", "169.254.169.254"),
+            ("private, class B", "172.16.0.0", "172.31.255.255"),
+            ("protocol assignments", "192.0.0.0", "192.0.0.255"),
+            ("documentation 1", "192.0.2.0", "192.0.2.255"),
+            ("6to4 relays", "192.88.99.0", "192.88.99.255"),
+            ("private, class C", "192.168.0.0", "192.168.255.255"),
+            ("benchmarking", "198.18.0.0", "198.19.255.255"),
+            ("documentation 2", "198.51.100.0", "198.51.100.255"),
+            ("documentation 3", "203.0.113.0", "203.0.113.255"),
+            ("multicast", "224.0.0.0", "239.255.255.255"),
+            ("reserved and broadcast", "240.0.0.0", "255.255.255.255"),
+            ("unspecified and loopback", "::", "::1"),
+            ("IPv4-compatible", "::2", "::ffff:ffff"),
+            ("IPv4-mapped", "::ffff:0:0", "::ffff:ffff:ffff"),
+            ("IPv4-translated", "::ffff:0:0:0", "::ffff:0:ffff:ffff"),
+            ("NAT64 of loopback", "64:ff9b::7f00:0", "64:ff9b::7fff:ffff"),
+            ("NAT64 of metadata", "64:ff9b::a9fe:a9fe", "64:ff9b::a9fe:a9fe"),
+            ("local NAT64", "64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff"),
+            ("discard", "100::", "100::ffff:ffff:ffff:ffff"),
+            ("Teredo", "2001::", "2001:0:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("protocol assignments", "2001::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("documentation", "2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("6to4", "2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("documentation, large", "3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("segment routing", "5f00::", "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("unique local", "fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("metadata of a cloud", "fd00:ec2::254", "fd00:ec2::254"),
+            ("link-local", "fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("site-local", "fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("multicast", "ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ] {
+            for address in [first, last] {
+                assert!(!is_public(address.parse().unwrap()), "{block}: {address}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn an_ipv4_address_hidden_in_an_ipv6_address_is_never_more_public_than_itself(bits in any::<u32>()) {

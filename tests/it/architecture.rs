@@ -391,6 +391,44 @@ fn crates_that_do_io_stay_in_their_rooms() {
     nothing(breaches);
 }
 
+/// Who makes connections beside `push/http`, the one builder of outgoing clients, each with its reason.
+const CONNECTS: &[(&str, &str)] = &[
+    ("cli/healthcheck.rs", "asks this machine's own operators' address, which the operator set"),
+    ("demo/api.rs", "is the demo's app, which calls the demo's own server"),
+];
+
+#[test]
+fn outgoing_clients_are_built_in_one_place() {
+    let ways = [
+        "ClientBuilder",
+        "Client::builder",
+        "Client::new",
+        "Client::default",
+        "reqwest::get",
+        "reqwest::blocking",
+        "hyper_util",
+        "TcpStream",
+        "TcpSocket",
+        "UdpSocket",
+        "lookup_host",
+        "ToSocketAddrs",
+    ];
+    let outside = |source: &&Source| !source.is_test() && !source.file.starts_with("push/http");
+    let breaches: Vec<String> = sources()
+        .iter()
+        .filter(outside)
+        .filter(|source| {
+            ways.iter().any(|way| names(source, way)) != CONNECTS.iter().any(|(file, _)| *file == source.file)
+        })
+        .map(|source| format!("src/{}: connects by itself, or no longer does though it is listed", source.file))
+        .collect();
+    nothing(breaches);
+    let builder = sources().into_iter().find(|source| source.file == "push/http.rs").unwrap();
+    for must in [".redirect(redirect::Policy::none())", ".no_proxy()", ".timeout(", ".connect_timeout("] {
+        assert!(builder.code.contains(must), "the one builder has lost {must}");
+    }
+}
+
 #[test]
 fn the_domain_is_pure() {
     let known = ["std", "chrono", "chrono_tz", "serde", "uuid", "url", "toml", "crate", "super", "self"];

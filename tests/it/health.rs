@@ -16,6 +16,42 @@ async fn the_server_is_alive_and_ready_on_both_addresses() {
 }
 
 #[tokio::test]
+async fn every_answer_tells_browsers_that_it_is_no_page_of_theirs() {
+    let policy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+    for (public_url, https) in [("https://mendline.example", true), ("http://mendline.example", false)] {
+        let app = TestApp::start_with(&[("MENDLINE_PUBLIC_URL", public_url)]).await;
+        for path in ["/healthz", "/v1/me", "/v1/nothing", "/docs"] {
+            let answer = app.get(path, "").await;
+            let header = |name: &str| answer.headers.get(name).map_or("", |value| value.to_str().unwrap());
+            assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
+            assert_eq!(header("referrer-policy"), "no-referrer", "{path}");
+            assert_eq!(header("cross-origin-opener-policy"), "same-origin", "{path}");
+            assert_eq!(
+                header("content-security-policy") == policy,
+                path != "/docs",
+                "the page has a policy of its own"
+            );
+            assert!(header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
+            let strict = if https { "max-age=31536000" } else { "" };
+            assert_eq!(header("strict-transport-security"), strict, "{public_url}{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn other_sites_may_call_only_if_the_operator_listed_them() {
+    let app = TestApp::start_with(&[("MENDLINE_CORS_ORIGINS", "https://app.example")]).await;
+    let from = async |origin: &str| {
+        let answer = send(app.request(Method::GET, "/healthz", "").header("origin", origin)).await;
+        answer.headers.get("access-control-allow-origin").map(|value| value.to_str().unwrap().to_owned())
+    };
+    assert_eq!(from("https://app.example").await.as_deref(), Some("https://app.example"));
+    assert_eq!(from("https://evil.example").await, None);
+    assert_eq!(from("https://app.example.evil.example").await, None);
+    assert_eq!(from("null").await, None);
+}
+
+#[tokio::test]
 async fn a_schema_behind_the_code_is_alive_but_not_ready() {
     use diesel_async::SimpleAsyncConnection;
     let app = TestApp::start().await;
