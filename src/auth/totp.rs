@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hmac;
 use chrono::{DateTime, Utc};
-use subtle::ConstantTimeEq;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -76,7 +76,7 @@ impl Secret {
         let steps = (current - DRIFT..=current + DRIFT).filter(|step| used.is_none_or(|used| *step > used));
         // All of them are compared, so that the time it takes does not tell which one fits.
         steps.fold(None, |found, step| {
-            let fits: bool = self.code(step).as_bytes().ct_eq(code.as_bytes()).into();
+            let fits = verify_slices_are_equal(self.code(step).as_bytes(), code.as_bytes()).is_ok();
             if fits { Some(step) } else { found }
         })
     }

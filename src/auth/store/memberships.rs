@@ -45,7 +45,8 @@ hot_query! {
 
 /// The login's memberships that have not ended, oldest first; with the person's records in their own scope alone.
 pub async fn list_memberships(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Vec<Membership>> {
-    let rows: Vec<(Uuid, Uuid, String, bool, String, Option<Uuid>)> = ListMemberships { user: user_id }.load(conn).await?;
+    let rows: Vec<(Uuid, Uuid, String, bool, String, Option<Uuid>)> =
+        ListMemberships { user: user_id }.load(conn).await?;
     rows.into_iter()
         .map(|(id, clinic_id, clinic_name, required, text, patient_id)| {
             let role = role(&text)?;
