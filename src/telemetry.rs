@@ -35,7 +35,7 @@ pub fn request_id() -> Uuid {
 
 /// Crates that write what passes through them once they are asked for details: parameters of statements, headers, bodies,
 /// mail. However much an operator asks for, they tell no more than this.
-const DISCREET: [&str; 12] = [
+const DISCREET: [&str; 11] = [
     "actix_http=info",
     "actix_web=info",
     "h2=info",
@@ -43,7 +43,6 @@ const DISCREET: [&str; 12] = [
     "hyper_util=info",
     "lettre=info",
     "mio=info",
-    "reqwest=info",
     "rustls=info",
     "tokio=info",
     "tokio_postgres=warn",

@@ -214,6 +214,9 @@ BEGIN
 END
 $$;
 
+REVOKE EXECUTE ON FUNCTION sync_patient, sync_own, sync_of_treatment, sync_treatment, sync_appointment, sync_flag, sync_escalation,
+    sync_preferences, sync_link FROM PUBLIC;
+
 INSERT INTO sync_logs (clinic_id, patient_id, commits, forgotten_to) SELECT clinic_id, id, 0, 0 FROM patients;
 INSERT INTO sync_entries (clinic_id, patient_id, kind, entity_id, commit_no, gone)
 SELECT clinic_id, patient_id, 'treatment', id, 0, false FROM treatments

@@ -15,6 +15,7 @@ use crate::auth::extract::Caller;
 use crate::clinics;
 use crate::db::{DbError, Lock, Scope};
 use crate::domain::local_time::ZoneHistory;
+use crate::domain::nudge;
 use crate::domain::preferences::day_time;
 use crate::domain::protocol::DayTime;
 use crate::domain::reminders::QuietHours;
@@ -195,7 +196,7 @@ async fn frame(
 
 /// Whether it is about something that somebody of the staff may see, and then nobody else needs to be told.
 fn is_for_staff(row: &UnsentRow) -> bool {
-    row.flag_id.is_some() || row.category == nudges::CATEGORY
+    row.flag_id.is_some() || row.category == nudge::ALERT_CATEGORY
 }
 
 /// Whether there is still something to be told. What is about a flag or a nudge is, as long as nobody has seen it.
@@ -207,7 +208,7 @@ async fn is_still_owed(
 ) -> Result<bool, ReplayError> {
     match row.flag_id {
         Some(flag) => Ok(flags::store::find_flag(conn, clinic_id, flag).await?.status == "open"),
-        None if row.category == nudges::CATEGORY => match nudges::of_alert(&row.dedupe_key) {
+        None if row.category == nudge::ALERT_CATEGORY => match nudge::of_alert(&row.dedupe_key) {
             Some(nudge) => Ok(nudges::store::is_live(conn, clinic_id, nudge).await?),
             None => Ok(false),
         },

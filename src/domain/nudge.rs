@@ -5,9 +5,25 @@
 //! somebody has seen it the patient has as many days as are counted to do better.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 use super::compliance::Compliance;
 use super::words::word_enum;
+
+/// The category of what staff are told of nudges.
+pub const ALERT_CATEGORY: &str = "nudge";
+/// What the names of such alerts begin with.
+const PREFIX: &str = "n:";
+
+/// The name under which a member of the staff is told once of a nudge.
+pub fn alert_key(nudge: Uuid) -> String {
+    format!("{PREFIX}{nudge}")
+}
+
+/// The nudge that an alert of this name is about.
+pub fn of_alert(key: &str) -> Option<Uuid> {
+    key.strip_prefix(PREFIX)?.parse().ok()
+}
 
 /// A clinic's figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use crate::clock::Clocks;
 use crate::domain::compliance::{Compliance, sum};
 use crate::domain::escalation::Step;
 use crate::domain::local_time::ZoneHistory;
-use crate::domain::nudge::{Ending, Figures, Verdict, decide};
+use crate::domain::nudge::{ALERT_CATEGORY, Ending, Figures, Verdict, alert_key, decide};
 use crate::domain::preferences::day_time;
 use crate::domain::reminders::QuietHours;
 use crate::escalation::store as staff;
@@ -30,21 +30,6 @@ use store::{ClinicRow, Nudge, PatientRow};
 const PAGE: i64 = 100;
 /// How long such a message is worth sending: a weekend may lie between.
 const LASTS: TimeDelta = TimeDelta::days(3);
-
-/// The category of such messages.
-pub const CATEGORY: &str = "nudge";
-/// What the names of such messages begin with.
-const PREFIX: &str = "n:";
-
-/// The name under which a member of the staff is told once of a nudge.
-pub fn alert_key(nudge: Uuid) -> String {
-    format!("{PREFIX}{nudge}")
-}
-
-/// The nudge that a message of this name is about.
-pub fn of_alert(key: &str) -> Option<Uuid> {
-    key.strip_prefix(PREFIX)?.parse().ok()
-}
 
 /// What an alert says it is about.
 pub fn subject(nudge: Uuid) -> String {
@@ -186,7 +171,7 @@ async fn withdraw(conn: &mut AsyncPgConnection, nudge: &Nudge, now: DateTime<Utc
 fn owed(nudge: &Nudge, due_at: DateTime<Utc>) -> Owed {
     Owed {
         dedupe_key: alert_key(nudge.id),
-        category: CATEGORY,
+        category: ALERT_CATEGORY,
         urgent: false,
         treatment_id: Some(nudge.treatment_id),
         flag_id: None,
