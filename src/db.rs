@@ -26,6 +26,9 @@ pub use survey::{Survey, survey};
 
 /// How long a request waits for a free connection.
 const POOL_WAIT: Duration = Duration::from_secs(5);
+/// How many may wait for each connection. Whoever comes when there are more is asked to come again at once, before the
+/// line, and the memory that it takes, grows with the load.
+pub const LINE: usize = 16;
 
 /// On whose behalf the database is asked. Row-level security reads it from the settings that [`Db::scoped`] sets for the
 /// length of one transaction: what a query forgets to ask for is not there.
@@ -197,6 +200,10 @@ impl Db {
     }
 
     async fn get(&self) -> Result<Object<AsyncPgConnection>, DbError> {
+        let status = self.pool.status();
+        if status.waiting >= status.max_size.saturating_mul(LINE) {
+            return Err(DbError::Unavailable(format!("{} wait for a connection already", status.waiting)));
+        }
         self.pool.get().await.map_err(|error| DbError::Unavailable(error.to_string()))
     }
 

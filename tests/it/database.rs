@@ -1,7 +1,9 @@
-//! The way to the database: what is left of a transaction that nobody waits for any more.
+//! The way to the database: what is left of a transaction that nobody waits for any more, and how long the line may get.
 
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use mendline::db::{Connector, Db, DbError, Lock, Scope};
+use futures_util::FutureExt as _;
+use mendline::db::{Connector, Db, DbError, LINE, Lock, Scope};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::support::TestDatabase;
@@ -47,4 +49,31 @@ async fn a_transaction_abandoned_while_it_waits_for_its_lock_is_not_handed_to_th
     let after = session(&db).await;
     assert_ne!(after.pid, before.pid, "the connection was handed on with its transaction open");
     assert_eq!(after.clinic, None);
+}
+
+/// Under more load than the database can take, whoever comes last is told so at once instead of making the line longer.
+#[tokio::test]
+async fn whoever_comes_when_the_line_is_long_is_asked_to_come_again() {
+    let database = TestDatabase::create().await;
+    let db = Db::connect(&database.url, 1, None).unwrap();
+    let ((enter, entered), (release, released)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
+    let busy = db.scoped(Scope::System, async move |_| {
+        enter.send(()).unwrap();
+        released.await.unwrap();
+        Ok::<_, DbError>(())
+    });
+    let story = async {
+        entered.await.unwrap();
+        let mut line: Vec<_> = (0..LINE).map(|_| Box::pin(session(&db))).collect();
+        assert!(line.iter_mut().all(|waiting| waiting.now_or_never().is_none()));
+        let refused = db.ping().await.unwrap_err();
+        assert!(matches!(refused, DbError::Unavailable(why) if why.starts_with(&LINE.to_string())));
+        release.send(()).unwrap();
+        for waiting in line {
+            waiting.await;
+        }
+        db.ping().await.unwrap();
+    };
+    let (served, ()) = tokio::join!(busy, story);
+    served.unwrap();
 }
