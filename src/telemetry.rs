@@ -35,12 +35,11 @@ pub fn request_id() -> Uuid {
 
 /// Crates that write what passes through them once they are asked for details: parameters of statements, headers, bodies,
 /// mail. However much an operator asks for, they tell no more than this.
-const DISCREET: [&str; 11] = [
+const DISCREET: [&str; 10] = [
     "actix_http=info",
     "actix_web=info",
     "h2=info",
     "hyper=info",
-    "hyper_util=info",
     "lettre=info",
     "mio=info",
     "rustls=info",

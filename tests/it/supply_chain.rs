@@ -55,7 +55,8 @@ fn composed_containers_have_no_rights_and_no_disk() {
         assert!(ours.lines().any(|found| found.trim() == line), "{line}");
     }
     // Sections stand at the margin, services two spaces from it.
-    let services = COMPOSE.split("\nservices:\n").nth(1).unwrap().split("\n\n").take_while(|part| part.starts_with("  "));
+    let services =
+        COMPOSE.split("\nservices:\n").nth(1).unwrap().split("\n\n").take_while(|part| part.starts_with("  "));
     let services: Vec<&str> = services.collect();
     assert!(services.len() > 2, "the services were not found");
     for service in services.iter().filter(|service| !service.contains("postgres:\n    image:")) {

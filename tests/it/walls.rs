@@ -243,8 +243,10 @@ async fn a_person_sees_what_is_its_own_and_nothing_clinical() {
         "notification_preferences",
         "protocol_texts",
         "protocol_versions",
+        "recovery_codes",
         "refresh_tokens",
         "reset_codes",
+        "second_factors",
         "sessions",
         "users",
     ];
