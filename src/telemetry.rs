@@ -18,7 +18,12 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, registry};
 use uuid::Uuid;
 
 /// Header that carries the request id both ways.
@@ -33,29 +38,37 @@ pub fn request_id() -> Uuid {
     CURRENT.try_with(Cell::get).unwrap_or(Uuid::nil())
 }
 
-/// Crates that write what passes through them once they are asked for details: parameters of statements, headers, bodies,
-/// mail. However much an operator asks for, they tell no more than this.
-const DISCREET: [&str; 10] = [
-    "actix_http=info",
-    "actix_web=info",
-    "h2=info",
-    "hyper=info",
-    "lettre=info",
-    "mio=info",
-    "rustls=info",
-    "tokio=info",
-    "tokio_postgres=warn",
-    "tokio_util=info",
+/// Crates that write what passes through them once they are asked for details: parameters of statements, headers, bodies.
+/// However much an operator asks for, they tell no more than this.
+const DISCREET: [(&str, LevelFilter); 9] = [
+    ("actix", LevelFilter::INFO),
+    ("h2", LevelFilter::INFO),
+    ("hyper", LevelFilter::INFO),
+    ("mio", LevelFilter::INFO),
+    ("rustls", LevelFilter::INFO),
+    ("tokio_postgres", LevelFilter::WARN),
+    ("tokio_util", LevelFilter::INFO),
+    ("tower", LevelFilter::INFO),
+    ("tracing", LevelFilter::INFO),
 ];
+
+/// Whether a crate may say this, whoever asked for it.
+fn is_discreet(target: &str, level: &Level) -> bool {
+    DISCREET.iter().all(|(crate_name, most)| !target.starts_with(crate_name) || level <= most)
+}
 
 /// Starts logging to standard error; `RUST_LOG` chooses, else `level`. JSON in production.
 pub fn init(json: bool, level: &str) {
-    let filter = EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new(format!("{level},actix_server=warn")));
-    let filter = DISCREET.iter().filter_map(|limit| limit.parse().ok()).fold(filter, EnvFilter::add_directive);
-    let colours = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
-    let started = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
+    let asked = EnvFilter::try_from_default_env();
+    let asked = asked.unwrap_or_else(|_| EnvFilter::new(format!("{level},actix_server=warn")));
+    let filter = asked.and(filter_fn(|metadata| is_discreet(metadata.target(), metadata.level())));
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let started = if json {
+        registry().with(lines.json().with_filter(filter)).try_init()
+    } else {
+        registry().with(lines.with_target(false).with_filter(filter)).try_init()
+    };
     drop(started);
 }
 

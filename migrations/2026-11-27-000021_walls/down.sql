@@ -3,7 +3,10 @@ DECLARE
     name regclass;
     policy name;
 BEGIN
-    FOR name, policy IN SELECT polrelid, polname FROM pg_policy LOOP
+    FOR name, policy IN
+        SELECT p.polrelid, p.polname FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid
+         WHERE c.relnamespace = 'public'::regnamespace
+    LOOP
         EXECUTE format('DROP POLICY %I ON %s', policy, name);
     END LOOP;
     FOR name IN

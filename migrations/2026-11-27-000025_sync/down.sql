@@ -1,3 +1,4 @@
+DROP TRIGGER patient_zones_sync ON patient_zones;
 DROP TRIGGER notification_preferences_sync ON notification_preferences;
 DROP TRIGGER courses_sync ON courses;
 DROP TRIGGER appointments_sync ON appointments;
@@ -16,6 +17,7 @@ DROP FUNCTION sync_link();
 DROP FUNCTION sync_preferences();
 DROP FUNCTION sync_escalation();
 DROP FUNCTION sync_flag();
+DROP FUNCTION sync_place();
 DROP FUNCTION sync_appointment();
 DROP FUNCTION sync_treatment();
 DROP FUNCTION sync_of_treatment();

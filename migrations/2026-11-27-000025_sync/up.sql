@@ -9,7 +9,7 @@ CREATE TABLE sync_logs (
     forgotten_to bigint NOT NULL CHECK (forgotten_to BETWEEN 0 AND commits),
     PRIMARY KEY (clinic_id, patient_id),
     FOREIGN KEY (clinic_id, patient_id) REFERENCES patients (clinic_id, id) ON DELETE CASCADE
-);
+) WITH (fillfactor = 80);
 COMMENT ON TABLE sync_logs IS 'How many transactions have changed something that a patient''s app keeps.';
 COMMENT ON COLUMN sync_logs.clinic_id IS 'The clinic.';
 COMMENT ON COLUMN sync_logs.patient_id IS 'Whose app.';
@@ -27,7 +27,7 @@ CREATE TABLE sync_entries (
     PRIMARY KEY (clinic_id, patient_id, kind, entity_id),
     FOREIGN KEY (clinic_id, patient_id) REFERENCES sync_logs (clinic_id, patient_id) ON DELETE CASCADE,
     CONSTRAINT sync_entries_gone_at_if_gone CHECK (gone OR gone_at IS NULL)
-);
+) WITH (fillfactor = 80);
 CREATE INDEX sync_entries_in_order ON sync_entries (clinic_id, patient_id, commit_no, kind, entity_id);
 CREATE INDEX sync_entries_gone ON sync_entries (gone_at) WHERE gone;
 COMMENT ON TABLE sync_entries IS 'Each thing that a patient''s app keeps, and the latest transaction that changed it.';
@@ -163,6 +163,19 @@ BEGIN
 END
 $$;
 
+-- Where somebody is decides when check-ins were expected.
+CREATE FUNCTION sync_place() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    scope text := enter_system();
+BEGIN
+    PERFORM note_sync(c.clinic_id, c.patient_id, 'check_in', c.id, false)
+       FROM check_ins AS c WHERE c.clinic_id = NEW.clinic_id AND c.patient_id = NEW.patient_id;
+    PERFORM set_config('mendline.scope', scope, true);
+    RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION sync_flag() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -202,32 +215,22 @@ BEGIN
 END
 $$;
 
--- A record that gets a login gets its preferences.
+-- A record that gets a login gets its preferences, and its tasks and check-ins count from another moment.
 CREATE FUNCTION sync_link() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     scope text := enter_system();
 BEGIN
     PERFORM note_sync(NEW.clinic_id, NEW.id, 'notification_preferences', NEW.user_id, false);
+    PERFORM note_sync(c.clinic_id, c.patient_id, 'check_in', c.id, false)
+       FROM check_ins AS c WHERE c.clinic_id = NEW.clinic_id AND c.patient_id = NEW.id;
     PERFORM set_config('mendline.scope', scope, true);
     RETURN NULL;
 END
 $$;
 
 REVOKE EXECUTE ON FUNCTION sync_patient, sync_own, sync_of_treatment, sync_treatment, sync_appointment, sync_flag, sync_escalation,
-    sync_preferences, sync_link FROM PUBLIC;
-
-INSERT INTO sync_logs (clinic_id, patient_id, commits, forgotten_to) SELECT clinic_id, id, 0, 0 FROM patients;
-INSERT INTO sync_entries (clinic_id, patient_id, kind, entity_id, commit_no, gone)
-SELECT clinic_id, patient_id, 'treatment', id, 0, false FROM treatments
-UNION ALL SELECT clinic_id, patient_id, 'check_in', id, 0, false FROM check_ins
-UNION ALL SELECT clinic_id, patient_id, 'appointment', id, 0, false FROM appointments
-UNION ALL SELECT clinic_id, patient_id, 'course', id, 0, false FROM courses
-UNION ALL SELECT clinic_id, id, 'notification_preferences', user_id, 0, false FROM patients WHERE user_id IS NOT NULL
-UNION ALL SELECT t.clinic_id, t.patient_id, 'outcome', o.id, 0, false
-            FROM outcomes AS o JOIN treatments AS t ON t.clinic_id = o.clinic_id AND t.id = o.treatment_id
-UNION ALL SELECT t.clinic_id, t.patient_id, 'excuse', e.id, 0, false
-            FROM excuses AS e JOIN treatments AS t ON t.clinic_id = e.clinic_id AND t.id = e.treatment_id;
+    sync_place, sync_preferences, sync_link FROM PUBLIC;
 
 CREATE TRIGGER patients_have_a_sync_log AFTER INSERT ON patients FOR EACH ROW EXECUTE FUNCTION sync_patient();
 
@@ -263,3 +266,20 @@ CREATE CONSTRAINT TRIGGER courses_sync AFTER INSERT OR UPDATE ON courses DEFERRA
     FOR EACH ROW EXECUTE FUNCTION sync_own('course');
 CREATE CONSTRAINT TRIGGER notification_preferences_sync AFTER INSERT OR UPDATE ON notification_preferences
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION sync_preferences();
+CREATE CONSTRAINT TRIGGER patient_zones_sync AFTER INSERT OR UPDATE ON patient_zones DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION sync_place();
+
+-- What is there already: once the triggers are, so that nothing falls between.
+INSERT INTO sync_logs (clinic_id, patient_id, commits, forgotten_to) SELECT clinic_id, id, 0, 0 FROM patients
+ON CONFLICT DO NOTHING;
+INSERT INTO sync_entries (clinic_id, patient_id, kind, entity_id, commit_no, gone)
+SELECT clinic_id, patient_id, 'treatment', id, 0, false FROM treatments
+UNION ALL SELECT clinic_id, patient_id, 'check_in', id, 0, false FROM check_ins
+UNION ALL SELECT clinic_id, patient_id, 'appointment', id, 0, false FROM appointments
+UNION ALL SELECT clinic_id, patient_id, 'course', id, 0, false FROM courses
+UNION ALL SELECT clinic_id, id, 'notification_preferences', user_id, 0, false FROM patients WHERE user_id IS NOT NULL
+UNION ALL SELECT t.clinic_id, t.patient_id, 'outcome', o.id, 0, false
+            FROM outcomes AS o JOIN treatments AS t ON t.clinic_id = o.clinic_id AND t.id = o.treatment_id
+UNION ALL SELECT t.clinic_id, t.patient_id, 'excuse', e.id, 0, false
+            FROM excuses AS e JOIN treatments AS t ON t.clinic_id = e.clinic_id AND t.id = e.treatment_id
+ON CONFLICT DO NOTHING;

@@ -94,6 +94,7 @@ pub async fn change_password(
             }
             let now = clocks.wall.now();
             store::update_password(conn, caller.user_id, &password_hash).await?;
+            store::delete_reset_codes(conn, caller.user_id, None).await?;
             let because = EndedBecause::Password;
             let ended = store::end_other_sessions(conn, caller.user_id, caller.session_id, because, now).await?;
             audit::record(conn, clocks, Entry::by(caller, "password.change", "user", caller.user_id)).await?;

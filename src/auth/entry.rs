@@ -251,8 +251,11 @@ pub async fn reset(tools: Tools<'_>, code: &str, password: &str) -> Result<(), R
         .scoped(Scope::Identity, async |conn| {
             let store::OpenReset { user_id, clinic_id, issued_by } = find(conn).await?;
             store::lock_user(conn, user_id).await?;
-            // The login may have joined a second clinic since: then no one clinic speaks for it any more.
-            if issued_by.is_some() && store::count_clinics(conn, user_id).await? > 1 {
+            let memberships = store::list_memberships(conn, user_id).await?;
+            // The login may have joined another clinic since, or left the one that issued the code: then that one does not
+            // speak for it any more.
+            let is_theirs = matches!(memberships.as_slice(), [only] if only.clinic_id == clinic_id);
+            if issued_by.is_some() && !is_theirs {
                 return Err(Refusal::Code("/code"));
             }
             let now = clocks.wall.now();
@@ -263,7 +266,6 @@ pub async fn reset(tools: Tools<'_>, code: &str, password: &str) -> Result<(), R
             store::end_sessions(conn, user_id, None, EndedBecause::Reset, now).await?;
             calendar::store::delete_feeds_of(conn, user_id, None).await?;
             store::call_back_tokens(conn, user_id, now).await?;
-            let memberships = store::list_memberships(conn, user_id).await?;
             let role = memberships.iter().find(|membership| membership.clinic_id == clinic_id);
             let entry = Entry {
                 clinic_id,

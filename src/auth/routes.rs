@@ -63,7 +63,7 @@ fn device_name(faults: &mut Faults, name: Option<&str>) -> Option<String> {
     faults.optional_text("/device_name", name, 1..=100)
 }
 
-/// Does what a one-time code is for. A wrong code costs the address it comes from.
+/// Does what a one-time code is for. A wrong code costs the address it comes from, and so does learning who has a login.
 async fn trying_a_code<T>(
     state: &State,
     address: IpAddr,
@@ -72,7 +72,7 @@ async fn trying_a_code<T>(
     let throttle = &state.auth.throttle;
     throttle.pay_address(address, state.clocks.wall.now()).map_err(Refusal::Wait)?;
     let done = work.await;
-    if !matches!(done, Err(Refusal::Code(_) | Refusal::OtherAddress(_))) {
+    if !matches!(done, Err(Refusal::Code(_) | Refusal::OtherAddress(_) | Refusal::EmailTaken)) {
         throttle.refund_address(address);
     }
     done

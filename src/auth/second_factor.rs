@@ -115,6 +115,7 @@ pub async fn confirm(
             let digits = totp::typed(code).ok_or(WRONG_CODE)?;
             let step = open(&auth.keys, &factor)?.step_of(&digits, now, None).ok_or(WRONG_CODE)?;
             store::confirm_second_factor(conn, caller.user_id, step, now).await?;
+            store::delete_reset_codes(conn, caller.user_id, None).await?;
             let recovery_codes = fresh_codes(conn, &auth.keys, caller.user_id, now).await?;
             let because = EndedBecause::SecondFactor;
             let ended = store::end_other_sessions(conn, caller.user_id, caller.session_id, because, now).await?;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::fields::CheckInFields;
 use super::read::{self, Answer, Voice};
-use super::submit::{self, MOST_REPORTS, SubmitError};
+use super::submit::{self, MOST, SubmitError};
 use super::view::{CheckInView, WindowView};
 use crate::app::State;
 use crate::auth::extract::Caller;
@@ -31,8 +31,7 @@ impl From<SubmitError> for ApiError {
                 "The treatment was cancelled, so nobody would look at this check-in: call the clinic.",
             ),
             SubmitError::TooMany => {
-                let detail =
-                    format!("The treatment has {MOST_REPORTS} reports: nobody could read more. Call the clinic.");
+                let detail = format!("The treatment has {MOST} check-ins: nobody could read more. Call the clinic.");
                 Self::conflict(Conflict::State, detail)
             }
             SubmitError::TooEarly => Self::invalid("/recorded_at", "lies before the treatment"),

@@ -43,6 +43,12 @@ pub async fn find_check_in(conn: &mut AsyncPgConnection, clinic_id: Uuid, id: Uu
     check_ins::table.find((clinic_id, id)).select(CheckIn::as_select()).first(conn).await.optional()
 }
 
+/// How many check-ins a treatment has.
+pub async fn count_check_ins(conn: &mut AsyncPgConnection, clinic_id: Uuid, treatment_id: Uuid) -> QueryResult<i64> {
+    let of_treatment = check_ins::clinic_id.eq(clinic_id).and(check_ins::treatment_id.eq(treatment_id));
+    check_ins::table.filter(of_treatment).count().get_result(conn).await
+}
+
 #[derive(QueryableByName)]
 struct Before {
     #[diesel(sql_type = Nullable<Jsonb>)]

@@ -23,9 +23,8 @@ use crate::treatments::store::{self as treatments, Treatment};
 /// How far a phone's clock may be off.
 pub const SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// How many reports, check-ins and batches of outcomes, a treatment takes before check-ins are refused: twenty a day for
-/// longer than any protocol lasts.
-pub const MOST_REPORTS: i32 = 2_000;
+/// How many check-ins a treatment takes: ten a day for longer than any protocol lasts.
+pub const MOST: i64 = 1_000;
 
 /// Why a check-in was not taken or cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +35,8 @@ pub enum SubmitError {
     /// The treatment was cancelled.
     #[error("the treatment was cancelled")]
     Cancelled,
-    /// The treatment has as many reports as it may have.
-    #[error("too many reports")]
+    /// The treatment has as many check-ins as it may have.
+    #[error("too many check-ins")]
     TooMany,
     /// It was recorded before the treatment took place.
     #[error("recorded before the treatment")]
@@ -86,7 +85,7 @@ pub async fn submit(
             if treatment.status == "cancelled" {
                 return Err(SubmitError::Cancelled);
             }
-            if treatment.activity >= MOST_REPORTS {
+            if store::count_check_ins(conn, caller.clinic_id, treatment_id).await? >= MOST {
                 return Err(SubmitError::TooMany);
             }
             if new.recorded_at < treatment.performed_at - SKEW {

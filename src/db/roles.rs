@@ -96,7 +96,7 @@ pub async fn standing(conn: &mut AsyncPgConnection) -> QueryResult<Standing> {
         SELECT r.rolname::text AS role, r.rolsuper OR r.rolbypassrls AS bypasses,
                to_regclass('public.alerts') IS NOT NULL AS is_installed,
                EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = to_regnamespace('public')
-                          AND c.relname IN ('alerts', 'patients', 'users') AND pg_has_role(c.relowner, 'USAGE')) AS owns,
+                          AND c.relname IN ('alerts', 'patients', 'users') AND pg_has_role(c.relowner, 'MEMBER')) AS owns,
                coalesce(pg_has_role(to_regrole('mendline_api')::oid, 'USAGE'), false) AS is_api,
                coalesce(pg_has_role(to_regrole('mendline_worker')::oid, 'USAGE'), false) AS is_worker
           FROM pg_roles AS r WHERE r.rolname = current_user";

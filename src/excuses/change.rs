@@ -70,7 +70,7 @@ pub struct NewExcuse {
     pub reason: String,
 }
 
-/// Keeps the excuse. The same one sent again changes nothing.
+/// Keeps the excuse. The same one sent again changes nothing, and does not come back once it was withdrawn.
 pub async fn excuse(
     tools: Tools<'_>,
     caller: &Caller,
@@ -85,6 +85,9 @@ pub async fn excuse(
         if let Some(there) = store::find_excuse(conn, clinic, new.id).await? {
             let same = is_same(&there, caller, treatment_id, &new, &recovery.timeline(&version).tasks);
             return if same { Ok(there) } else { Err(ExcuseError::IdTaken) };
+        }
+        if store::was_withdrawn(conn, (clinic, recovery.row.patient_id), new.id).await? {
+            return Err(ExcuseError::IdTaken);
         }
         let (item_key, seq, from_on, to_on) = match &new.what {
             What::Task(id) => {

@@ -5,7 +5,8 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use crate::schema::{excuses, treatments};
+use crate::domain::sync::SyncKind;
+use crate::schema::{excuses, sync_entries, treatments};
 
 /// An excuse, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -45,6 +46,18 @@ pub async fn list_excuses(
         .select(ExcuseRow::as_select())
         .load(conn)
         .await
+}
+
+/// Whether an excuse of a patient was withdrawn; remembered for as long as apps are told of it.
+pub async fn was_withdrawn(
+    conn: &mut AsyncPgConnection,
+    (clinic_id, patient_id): (Uuid, Uuid),
+    id: Uuid,
+) -> QueryResult<bool> {
+    let gone = sync_entries::table
+        .find((clinic_id, patient_id, SyncKind::Excuse.as_str(), id))
+        .filter(sync_entries::gone.eq(true));
+    diesel::select(diesel::dsl::exists(gone)).get_result(conn).await
 }
 
 /// Those of these excuses that are about the patient's treatments, in no particular order.

@@ -33,6 +33,9 @@ pub enum ChangeError {
     /// The login belongs to other clinics too: one of them alone must not be able to take it over.
     #[error("the login is not the clinic's alone")]
     NotAlone,
+    /// It is the caller's own: for that people show their password.
+    #[error("the caller's own login")]
+    Oneself,
     /// There is none to take away.
     #[error("no second factor")]
     NoSecondFactor,
@@ -112,6 +115,7 @@ pub async fn remove(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, id: 
             store::delete_member(conn, clinic_id, id, now).await?;
             patients::store::delete_link(conn, clinic_id, member.user_id).await?;
             calendar::store::delete_feeds_of(conn, member.user_id, Some(clinic_id)).await?;
+            logins::delete_reset_codes(conn, member.user_id, Some(clinic_id)).await?;
             logins::end_sessions(conn, member.user_id, Some(clinic_id), EndedBecause::Removed, now).await?;
             logins::call_back_tokens(conn, member.user_id, now).await?;
             audit::record(conn, clocks, Entry::by(caller, "member.delete", "member", id)).await?;
@@ -121,6 +125,13 @@ pub async fn remove(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, id: 
         .await?;
     auth.revocations.note(user_id, at);
     Ok(())
+}
+
+/// The login of a member who is not the caller: whoever holds an administrator's token alone must not come to the login behind
+/// it. For themselves people show their password.
+async fn somebody_else(conn: &mut AsyncPgConnection, caller: &Caller, id: Uuid) -> Result<Uuid, ChangeError> {
+    let user_id = store::find_member(conn, caller.clinic_id, id).await?.user_id;
+    if user_id == caller.user_id { Err(ChangeError::Oneself) } else { Ok(user_id) }
 }
 
 /// Takes a member's second factor away, for somebody who lost phone and recovery codes, and ends every session: whoever
@@ -135,7 +146,7 @@ pub async fn reset_second_factor(
     let clinic_id = caller.clinic_id;
     let (user_id, at) = db
         .scoped(Scope::Clinic(clinic_id), async |conn| {
-            let user_id = store::find_member(conn, clinic_id, id).await?.user_id;
+            let user_id = somebody_else(conn, caller, id).await?;
             logins::lock_user(conn, user_id).await?;
             if logins::count_clinics(conn, user_id).await? != 1 {
                 return Err(ChangeError::NotAlone);
@@ -190,7 +201,7 @@ pub async fn issue_reset_code(
 ) -> Result<ResetCode, ChangeError> {
     let clinic_id = caller.clinic_id;
     db.scoped(Scope::Clinic(clinic_id), async |conn| {
-        let user_id = store::find_member(conn, clinic_id, id).await?.user_id;
+        let user_id = somebody_else(conn, caller, id).await?;
         logins::lock_user(conn, user_id).await?;
         if logins::count_clinics(conn, user_id).await? != 1 {
             return Err(ChangeError::NotAlone);

@@ -28,6 +28,10 @@ impl From<ChangeError> for ApiError {
             ChangeError::NotAlone => {
                 Self::conflict(Conflict::State, "Only the server's operator can reset this login.")
             }
+            ChangeError::Oneself => Self::conflict(
+                Conflict::State,
+                "This login is your own: change its password and its second factor yourself, or ask another administrator.",
+            ),
             ChangeError::NoSecondFactor => Self::conflict(Conflict::State, "The login has no second factor."),
             ChangeError::Db(error) => error.into(),
         }

@@ -22,7 +22,7 @@ use crate::domain::preferences::day_time;
 use crate::domain::reminders::QuietHours;
 use crate::escalation::store as staff;
 use crate::planning::PlanningError;
-use crate::protocols::Catalogue;
+use crate::protocols::{Catalogue, CatalogueError};
 use crate::recovery::{Recovery, list_for_clinic};
 use store::{ClinicRow, Nudge, PatientRow};
 
@@ -62,7 +62,9 @@ pub async fn step(
         let Some(recovery) = recoveries.get_mut(&patient.treatment_id) else { continue };
         let version = match recovery.version(conn, catalogue, clinic_id).await {
             Ok(version) => version,
-            Err(PlanningError::Db(error)) => return Err(error.into()),
+            Err(PlanningError::Db(error) | PlanningError::Protocol(CatalogueError::Db(error))) => {
+                return Err(error.into());
+            }
             Err(error) => {
                 tracing::error!(treatment = %patient.treatment_id, %error, "what a treatment follows cannot be read");
                 continue;

@@ -119,7 +119,9 @@ impl<'a> TaskAheadView<'a> {
         let at = recovery.judged_at(*now);
         let stands_now = standing(task, &recovery.said, recovery.starts_at(at), at);
         let view = TaskView::new(task, recovery.title(version, texts, task), stands_now);
-        let stands = standings(task, &recovery.said, |at| recovery.starts_at(at));
+        let mut stands = standings(task, &recovery.said, |at| recovery.starts_at(at));
+        // Once the treatment has ended a task stays where it stood.
+        stands.retain(|(from, _)| from.is_none_or(|from| recovery.judged_at(from) == from));
         Self {
             task: view.with_override(recovery.override_of(version, task)),
             in_guidance: version.item(task.item_key()).is_some(),

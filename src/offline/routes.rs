@@ -1,7 +1,7 @@
 //! The bundle of a treatment and what has changed, over HTTP.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, VARY};
 use actix_web::web::{Data, Path};
 use uuid::Uuid;
 
@@ -42,5 +42,7 @@ pub async fn list_changes(
 ) -> Result<HttpResponse, ApiError> {
     let page: Page<Position> = Page::read(query.limit, query.cursor.as_deref())?;
     let feed = changes(&state, &caller, &wanted, &page).await?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(feed))
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((CACHE_CONTROL, "no-store")).insert_header((VARY, "accept-language"));
+    Ok(answer.json(feed))
 }

@@ -87,8 +87,18 @@ pub async fn list_changed(
 }
 
 /// Notes what is gone by `now`, and forgets what was noted before `before`; returns how much was forgotten. The logs are
-/// locked before their entries, as by whoever writes them.
+/// locked before their entries and in the order of patients, as by whoever writes them.
 pub async fn prune(conn: &mut AsyncPgConnection, now: DateTime<Utc>, before: DateTime<Utc>) -> QueryResult<usize> {
+    sql_query(
+        "SELECT 1 FROM sync_logs AS l
+          WHERE EXISTS (SELECT FROM sync_entries AS e
+                         WHERE e.clinic_id = l.clinic_id AND e.patient_id = l.patient_id
+                           AND e.gone AND (e.gone_at IS NULL OR e.gone_at < $1))
+          ORDER BY l.clinic_id, l.patient_id FOR UPDATE",
+    )
+    .bind::<Timestamptz, _>(before)
+    .execute(conn)
+    .await?;
     sql_query(
         "UPDATE sync_entries AS e SET gone_at = $1
            FROM (SELECT clinic_id, patient_id, kind, entity_id FROM sync_entries

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use diesel::OptionalExtension;
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -33,8 +34,10 @@ use crate::treatments::view::{ProtocolRef, TreatmentView};
 pub struct Position {
     /// The database's history.
     h: String,
-    /// Whose changes.
+    /// Whose changes,
     p: Uuid,
+    /// by which login.
+    u: Uuid,
     /// How much was forgotten by then.
     f: i64,
     /// All that has a smaller number was read,
@@ -46,9 +49,9 @@ pub struct Position {
 
 impl Position {
     /// Whether an app that has read so far can go on with these changes.
-    fn goes_on(&self, patient_id: Uuid, changed: &Changed) -> bool {
+    fn goes_on(&self, whose: (Uuid, Uuid), changed: &Changed) -> bool {
         let read = Read { commit_no: self.n, forgotten_to: self.f };
-        self.p == patient_id && self.h == changed.history && changed.log.goes_on_from(&read)
+        (self.p, self.u) == whose && self.h == changed.history && changed.log.goes_on_from(&read)
     }
 }
 
@@ -60,16 +63,17 @@ pub async fn changes(
     page: &Page<Position>,
 ) -> Result<Feed<SyncItem>, ApiError> {
     let patient_id = caller.patient_id.ok_or(ApiError::NotFound)?;
+    let whose = (patient_id, caller.user_id);
     let read = async |conn: &mut AsyncPgConnection| {
         let after =
             page.after.as_ref().map(|after| (after.n, after.k.map_or("", SyncKind::as_str).to_owned(), after.e));
         let mut changed = store::list_changed(conn, caller.clinic_id, patient_id, after, page.fetch()).await?;
-        if page.after.as_ref().is_some_and(|after| !after.goes_on(patient_id, &changed)) {
+        if page.after.as_ref().is_some_and(|after| !after.goes_on(whose, &changed)) {
             return Err(ApiError::ResyncRequired);
         }
         let more = changed.entries.len() > page.limit;
         changed.entries.truncate(page.limit);
-        let up_to = up_to(patient_id, &changed, more)?;
+        let up_to = up_to(whose, &changed, more)?;
         let mut as_it_is = AsItIs { state, caller, patient_id, wanted, found: HashMap::new() };
         Ok(Feed::up_to(&up_to, as_it_is.find(conn, &changed.entries).await?, more))
     };
@@ -77,12 +81,12 @@ pub async fn changes(
 }
 
 /// Where the page ends: at its last entry, or behind everything that there is.
-fn up_to(patient_id: Uuid, changed: &Changed, more: bool) -> Result<Position, ApiError> {
+fn up_to((p, u): (Uuid, Uuid), changed: &Changed, more: bool) -> Result<Position, ApiError> {
     let (n, k, e) = match changed.entries.last().filter(|_| more) {
         Some(last) => (last.commit_no, Some(kind(last)?), last.entity_id),
         None => (changed.log.commits + 1, None, Uuid::nil()),
     };
-    Ok(Position { h: changed.history.clone(), p: patient_id, f: changed.log.forgotten_to, n, k, e })
+    Ok(Position { h: changed.history.clone(), p, u, f: changed.log.forgotten_to, n, k, e })
 }
 
 /// What an entry is of; the database knows no other words.
@@ -184,8 +188,8 @@ impl AsItIs<'_> {
     async fn courses(&mut self, conn: &mut AsyncPgConnection, ids: &[Uuid]) -> Result<(), ApiError> {
         let now = self.state.clocks.care.now();
         for id in ids.iter().copied() {
-            let row = courses::find_row(conn, self.caller.clinic_id, id, now).await?;
-            if row.patient_id == self.patient_id {
+            let row = courses::find_row(conn, self.caller.clinic_id, id, now).await.optional()?;
+            if let Some(row) = row.filter(|row| row.patient_id == self.patient_id) {
                 let course = Box::new(CourseView::new(row, None, now, false));
                 self.found.insert((SyncKind::Course, id), SyncItem::Course { id, course });
             }

@@ -13,17 +13,18 @@ fn refused(answer: Answer, number: &str) {
 }
 
 #[tokio::test]
-async fn a_treatment_takes_two_thousand_reports() {
+async fn a_treatment_takes_a_thousand_check_ins() {
     let scene = Scene::new().await;
-    scene.app.sql(&format!("UPDATE treatments SET activity = 1999 WHERE id = '{}'", scene.treatment)).await;
     let report = async |id: Uuid| {
         let body = json!({ "id": id, "recorded_at": "2026-02-02T12:00:00Z", "symptoms": { "redness": 1 } });
         let path = format!("/v1/treatments/{}/check-ins", scene.treatment);
         scene.app.post(&path, &scene.patient.token, body).await
     };
-    let last = Uuid::now_v7();
+    report(Uuid::new_v4()).await.expect(201);
+    scene.app.sql(&copies("check_ins", scene.patient.caller.patient_id.unwrap(), 998)).await;
+    let last = Uuid::new_v4();
     report(last).await.expect(201);
-    refused(report(Uuid::now_v7()).await, "2000 reports");
+    refused(report(Uuid::new_v4()).await, "1000 check-ins");
     report(last).await.expect(201);
 }
 

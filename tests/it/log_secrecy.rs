@@ -97,7 +97,11 @@ async fn a_server_at_its_most_talkative_repeats_nothing_that_it_was_told() {
     let code = app.invite(&clinic, &json!({ "role": "patient", "patient": { "display_name": NAME } })).await;
     let dir = tempfile::tempdir().unwrap();
     let mut serve = mendline(dir.path(), Some(app.database.url.expose_secret()), &["serve"]);
-    let mut process = serve.env("RUST_LOG", "trace").stderr(Stdio::piped()).spawn().unwrap();
+    let mut process = serve
+        .env("RUST_LOG", "trace,tokio_postgres::query=trace,h2::codec=trace,hyper::proto=trace")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
     let mut said = Vec::new();
     let api = loop {

@@ -179,8 +179,23 @@ async fn a_code_issued_before_the_login_joined_another_clinic_is_good_for_nothin
     let invitation = app.operator_invites(other.id, Role::Administrator, None).await;
     app.post("/v1/invitations/accept", &person.token, json!({ "invitation_code": invitation })).await.expect(201);
     let reset = json!({ "code": code, "password": "another four plain words" });
+    assert_eq!(app.post("/v1/auth/reset", "", reset.clone()).await.expect(422)["errors"][0]["pointer"], "/code");
+    app.log_in(&person).await;
+
+    // Nor once the clinic that issued it has let the person go: the other one alone trusts the login then.
+    assert_eq!(app.delete(&path(&person), &clinic.admin.token).await.status, 204);
     assert_eq!(app.post("/v1/auth/reset", "", reset).await.expect(422)["errors"][0]["pointer"], "/code");
     app.log_in(&person).await;
+}
+
+#[tokio::test]
+async fn an_administrators_token_alone_does_not_lead_to_the_administrators_login() {
+    let (app, clinic) = start().await;
+    let own = path(&clinic.admin);
+    let code = app.post(&format!("{own}/reset-code"), &clinic.admin.token, json!({})).await;
+    assert_eq!(code.problem(409), "conflict");
+    let factor = app.delete(&format!("{own}/second-factor"), &clinic.admin.token).await;
+    assert_eq!(factor.problem(409), "conflict");
 }
 
 #[tokio::test]

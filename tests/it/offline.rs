@@ -132,7 +132,11 @@ async fn the_parts_of_a_bundle_are_what_their_own_reads_say() {
     assert_eq!(bundle["faqs"], faqs["items"]);
     let to = (case.app.care.now() + TimeDelta::days(62)).to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
     let reminders = case.app.get(&format!("/v1/me/reminders?to={to}"), &case.patient.token).await.expect(200);
-    let of_treatment = |alert: &&Value| alert["link"].as_str().unwrap().contains(&case.treatment);
+    // Its own, and those of appointments.
+    let of_treatment = |alert: &&Value| {
+        let link = alert["link"].as_str().unwrap();
+        link.contains(&case.treatment) || link.contains("/appointments/")
+    };
     let reminders: Vec<_> = reminders["items"].as_array().unwrap().iter().filter(of_treatment).cloned().collect();
     assert!(reminders.len() > 20);
     assert_eq!(bundle["reminders"], json!(reminders));

@@ -115,7 +115,7 @@ async fn a_dump_is_whole_or_refused_and_comes_back_with_its_wall() {
     let Some(programs) = server_programs() else { return };
     let (dump, restore) = (programs.join("pg_dump"), programs.join("pg_restore"));
     if !dump.is_file() {
-        // A server without its clients has nothing to show here.
+        eprintln!("no pg_dump beside the server's programs: dumps were not tried");
         return;
     }
     let (pid, files) = (std::process::id(), tempfile::tempdir().unwrap());

@@ -145,6 +145,32 @@ async fn a_walk_in_small_pages_meets_everything_and_staff_and_others_have_none_o
 /// A number is taken at the very end of a transaction and is nobody else's before that has ended: whoever has read up to a
 /// number has read all that has a smaller one.
 #[tokio::test]
+async fn a_journey_lists_the_check_ins_whose_windows_it_moves() {
+    let case = Case::new().await;
+    let path = format!("/v1/treatments/{}/check-ins", case.treatment);
+    let report = json!({ "recorded_at": case.app.care.now(), "symptoms": { "redness": 1 } });
+    case.app.post(&path, &case.patient.token, report).await.expect(201);
+    let cursor = case.start().await;
+    let phone = json!({
+        "provider": "fcm", "address": "phone", "locale": "en", "time_zone": "America/New_York", "permission": "granted",
+    });
+    let device = format!("/v1/me/devices/{}", uuid::Uuid::new_v4());
+    case.app.put(&device, &case.patient.token, phone).await.expect(201);
+    let (kinds, _) = case.since(&cursor).await;
+    assert!(kinds.contains(&"check_in".to_owned()), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn an_excuse_that_was_withdrawn_does_not_come_back_with_a_late_request() {
+    let case = Case::new().await;
+    let path = format!("/v1/treatments/{}/excuses", case.treatment);
+    let body = json!({ "id": uuid::Uuid::new_v4(), "from": "2026-02-05", "reason": "Away." });
+    let made = case.app.post(&path, &case.clinician.token, body.clone()).await.expect(201);
+    case.withdraw(made["id"].as_str().unwrap()).await;
+    assert_eq!(case.app.post(&path, &case.clinician.token, body).await.problem(409), "id_taken");
+}
+
+#[tokio::test]
 async fn what_is_committed_late_is_not_passed_over() {
     let case = Case::new().await;
     let start = case.start().await;

@@ -26,6 +26,8 @@ const AHEAD: TimeDelta = TimeDelta::days(14);
 const LONGEST: TimeDelta = TimeDelta::days(62);
 /// The most reminders of an answer, the next ones first. Phones take fewer: iOS keeps 64 at a time.
 const MOST: i64 = 200;
+/// The most alerts ahead among which those of one treatment are looked for: the greatest daily cap, every day.
+const MOST_OF_ALL: i64 = 24 * 62;
 
 /// Query of [`list_reminders`].
 #[derive(Debug, Deserialize)]
@@ -50,7 +52,8 @@ impl RemindersQuery {
     }
 }
 
-/// What the caller is still to be told of a treatment, as far ahead as may be asked, in the words of the inbox.
+/// What the caller is still to be told of a treatment, or of an appointment, as far ahead as may be asked, in the words of
+/// the inbox.
 pub async fn reminders_of(
     state: &State,
     conn: &mut AsyncPgConnection,
@@ -59,8 +62,8 @@ pub async fn reminders_of(
     treatment: Uuid,
 ) -> Result<Vec<AlertView>, ApiError> {
     let now = state.clocks.care.now();
-    let rows = store::list_ahead(conn, reader(caller), now, now + LONGEST, MOST).await?;
-    let rows = rows.into_iter().filter(|row| row.treatment_id == Some(treatment)).collect();
+    let rows = store::list_ahead(conn, reader(caller), now, now + LONGEST, MOST_OF_ALL).await?;
+    let rows = rows.into_iter().filter(|row| row.treatment_id.is_none_or(|of| of == treatment)).collect();
     let (found, accepted) = super::found(state, conn, caller, rows).await?;
     Ok(found.into_iter().map(|found| view(found, &accepted, wanted, false).0).collect())
 }

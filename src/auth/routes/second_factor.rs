@@ -92,12 +92,17 @@ struct RecoveryCodesView {
 
 /// Shows that the app has the secret: from now on a code is asked for.
 pub async fn confirm_second_factor(
+    ClientAddress(address): ClientAddress,
     state: web::Data<State>,
     AccountHolder(caller): AccountHolder,
     body: Body<ConfirmBody>,
 ) -> Result<HttpResponse, ApiError> {
     let (db, clocks, auth) = (&state.db, &state.clocks, &state.auth);
+    let account = format!("confirm:{}", caller.user_id);
+    let paid = auth.throttle.pay(&account, address, clocks.wall.now());
+    paid.map_err(|retry_after| ApiError::TooMany { retry_after })?;
     let recovery_codes = second_factor::confirm(db, clocks, auth, &caller, &body.value.code).await?;
+    auth.throttle.refund(&account, address);
     Ok(private(HttpResponse::Ok(), &RecoveryCodesView { recovery_codes }))
 }
 

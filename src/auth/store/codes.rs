@@ -168,3 +168,18 @@ hot_query! {
 pub async fn count_clinics(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<i64> {
     CountClinics { login: user_id }.get_result(conn).await
 }
+
+/// Makes the codes void that were issued for a login, or those of one clinic.
+pub async fn delete_reset_codes(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+    clinic_id: Option<Uuid>,
+) -> QueryResult<()> {
+    let mut open = diesel::delete(reset_codes::table).filter(reset_codes::user_id.eq(user_id)).into_boxed();
+    open = open.filter(reset_codes::used_at.is_null());
+    if let Some(clinic_id) = clinic_id {
+        open = open.filter(reset_codes::clinic_id.eq(clinic_id));
+    }
+    open.execute(conn).await?;
+    Ok(())
+}

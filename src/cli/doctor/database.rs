@@ -108,7 +108,7 @@ async fn look_around(
         MigrationState::Behind { missing } => report.fail(
             "schema",
             format!("behind this binary: {} missing", missing.join(", ")),
-            "run `mendline migrate`; the old servers go on working meanwhile",
+            "run `mendline migrate`; whether the old servers can go on meanwhile is in docs/OPERATIONS.md",
         ),
         MigrationState::Current => {
             report.ok("schema", "current");

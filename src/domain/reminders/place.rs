@@ -8,8 +8,8 @@ use super::told::PROLONGED;
 use super::{Category, Fate, Owed, Unsaid};
 use crate::domain::alert::is_expired;
 
-/// By so much an end that was told has to move for it to be told again: a journey or another hour of the session is less.
-const LONGER: TimeDelta = TimeDelta::hours(24);
+/// So long after it was told a wait has to end for that to be told again: a journey or another hour of the session is less.
+const LONGER: TimeDelta = TimeDelta::hours(12);
 
 impl<W: Witness> Planner<'_, '_, W> {
     /// Why a draft whose moment is known comes too late.
