@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::schema::{courses, treatments};
 
-pub use progress::{CourseRow, Filter, Position, Session, find_row, list_rows, list_sessions};
+pub use progress::{CourseRow, Filter, Position, Session, find_row, find_row_if_there, list_rows, list_sessions};
 
 /// A course as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]

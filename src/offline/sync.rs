@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use diesel::OptionalExtension;
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -188,7 +187,7 @@ impl AsItIs<'_> {
     async fn courses(&mut self, conn: &mut AsyncPgConnection, ids: &[Uuid]) -> Result<(), ApiError> {
         let now = self.state.clocks.care.now();
         for id in ids.iter().copied() {
-            let row = courses::find_row(conn, self.caller.clinic_id, id, now).await.optional()?;
+            let row = courses::find_row_if_there(conn, self.caller.clinic_id, id, now).await?;
             if let Some(row) = row.filter(|row| row.patient_id == self.patient_id) {
                 let course = Box::new(CourseView::new(row, None, now, false));
                 self.found.insert((SyncKind::Course, id), SyncItem::Course { id, course });

@@ -114,6 +114,16 @@ pub async fn find_row(
     one.get_result(conn).await
 }
 
+/// The same, if there is such a one.
+pub async fn find_row_if_there(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<CourseRow>> {
+    find_row(conn, clinic, id, now).await.optional()
+}
+
 /// Courses of the clinic, newest first; `limit` rows after `after`.
 pub async fn list_rows(
     conn: &mut AsyncPgConnection,

@@ -9,7 +9,7 @@ use super::{Category, Fate, Owed, Unsaid};
 use crate::domain::alert::is_expired;
 
 /// So long after it was told a wait has to end for that to be told again: a journey or another hour of the session is less.
-const LONGER: TimeDelta = TimeDelta::hours(12);
+const LONGER: TimeDelta = TimeDelta::hours(24);
 
 impl<W: Witness> Planner<'_, '_, W> {
     /// Why a draft whose moment is known comes too late.
