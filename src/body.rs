@@ -94,6 +94,10 @@ fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError> {
     if raw.windows(6).any(|bytes| bytes == br"\u0000") || raw.contains(&0) {
         return Err(malformed("the body contains a NUL character".to_owned()));
     }
+    // A list would be taken as an object's values in the order in which a struct happens to name them.
+    if raw.trim_ascii_start().starts_with(b"[") {
+        return Err(ApiError::misshapen("", "must be an object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(raw);
     let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = pointer(error.path());
@@ -214,6 +218,17 @@ mod tests {
         let request = actix_web::test::TestRequest::default().insert_header(header::ContentType::json());
         let body = Body::<Sample>::from_request(&request.to_http_request(), &mut payload).await;
         assert!(matches!(body, Err(ApiError::RequestTimeout)));
+    }
+
+    #[test]
+    fn a_list_is_no_object_whatever_it_holds() {
+        for raw in [r#"["x"]"#, " \n[]", r#"["x",{}]"#] {
+            let refused = parse::<Sample>(raw.as_bytes()).unwrap_err();
+            assert!(
+                matches!(&refused, ApiError::Malformed { errors, .. } if errors[0].detail == "must be an object"),
+                "{raw}"
+            );
+        }
     }
 
     #[test]

@@ -48,6 +48,10 @@ pub fn read(value: &Value) -> ReadEntry {
 }
 
 fn entry(value: &Value) -> Result<Entry, ApiError> {
+    if !value.is_object() {
+        let errors = vec![FieldError { pointer: String::new(), detail: "must be an object".to_owned() }];
+        return Err(ApiError::Malformed { detail: "the entry does not have the expected shape".to_owned(), errors });
+    }
     let fields: EntryFields = serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = pointer(error.path());
         let errors = vec![FieldError { pointer, detail: error.into_inner().to_string() }];

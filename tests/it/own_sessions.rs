@@ -150,6 +150,13 @@ async fn a_password_is_changed_by_who_knows_it_and_ends_every_other_session() {
 }
 
 #[tokio::test]
+async fn the_current_password_is_no_other_one() {
+    let (app, clinic) = start().await;
+    let refused = change_password(&app, &clinic.admin, PASSWORD, PASSWORD).await.expect(422);
+    assert_eq!(refused["errors"][0]["pointer"], "/password");
+}
+
+#[tokio::test]
 async fn guessing_on_a_found_phone_slows_down_that_phone_alone() {
     let app = TestApp::start_stepped(&[]).await;
     let clinic = app.clinic().await;

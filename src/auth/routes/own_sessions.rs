@@ -123,6 +123,9 @@ pub async fn change_password(
     let body = body.value;
     let mut faults = Faults::default();
     password::check(&mut faults, "/password", &body.password, &[]);
+    if body.password == body.current_password {
+        faults.push("/password", "is the current one");
+    }
     faults.finish()?;
     let proof = Proof { password: &body.current_password, code: body.code.as_deref(), address };
     let proven = prove(&state.db, &state.clocks, &state.auth, &caller, proof).await?;
