@@ -64,6 +64,7 @@ pub struct DeviceRow {
 }
 
 hot_query! {
+    // Postgres takes `coalesce` for something that may leak: behind a policy no index would be asked for it.
     struct ListDevices {
         clinics: Vec<Uuid> as Array<SqlUuid>,
         alerts: Vec<Uuid> as Array<SqlUuid>,
@@ -91,7 +92,7 @@ hot_query! {
        LEFT JOIN patients AS p ON c.of_patient AND p.clinic_id = c.clinic_id AND p.id = c.recipient_id
        LEFT JOIN memberships AS m ON NOT c.of_patient AND m.clinic_id = c.clinic_id AND m.id = c.recipient_id
                                  AND m.removed_at IS NULL
-       JOIN devices AS d ON d.user_id = coalesce(p.user_id, m.user_id)
+       JOIN devices AS d ON d.user_id = CASE WHEN c.of_patient THEN p.user_id ELSE m.user_id END
         AND d.permission <> 'denied' AND d.quarantined_at IS NULL
         AND (c.only_device IS NULL OR d.id = c.only_device)
        LEFT JOIN notification_preferences AS np ON np.user_id = d.user_id
