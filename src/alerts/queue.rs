@@ -6,6 +6,7 @@
 //! scheduled -> cancelled | suppressed | merged | expired | failed | sent (found too old or tried too often by a claim)
 //! ```
 
+mod attempts;
 mod cancel;
 mod claim;
 mod entries;
@@ -19,6 +20,7 @@ mod revive;
 mod settle;
 mod withdraw;
 
+pub use attempts::AttemptRow;
 pub use cancel::cancel_seen;
 pub use claim::{Claim, Claimed, claim_due, in_flight, next_due, queue_depth};
 pub use entries::{Swept, count_lost, restore_lost, sweep_page};
@@ -29,7 +31,7 @@ pub use recall::recall;
 pub use replay::{Replay, replay};
 pub use rescue::{AHEAD, Look, look, register_worker, rescue};
 pub use revive::revive_for_user;
-pub use settle::{AttemptRow, Batch, Settled, Settlement, release, settle};
+pub use settle::{Batch, Settled, Settlement, release, settle};
 pub use withdraw::withdraw;
 
 /// Channel on which a worker hears of alerts due before it would look by itself.
