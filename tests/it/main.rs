@@ -32,6 +32,7 @@ mod flags;
 mod guidance;
 mod health;
 mod hostile;
+mod hot_statements;
 mod idempotency;
 mod invitations;
 mod limits;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use diesel_async::SimpleAsyncConnection as _;
 use futures_util::future::BoxFuture;
-use mendline::alerts::queue::{self, Batch, Settlement};
+use mendline::alerts::queue::{self, Batch};
 use mendline::domain::alert::{Decision, PushOutcome};
 use mendline::domain::provider::Provider;
 use mendline::push::recording::Recording;
