@@ -166,7 +166,7 @@ table! {
     "/v1/members" => { get members::list_members }
     "/v1/members/{id}" => { get members::find_member, patch members::update_member, delete members::delete_member }
     "/v1/members/{id}/reset-code" => { post members::create_reset_code }
-    "/v1/members/{id}/second-factor" => { delete members::reset_second_factor }
+    "/v1/members/{id}/second-factor/reset" => { post members::reset_second_factor }
     "/v1/clinic/sign-out" => { post members::sign_out_clinic }
     "/v1/invitations" => { get invitations::list_invitations, post invitations::create_invitation }
     "/v1/invitations/accept" => { post auth::accept_invitation }

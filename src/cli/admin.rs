@@ -170,21 +170,21 @@ async fn reset_code(db: &Db, clocks: &Clocks, auth: &Auth, asked: ResetCode) -> 
             let memberships = logins::list_memberships(conn, user.id).await?;
             let Some(membership) = memberships.first() else { return Ok(None) };
             let issued = write_reset_code(conn, clocks, auth, user.id, membership.clinic_id, None).await?;
-            for membership in &memberships {
-                let entry = Entry::by_operator(membership.clinic_id, "member.reset_code", "member", membership.id);
-                audit::record(conn, clocks, entry).await?;
-                if asked.second_factor {
-                    let action = "member.reset_second_factor";
-                    let entry = Entry::by_operator(membership.clinic_id, action, "member", membership.id);
-                    audit::record(conn, clocks, entry).await?;
-                }
-            }
+            // The factor first: what is noted below is what was there to take away.
+            let mut is_taken = false;
             if asked.second_factor {
                 logins::lock_user(conn, user.id).await?;
                 let now = clocks.wall.now();
-                logins::delete_second_factor(conn, user.id).await?;
+                is_taken = logins::delete_second_factor(conn, user.id).await?;
                 logins::end_sessions(conn, user.id, None, EndedBecause::SecondFactor, now).await?;
                 logins::call_back_tokens(conn, user.id, now).await?;
+            }
+            for membership in &memberships {
+                let done = ["member.reset_code", "member.reset_second_factor"];
+                for action in done.into_iter().take(1 + usize::from(is_taken)) {
+                    let entry = Entry::by_operator(membership.clinic_id, action, "member", membership.id);
+                    audit::record(conn, clocks, entry).await?;
+                }
             }
             Ok::<_, DbError>(Some(issued))
         })

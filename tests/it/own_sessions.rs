@@ -220,7 +220,7 @@ async fn whatever_ends_a_token_reaches_another_node_within_a_second() {
         while !other_node.is_live() {
             tokio::task::yield_now().await;
         }
-        for what in ["removal", "role", "own session", "all others", "password", "sign-out", "requirement", "reset"] {
+        for what in ["removal", "role", "own session", "all others", "password", "sign-out", "reset", "requirement"] {
             let person = app.clinician_of(&clinic).await;
             let here = app.log_in(&person).await;
             let member = format!("/v1/members/{}", person.membership_id);
@@ -243,7 +243,10 @@ async fn whatever_ends_a_token_reaches_another_node_within_a_second() {
                     app.request(Method::POST, "/v1/clinic/sign-out", token).json(&body)
                 }
                 "reset" => {
-                    let code = app.post(&format!("{member}/reset-code"), token, json!({})).await.expect(201);
+                    let code = app
+                        .post(&format!("{member}/reset-code"), token, json!({ "current_password": PASSWORD }))
+                        .await
+                        .expect(201);
                     let body = json!({ "code": code["code"], "password": OTHER_PASSWORD });
                     app.request(Method::POST, "/v1/auth/reset", "").json(&body)
                 }
