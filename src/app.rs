@@ -3,6 +3,7 @@
 
 mod about;
 mod browsers;
+mod budgets;
 pub mod contract;
 mod development;
 mod ops;
@@ -18,6 +19,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 
 pub use about::About;
+pub use budgets::{Budgets, FREE, Ledger};
 pub use ops::ops_server;
 pub use routes::{ROUTES, Route};
 pub use stepping::Stepping;
@@ -49,6 +51,8 @@ pub struct State {
     pub keys: Keys,
     /// What authenticates callers.
     pub auth: Auth,
+    /// What callers may still ask.
+    pub budgets: Budgets,
     /// Published protocol versions.
     pub protocols: Catalogue,
     /// Push providers, configured or not.
@@ -83,6 +87,7 @@ impl State {
             metrics: Metrics::default(),
             keys,
             auth,
+            budgets: Budgets::new(&config.budgets),
             protocols,
             providers: config.push.providers(),
             push_hosts,
@@ -123,6 +128,10 @@ impl State {
     }
 }
 
+/// Connections that one process takes at once, over all its threads; others wait with the operating system. A few kilobytes
+/// each, and less than the files that may be open.
+const CONNECTIONS: usize = 4096;
+
 /// The API, bound and ready to be awaited, and the address it got.
 pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, SocketAddr)> {
     let listener = TcpListener::bind(settings.bind).with_context(|| format!("MENDLINE_BIND: {}", settings.bind))?;
@@ -131,11 +140,14 @@ pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, Soc
     let origins = settings.cors_origins.clone();
     let is_https = settings.public_url.starts_with("https://");
     let development = state.stepping.is_some();
-    let mut server = HttpServer::new(move || {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = settings.workers.map_or_else(cores, |workers| usize::try_from(workers).unwrap_or(1));
+    let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::new(state.clone()))
             .app_data(web::Data::new(state.metrics.clone()))
             .configure(|config| routes::register(config, development))
+            .wrap(from_fn(budgets::charge))
             .wrap(Compress::default())
             .wrap(browsers::cors(&origins))
             .wrap(from_fn(telemetry::observe))
@@ -143,10 +155,9 @@ pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, Soc
     })
     .shutdown_timeout(settings.shutdown.as_secs())
     .client_request_timeout(std::time::Duration::from_secs(10))
+    .workers(workers)
+    .max_connections((CONNECTIONS / workers).max(1))
     .disable_signals();
-    if let Some(workers) = settings.workers {
-        server = server.workers(usize::try_from(workers).unwrap_or(1));
-    }
     let server = server.listen(listener).context("starting the API")?.run();
     Ok((server, address))
 }

@@ -33,6 +33,10 @@ impl From<CourseError> for ApiError {
                 Conflict::State,
                 "The patient has an open course of this area: complete or cancel it before another one is planned.",
             ),
+            CourseError::TooMany => Self::conflict(
+                Conflict::State,
+                format!("The patient has had {} courses: edit the one that is open.", change::MOST),
+            ),
             CourseError::Ended => Self::conflict(Conflict::State, "The course was completed or cancelled."),
             CourseError::Changed => Self::PreconditionFailed,
             CourseError::Invalid { pointer, detail } => Self::invalid(pointer, detail),

@@ -25,6 +25,10 @@ impl From<InviteError> for ApiError {
     fn from(error: InviteError) -> Self {
         match error {
             InviteError::NoPatient => Self::invalid("/patient_id", "is not a patient of this clinic"),
+            InviteError::TooMany => Self::conflict(
+                Conflict::State,
+                format!("{} invitations are open: take back those that nobody needs.", invite::MOST_OPEN),
+            ),
             InviteError::Linked => Self::conflict(Conflict::State, "This patient record has a login already."),
             InviteError::Accepted => Self::conflict(Conflict::State, "It was accepted: end the membership instead."),
             InviteError::Patient(error) => error.into(),

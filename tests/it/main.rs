@@ -11,6 +11,7 @@ mod architecture;
 mod auth_sessions;
 mod auth_tokens;
 mod authorization;
+mod budgets;
 mod calendar;
 mod check_ins;
 mod compliance;
