@@ -75,6 +75,8 @@ pub struct InboxRow {
     pub user_locale: String,
     /// The alert that tells it, if another does.
     pub merged_into: Option<Uuid>,
+    /// The patient that the flag or the nudge is about.
+    pub about_patient: Option<Uuid>,
 }
 
 impl InboxRow {
@@ -98,7 +100,7 @@ macro_rules! own_sql {
             "SELECT a.id, a.category, a.treatment_id, a.flag_id, a.protocol_version_id, a.item_key, a.seq, a.due_at,
                     a.expires_at, a.sent_at, a.opened_at, a.state, f.level,
                     f.status <> 'open', p.display_name, n.completion_bp, n.days, ap.starts_at, ap.time_zone, c.contact_line,
-                    c.out_of_hours_text, c.emergency_line, c.locale, u.locale, a.merged_into
+                    c.out_of_hours_text, c.emergency_line, c.locale, u.locale, a.merged_into, p.id
                FROM alerts AS a
                JOIN clinics AS c ON c.id = a.clinic_id
                JOIN users AS u ON u.id = $2
@@ -132,7 +134,7 @@ hot_query! {
         SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
         Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Bool>,
         Nullable<Text>, Nullable<Int4>, Nullable<Int4>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>,
-        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>,
+        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>, Nullable<SqlUuid>,
     );
     own_sql!("CASE WHEN $5 IS NOT NULL THEN a.id = $5
                  ELSE a.due_at <= $6 AND a.state NOT IN ('cancelled', 'suppressed', 'merged')
@@ -155,7 +157,7 @@ hot_query! {
         SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
         Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Bool>,
         Nullable<Text>, Nullable<Int4>, Nullable<Int4>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>,
-        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>,
+        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>, Nullable<SqlUuid>,
     );
     own_sql!("a.due_at BETWEEN $5 AND $6 AND a.state = 'scheduled' ORDER BY a.due_at, a.id LIMIT $7")
 }
@@ -173,7 +175,7 @@ hot_query! {
         SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
         Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Bool>,
         Nullable<Text>, Nullable<Int4>, Nullable<Int4>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>,
-        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>,
+        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>, Nullable<SqlUuid>,
     );
     own_sql!("a.state = 'merged' AND a.merged_into = ANY ($5)
       AND EXISTS (SELECT FROM alerts AS l WHERE l.clinic_id = a.clinic_id AND l.id = a.merged_into
