@@ -17,22 +17,32 @@ pub const MARGIN: TimeDelta = TimeDelta::hours(1);
 /// How many entries are read at a time.
 const CHUNK: i64 = 5_000;
 
-/// Seals every day of every clinic that is over and has no seal yet, each in a transaction of its own. How many.
+/// Seals every day of every clinic that is over and has no seal yet, each in a transaction of its own. How many. What keeps one
+/// clinic's from being sealed keeps no other's.
 pub async fn seal_due(db: &Db, keys: &Keys, now: DateTime<Utc>) -> Result<usize, DbError> {
-    let list = async |conn: &mut AsyncPgConnection| Ok::<_, DbError>(seals::list_clinics(conn).await?);
-    let mut sealed = 0;
+    let list = async |conn: &mut AsyncPgConnection| Ok::<_, DbError>(seals::list_unsealed(conn, last_over(now)).await?);
+    let (mut sealed, mut failed) = (0, None);
     for clinic_id in db.scoped(Scope::System, list).await? {
         let next = async |conn: &mut AsyncPgConnection| Ok::<_, DbError>(seal_next(conn, keys, clinic_id, now).await?);
-        while let Some(seal) = db.scoped(Scope::System, next).await? {
-            sealed += 1;
-            // In the log it is out of the reach of whoever can change the database.
-            tracing::info!(
-                clinic.id = %clinic_id, day = %seal.day, entries = seal.entries, seal = hexadecimal(&seal.seal),
-                "a day of the audit trail is sealed"
-            );
+        loop {
+            match db.scoped(Scope::System, next).await {
+                Ok(Some(seal)) => {
+                    sealed += 1;
+                    // In the log it is out of the reach of whoever can change the database.
+                    tracing::info!(
+                        clinic.id = %clinic_id, day = %seal.day, entries = seal.entries, seal = hexadecimal(&seal.seal),
+                        "a day of the audit trail is sealed"
+                    );
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
         }
     }
-    Ok(sealed)
+    failed.map_or(Ok(sealed), Err)
 }
 
 /// Seals the day after a clinic's last sealed one, if it is over; the first is that of its first entry.

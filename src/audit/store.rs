@@ -4,13 +4,13 @@ pub mod seals;
 pub mod trail;
 
 use chrono::NaiveDate;
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Date, Integer, Jsonb};
+use diesel::sql_types::{Date, Int4, Int8, Jsonb};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::{Entry, Noted};
 use crate::clock::Clocks;
+use crate::db::hot::hot_query;
 use crate::schema::audit;
 
 /// Appends one entry, in the transaction of what it tells about.
@@ -35,15 +35,30 @@ pub async fn record(conn: &mut AsyncPgConnection, clocks: &Clocks, entry: Entry)
     Ok(())
 }
 
+hot_query! {
+    struct AppendReads {
+        noted: serde_json::Value as Jsonb,
+    }
+    returns Int8;
+    "SELECT append_reads($1)"
+}
+
 /// Appends many of any clinics' at once; those that are there already stay as they are. How many were not.
 pub(super) async fn append_reads(conn: &mut AsyncPgConnection, noted: &[Noted]) -> QueryResult<i64> {
     let noted = serde_json::to_value(noted).map_err(|error| diesel::result::Error::SerializationError(error.into()))?;
-    diesel::select(sql::<BigInt>("append_reads(").bind::<Jsonb, _>(noted).sql(")")).get_result(conn).await
+    AppendReads { noted }.get_result(conn).await
+}
+
+hot_query! {
+    struct DropMonths {
+        before: NaiveDate as Date,
+    }
+    returns Int4;
+    "SELECT drop_month_partitions('audit', $1)"
 }
 
 /// Drops the months that were over before a day; those that are not old enough are refused. How many.
 pub async fn drop_months(conn: &mut AsyncPgConnection, before: NaiveDate) -> QueryResult<i32> {
     conn.batch_execute("SET LOCAL lock_timeout = 500").await?;
-    let dropped = sql::<Integer>("drop_month_partitions('audit', ").bind::<Date, _>(before).sql(")");
-    diesel::select(dropped).get_result(conn).await
+    DropMonths { before }.get_result(conn).await
 }

@@ -29,9 +29,11 @@ fn noun(locale: &str, area: Area) -> &'static str {
     let [en, es, de, fr, pt] = match area {
         Area::Record => ["your record", "tu ficha", "deine Stammdaten", "votre dossier", "a sua ficha"],
         Area::Treatments => ["treatments", "tratamientos", "Behandlungen", "traitements", "tratamentos"],
-        Area::Plan => ["plan and advice", "plan y consejos", "Plan und Hinweise", "plan et conseils", "plano e conselhos"],
+        Area::Plan => {
+            ["plan and advice", "plan y consejos", "Plan und Hinweise", "plan et conseils", "plano e conselhos"]
+        }
         Area::CheckIns => ["check-ins", "seguimientos", "Rückmeldungen", "bilans", "relatos"],
-        Area::Follow => [
+        Area::FollowUp => [
             "what the clinic follows up",
             "lo que la clínica revisa",
             "was die Praxis nachverfolgt",

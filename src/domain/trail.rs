@@ -28,7 +28,7 @@ word_enum! {
         /// What the patient reported.
         CheckIns = "check_ins",
         /// What the clinic is to look at because of it.
-        Follow = "follow_up",
+        FollowUp = "follow_up",
         /// What was asked and done, and how much of it.
         Tasks = "tasks",
         /// Dates at the clinic.
@@ -49,7 +49,7 @@ pub fn meaning(action: &str) -> Option<(Deed, Area)> {
         "treatment" | "course" | "sync" => Area::Treatments,
         "timeline" | "guidance" | "bundle" | "condition" | "excuse" | "calendar" => Area::Plan,
         "check_in" => Area::CheckIns,
-        "flag" | "nudge" => Area::Follow,
+        "flag" | "nudge" => Area::FollowUp,
         "task" | "outcome" | "compliance" => Area::Tasks,
         "appointment" => Area::Appointments,
         "alert" | "device" | "calendar_feed" | "lock_screen_details" => Area::Messages,

@@ -1,5 +1,5 @@
-//! Tidying up: retention by class, partitions of the months to come, the queue's figures for operators. Workers may do it
-//! at the same time: rows are removed by their age, and partitions are made under a lock.
+//! Tidying up: retention by class, partitions of the months to come, seals of the audit trail, the queue's figures for
+//! operators. Workers may do it at the same time: rows are removed by their age, and partitions are made under a lock.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -80,10 +80,19 @@ async fn an_entry_says_who_what_whose_when_from_where_and_in_which_request() {
     let [look] = &scene.entries("timeline.read").await[..] else { panic!("one look, one entry") };
     assert!((before..=app.state.clocks.wall.now()).contains(&look.at));
     assert_eq!(
-        (look.clinic_id, look.actor_id, look.actor_role.as_str(), look.subject_kind.as_str(), look.subject_id.to_string()),
+        (
+            look.clinic_id,
+            look.actor_id,
+            look.actor_role.as_str(),
+            look.subject_kind.as_str(),
+            look.subject_id.to_string()
+        ),
         (scene.clinic, Some(scene.clinician.caller.user_id), "clinician", "treatment", scene.treatment.clone())
     );
-    assert_eq!((look.patient_id, look.request_id, look.address.as_deref()), (Some(scene.record()), Some(id), Some("203.0.113.7")));
+    assert_eq!(
+        (look.patient_id, look.request_id, look.address.as_deref()),
+        (Some(scene.record()), Some(id), Some("203.0.113.7"))
+    );
 
     // What is changed is recorded as before, and now says from where.
     let path = format!("/v1/patients/{}", scene.record());
@@ -107,7 +116,8 @@ async fn a_page_that_has_not_changed_and_a_feed_at_its_address_are_looks_too_and
     assert_eq!(scene.entries("timeline.read").await.len(), 2, "nothing was seen");
 
     let made = app.post("/v1/me/calendar-feeds", token, json!({})).await.expect(201);
-    let path = made["url"].as_str().unwrap().strip_prefix(app.state.public_url.trim_end_matches('/')).unwrap().to_owned();
+    let path =
+        made["url"].as_str().unwrap().strip_prefix(app.state.public_url.trim_end_matches('/')).unwrap().to_owned();
     assert_eq!(app.get(&path, "").await.status, 200);
     let [look] = &scene.entries("calendar.read").await[..] else { panic!("one look, one entry") };
     assert_eq!((look.actor_id, look.actor_role.as_str(), look.patient_id), (None, "calendar", Some(scene.record())));
@@ -153,7 +163,11 @@ async fn while_the_trail_cannot_be_written_records_are_not_shown_for_long_and_no
 
     app.sql(&format!("GRANT EXECUTE ON {door} TO mendline_api")).await;
     let entries = scene.entries("timeline.read").await;
-    assert_eq!(entries.iter().map(|entry| entry.at).collect::<Vec<_>>(), [looked_at; 2], "when it happened, not when it was written");
+    assert_eq!(
+        entries.iter().map(|entry| entry.at).collect::<Vec<_>>(),
+        [looked_at; 2],
+        "when it happened, not when it was written"
+    );
 
     // Its day may be sealed before it can be written: then it is written as of later.
     app.sql(&format!("REVOKE EXECUTE ON {door} FROM mendline_api")).await;
@@ -184,7 +198,8 @@ async fn what_was_looked_at_last_is_written_before_a_server_ends() {
     signal(&server, Signal::SIGTERM);
     while log.next_line().await.unwrap().is_some() {}
     assert!(server.wait().await.unwrap().success());
-    let written = format!("SELECT count(*) FROM audit WHERE action = 'timeline.read' AND clinic_id = '{}'", scene.clinic);
+    let written =
+        format!("SELECT count(*) FROM audit WHERE action = 'timeline.read' AND clinic_id = '{}'", scene.clinic);
     assert_eq!(scene.app.count(&written).await, 1);
 }
 
@@ -207,7 +222,8 @@ async fn patients_see_who_of_the_staff_looked_at_their_record_and_who_changed_it
     let scene = Scene::on(TestApp::start().await).await;
     let (app, token) = (&scene.app, &scene.patient.token);
     let other = app.stage(scene.clinic, Role::Patient).await;
-    app.sql(&format!("UPDATE users SET display_name = 'Dr. Noor' WHERE id = '{}'", scene.clinician.caller.user_id)).await;
+    app.sql(&format!("UPDATE users SET display_name = 'Dr. Noor' WHERE id = '{}'", scene.clinician.caller.user_id))
+        .await;
     app.get(&scene.timeline(), &scene.clinician.token).await.expect(200);
     app.get(&scene.timeline(), token).await.expect(200);
     app.get("/v1/patients", &scene.clinician.token).await.expect(200);
@@ -242,7 +258,11 @@ async fn patients_see_who_of_the_staff_looked_at_their_record_and_who_changed_it
     assert_eq!(paged, items);
 
     // Nobody is called anything in the trail itself: who is gone has no name any more.
-    app.sql(&format!("UPDATE audit SET actor_id = gen_random_uuid() WHERE actor_id = '{}'", scene.clinician.caller.user_id)).await;
+    app.sql(&format!(
+        "UPDATE audit SET actor_id = gen_random_uuid() WHERE actor_id = '{}'",
+        scene.clinician.caller.user_id
+    ))
+    .await;
     app.sql("UPDATE audit SET actor_id = NULL, actor_role = 'operator' WHERE action = 'treatment.create'").await;
     let english = app.get_with("/v1/me/access-log", token, "accept-language", "en").await.expect(200);
     let names: Vec<_> = english["items"].as_array().unwrap().iter().map(|item| item["name"].clone()).collect();

@@ -64,7 +64,11 @@ async fn a_day_is_sealed_once_an_hour_after_it_is_over_whether_anything_happened
     assert_eq!(look(&app, clinic).await.pending, 1);
     assert_eq!(seal(&app).await, 1);
     app.pass(TimeDelta::days(3));
-    assert_eq!(look(&app, clinic).await.faults, [(day(7), Fault::NoSeal), (day(8), Fault::NoSeal)], "nobody seals any more");
+    assert_eq!(
+        look(&app, clinic).await.faults,
+        [(day(7), Fault::NoSeal), (day(8), Fault::NoSeal)],
+        "nobody seals any more"
+    );
 }
 
 #[tokio::test]
@@ -170,7 +174,10 @@ async fn the_command_tells_clinic_by_clinic_and_fails_where_something_does_not_h
     assert!(String::from_utf8_lossy(&all.stderr).contains("1 clinics"));
     assert_eq!([&all, &whole, &faulty].map(|ended| ended.status.code()), [Some(1), Some(0), Some(1)]);
     let told: serde_json::Value = serde_json::from_slice(&faulty.stdout).unwrap();
-    assert_eq!((told["clinic_id"].as_str(), told["faults"].as_array().unwrap().len()), (Some(one.to_string().as_str()), 1));
+    assert_eq!(
+        (told["clinic_id"].as_str(), told["faults"].as_array().unwrap().len()),
+        (Some(one.to_string().as_str()), 1)
+    );
     // A span without the day is a span without the fault.
     let today = app.state.clocks.wall.now().date_naive().to_string();
     assert!(command(&app, &["--from", &today, "--clinic", &one.to_string()]).await.status.success());

@@ -220,7 +220,9 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/protocols", Staff),
     row("GET", "/v1/protocols/{key}/versions/{number}", Staff).named(&["conservative", "2"]),
     row("GET", "/v1/protocols/{key}/versions/{number}/disagreements", Staff).named(&["conservative", "2"]),
-    row("GET", "/v1/protocols/{key}/versions/{number}/diff", Staff).named(&["conservative", "2"]),
+    row("GET", "/v1/protocols/{key}/versions/{number}/diff", Staff)
+        .named(&["conservative", "2"])
+        .asking("with=day-by-day@1", |_| None),
     row("GET", "/v1/treatments/{id}/overrides", Staff).on(TREATMENT),
     row("PUT", "/v1/treatments/{id}/overrides/{item_key}", Staff)
         .on(TREATMENT)
@@ -331,7 +333,10 @@ const UNRECORDED: &[(&str, &str)] = &[
     ("/v1/protocol-drafts", "a plan, and nobody's"),
     ("/v1/protocol-drafts/{id}", "a plan, and nobody's"),
     ("/v1/faqs", "a plan, and nobody's"),
-    ("/v1/calendar/{token}.ics", "nothing is behind this row's address; tests/it/audit.rs reads at one that leads somewhere"),
+    (
+        "/v1/calendar/{token}.ics",
+        "nothing is behind this row's address; tests/it/audit.rs reads at one that leads somewhere",
+    ),
 ];
 
 /// An entry in the trail, as far as a look tells it.

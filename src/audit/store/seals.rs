@@ -91,7 +91,13 @@ pub async fn insert_seal(conn: &mut AsyncPgConnection, seal: &Seal) -> QueryResu
     Ok(())
 }
 
-/// How many clinics that there were on a day have a seal neither of it nor of a later one.
+/// Clinics that have a seal neither of a day nor of a later one.
+pub async fn list_unsealed(conn: &mut AsyncPgConnection, day: NaiveDate) -> QueryResult<Vec<Uuid>> {
+    let sealed = seals::table.filter(seals::clinic_id.eq(clinics::id).and(seals::day.ge(day)));
+    clinics::table.filter(not(exists(sealed))).select(clinics::id).order(clinics::id).load(conn).await
+}
+
+/// How many of those there were on that day already.
 pub async fn count_behind(conn: &mut AsyncPgConnection, day: NaiveDate) -> QueryResult<i64> {
     let end = (day + Days::new(1)).and_time(NaiveTime::MIN).and_utc();
     let sealed = seals::table.filter(seals::clinic_id.eq(clinics::id).and(seals::day.ge(day)));
