@@ -7,6 +7,7 @@ mod budgets;
 pub mod contract;
 mod development;
 mod ops;
+mod origin;
 pub mod providers;
 mod routes;
 mod stepping;
@@ -24,6 +25,7 @@ pub use ops::ops_server;
 pub use routes::{ROUTES, Route};
 pub use stepping::Stepping;
 
+use crate::audit::Reads;
 use crate::auth::Auth;
 use crate::auth::keys::Keys;
 use crate::clock::Clocks;
@@ -43,6 +45,8 @@ pub struct State {
     pub db: Db,
     /// The database, as workers see it: no request works with it, but a development server's that looks at the whole queue.
     pub worker_db: Db,
+    /// Looks at records, on their way into the audit trail.
+    pub reads: Reads,
     /// The time.
     pub clocks: Clocks,
     /// Counters.
@@ -81,6 +85,7 @@ impl State {
         let about = About::new(config, &providers::vapid_keys(&keys)?);
         let trusted_proxies = config.http.trusted_proxies.clone();
         Ok(Self {
+            reads: Reads::new(access.api.clone(), clocks.clone()),
             db: access.api,
             worker_db: access.worker,
             clocks,
@@ -124,7 +129,7 @@ impl State {
 
     /// What must run beside the API for as long as it does.
     pub async fn background(self) {
-        self.auth.revocations.run(self.db, self.clocks).await;
+        tokio::join!(self.auth.revocations.run(self.db, self.clocks), self.reads.run());
     }
 }
 
@@ -148,6 +153,7 @@ pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, Soc
             .app_data(web::Data::new(state.metrics.clone()))
             .configure(|config| routes::register(config, development))
             .wrap(from_fn(budgets::charge))
+            .wrap(from_fn(origin::remember))
             .wrap(Compress::default())
             .wrap(browsers::cors(&origins))
             .wrap(from_fn(telemetry::observe))

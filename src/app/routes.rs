@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, Responder, guard};
 use crate::alerts::routes as alerts;
 use crate::app::{about, budgets, contract, development, ops};
 use crate::appointments::routes as appointments;
+use crate::audit::routes as audit;
 use crate::auth::routes::{own_sessions, second_factor};
 use crate::auth::{me, routes as auth};
 use crate::calendar::routes as calendar;
@@ -175,6 +176,9 @@ table! {
     "/v1/auth/reset" => { post auth::reset_password }
     "/v1/auth/switch" => { post auth::switch_clinic }
     "/v1/config" => { get about::find_config }
+    "/v1/audit" => { get audit::list_audit }
+    "/v1/audit.csv" => { get @costly audit::download_audit }
+    "/v1/me/access-log" => { get audit::list_looks }
     "/v1/me" => { get me::find_me, patch me::update_me }
     "/v1/me/sessions" => { get own_sessions::list_sessions, delete own_sessions::end_other_sessions }
     "/v1/me/sessions/{id}" => { delete own_sessions::end_session }

@@ -35,6 +35,8 @@ pub enum Command {
     ResetCode(ResetCode),
     /// Tell the whole story of everything that a patient was owed on a day
     Explain(super::explain::Explain),
+    /// Say whether the audit trail still is what was sealed; status 1 where it is not
+    VerifyAudit(super::verify_audit::VerifyAudit),
     /// Make or rotate keys
     #[command(subcommand)]
     Keys(super::keys::Command),
@@ -135,6 +137,7 @@ async fn on_database(config: &Config, database: &Database, command: Command) -> 
         }
         Command::Invite(asked) => invite(&db, &clocks, &keys, asked).await,
         Command::ResetCode(asked) => reset_code(&db, &clocks, &Auth::new(&keys, &config.http.public_url), asked).await,
+        Command::VerifyAudit(asked) => super::verify_audit::run(&db, &clocks, &keys, &asked).await,
         Command::Keys(command) => super::keys::run(command),
     }
 }

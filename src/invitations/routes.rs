@@ -10,6 +10,7 @@ use super::link;
 use super::store::{self, Invitation};
 use crate::answer::private;
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::email;
 use crate::auth::extract::{Caller, Staff};
 use crate::body::{Body, Faults};
@@ -148,6 +149,7 @@ pub async fn list_invitations(
     query: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let page = Page::<Uuid>::read(query.limit, query.cursor.as_deref())?;
+    state.reads.note(Entry::of_list(&caller, "invitation.read", None)).await?;
     let (clinic_id, only) = (caller.clinic_id, only(&caller));
     let found = state
         .db

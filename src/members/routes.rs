@@ -9,6 +9,7 @@ use super::change::{self, ChangeError};
 use super::store::{self, Member};
 use crate::answer::private;
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{Administrator, ClientAddress};
 use crate::auth::fields::ProofBody;
 use crate::auth::reauthentication::{Proof, prove};
@@ -84,6 +85,7 @@ pub async fn list_members(
     let mut faults = Faults::default();
     let role = query.role.as_deref().and_then(|role| faults.parsed("role", role.parse::<Role>()));
     faults.finish()?;
+    state.reads.note(Entry::of_list(&caller, "member.read", None)).await?;
     let members = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
@@ -105,6 +107,7 @@ pub async fn find_member(
             Ok::<_, ApiError>(store::find_member(conn, caller.clinic_id, *id).await?)
         })
         .await?;
+    state.reads.note(Entry::by(&caller, "member.read", "member", *id)).await?;
     Ok(private(HttpResponse::Ok(), &MemberView::from(member)))
 }
 

@@ -1,5 +1,5 @@
-//! Tidying up: retention by class, partitions of the months to come, the queue's figures for operators. Workers may do it
-//! at the same time: rows are removed by their age, and partitions are made under a lock.
+//! Tidying up: retention by class, partitions of the months to come, seals of the audit trail, the queue's figures for
+//! operators. Workers may do it at the same time: rows are removed by their age, and partitions are made under a lock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use super::Parts;
 use super::health::Health;
 use crate::alerts::queue;
 use crate::alerts::store as alerts;
+use crate::audit::{seal, store as trail, verify};
 use crate::auth::prune as prune_logins;
 use crate::db::{DbError, Scope, ensure_partitions};
 use crate::devices::store as devices;
@@ -102,6 +103,11 @@ async fn tidy(parts: &Parts) {
     let care = parts.clocks.care.now();
     job(parts, "what is gone", async |conn| offline::prune(conn, care, care - KEEP_GONE).await.map(drop)).await;
     job(parts, "push health", async |conn| push_health::prune(conn, now - KEEP_HEALTH, now).await.map(drop)).await;
+    let months = verify::kept_from(now);
+    job(parts, "months of the audit trail", async |conn| trail::drop_months(conn, months).await.map(drop)).await;
+    if let Err(error) = seal::seal_due(&parts.db, &parts.keys, now).await {
+        tracing::warn!(%error, "sealing the audit trail failed; it is tried again in an hour");
+    }
     job(parts, "idempotency keys", async |conn| idempotency::prune(conn, now).await.map(drop)).await;
 }
 

@@ -57,6 +57,7 @@ const BASE: &[(&str, &[&str])] = &[
     ("preconditions", &["error", "language"]),
     ("query", &["error"]),
     ("schema", &[]),
+    ("spreadsheet", &[]),
     ("telemetry", &[]),
 ];
 /// Blocks that any use case may join to its transaction, though they are use cases themselves.
@@ -148,13 +149,25 @@ impl Kind {
             Self::Extract => {
                 vec!["app::State", "auth", "clock", "db", "domain", "error", "patients::store", "treatments::store"]
             }
-            Self::Shape => vec!["body", "domain", "error", "language", "recovery"],
+            Self::Shape => vec!["body", "domain", "error", "language", "query", "recovery"],
             Self::UseCase => {
-                [BLOCKS, &["body", "clock", "config", "db", "domain", "error", "failpoint", "schema", "telemetry"]]
-                    .concat()
+                let base = [
+                    "body",
+                    "clock",
+                    "config",
+                    "db",
+                    "domain",
+                    "error",
+                    "failpoint",
+                    "schema",
+                    "spreadsheet",
+                    "telemetry",
+                ];
+                [BLOCKS, &base].concat()
             }
             Self::Worker => vec![
                 "alerts",
+                "audit",
                 "auth::keys",
                 "auth::prune",
                 "clock",

@@ -8,6 +8,8 @@ mod admin_cli;
 mod alerts;
 mod appointments;
 mod architecture;
+mod audit;
+mod audit_seals;
 mod auth_sessions;
 mod auth_tokens;
 mod authorization;

@@ -75,6 +75,8 @@ pub struct InboxRow {
     pub user_locale: String,
     /// The alert that tells it, if another does.
     pub merged_into: Option<Uuid>,
+    /// The patient that the flag or the nudge is about.
+    pub about_patient: Option<Uuid>,
 }
 
 impl InboxRow {
@@ -100,7 +102,7 @@ macro_rules! own_sql {
             "SELECT a.id, a.category, a.treatment_id, a.flag_id, a.protocol_version_id, a.item_key, a.seq, a.due_at,
                     a.expires_at, a.sent_at, a.opened_at, a.state, f.level,
                     f.status <> 'open', p.display_name, n.completion_bp, n.days, ap.starts_at, ap.time_zone, c.contact_line,
-                    c.out_of_hours_text, c.emergency_line, c.locale, u.locale, a.merged_into
+                    c.out_of_hours_text, c.emergency_line, c.locale, u.locale, a.merged_into, p.id
                FROM (SELECT a.*,
                             CASE WHEN a.item_key LIKE 'nudge:%' THEN substr(a.item_key, 7)::uuid END AS nudge_id,
                             CASE WHEN a.item_key LIKE 'appointment:%'
@@ -139,7 +141,7 @@ hot_query! {
         SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
         Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Bool>,
         Nullable<Text>, Nullable<Int4>, Nullable<Int4>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>,
-        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>,
+        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>, Nullable<SqlUuid>,
     );
     own_sql!(
         "CASE WHEN $5 IS NOT NULL THEN a.id = $5
@@ -165,7 +167,7 @@ hot_query! {
         SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
         Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Bool>,
         Nullable<Text>, Nullable<Int4>, Nullable<Int4>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>,
-        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>,
+        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>, Nullable<SqlUuid>,
     );
     own_sql!("a.due_at BETWEEN $5 AND $6 AND a.state = 'scheduled'", "a.due_at, a.id", "$7")
 }
@@ -183,7 +185,7 @@ hot_query! {
         SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Int4>,
         Timestamptz, Timestamptz, Nullable<Timestamptz>, Nullable<Timestamptz>, Text, Nullable<Text>, Nullable<Bool>,
         Nullable<Text>, Nullable<Int4>, Nullable<Int4>, Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>,
-        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>,
+        Nullable<Text>, Nullable<Text>, Text, Text, Nullable<SqlUuid>, Nullable<SqlUuid>,
     );
     own_sql!(
         "a.state = 'merged' AND a.merged_into = ANY ($5)

@@ -2,13 +2,14 @@
 //! command of a development server makes for itself (keys, the private database if there is one already).
 //!
 //! `host.rs` looks at the machine and the settings, `database.rs` at Postgres, `login.rs` at who we are there,
-//! `push.rs` at the push services.
+//! `trail.rs` at the audit trail's seals, `push.rs` at the push services.
 
 mod database;
 mod host;
 mod login;
 mod push;
 mod report;
+mod trail;
 
 use std::process::ExitCode;
 
