@@ -9,7 +9,7 @@ use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::Parts;
+use super::{Parts, erasure};
 use super::health::Health;
 use crate::alerts::queue;
 use crate::alerts::store as alerts;
@@ -48,6 +48,7 @@ pub(super) async fn run(parts: Arc<Parts>, health: Arc<Health>, stop: Cancellati
         loop {
             if tokio::time::Instant::now() >= tidy_at {
                 tidy(&parts).await;
+                erasure::run(&parts).await;
                 tidy_queue(&parts, &mut swept_to).await;
                 tidy_at = tokio::time::Instant::now() + EVERY;
             }

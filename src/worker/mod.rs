@@ -14,6 +14,7 @@ mod compose;
 mod deliver;
 mod drain;
 mod duty;
+mod erasure;
 mod escalate;
 mod flight;
 mod health;

@@ -23,6 +23,7 @@ mod development_clock;
 mod devices;
 mod doctor;
 mod embedded;
+mod erasure;
 mod escalation;
 mod excuses;
 mod explain;
