@@ -83,7 +83,9 @@ impl From<Refusal> for ApiError {
             }
             Refusal::SecondFactorRequired => Self::SecondFactorRequired,
             Refusal::DeletionPending(erase_at) => Self::DeletionPending { erase_at },
-            Refusal::NothingToCancel => Self::conflict(Conflict::State, "The login is not about to be deleted: log in."),
+            Refusal::NothingToCancel => {
+                Self::conflict(Conflict::State, "The login is not about to be deleted: log in.")
+            }
             Refusal::Wait(retry_after) => Self::TooMany { retry_after },
             Refusal::Guessable => Self::invalid("/password", password::GUESSABLE),
             Refusal::NotProven(pointer, detail) => Self::invalid(pointer, detail),

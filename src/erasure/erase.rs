@@ -58,7 +58,12 @@ pub(super) fn kept_until(from: DateTime<Utc>, retention_years: i32) -> DateTime<
 
 /// Removes a record and all of it: treatments, outcomes, check-ins, flags, appointments, alerts. Whether there was one. What
 /// the audit trail says of it are ids.
-pub async fn purge(conn: &mut AsyncPgConnection, clocks: &Clocks, clinic_id: Uuid, patient_id: Uuid) -> QueryResult<bool> {
+pub async fn purge(
+    conn: &mut AsyncPgConnection,
+    clocks: &Clocks,
+    clinic_id: Uuid,
+    patient_id: Uuid,
+) -> QueryResult<bool> {
     alerts::delete_alerts_of(conn, clinic_id, patient_id).await?;
     if !store::delete_record(conn, clinic_id, patient_id).await? {
         return Ok(false);

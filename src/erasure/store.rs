@@ -139,7 +139,8 @@ pub(super) async fn end_memberships(
     user_id: Uuid,
     now: DateTime<Utc>,
 ) -> QueryResult<()> {
-    let going_on = memberships::table.filter(memberships::user_id.eq(user_id)).filter(memberships::removed_at.is_null());
+    let going_on =
+        memberships::table.filter(memberships::user_id.eq(user_id)).filter(memberships::removed_at.is_null());
     diesel::update(going_on).set(memberships::removed_at.eq(now)).execute(conn).await?;
     Ok(())
 }

@@ -9,8 +9,8 @@ use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::{Parts, erasure};
 use super::health::Health;
+use super::{Parts, erasure};
 use crate::alerts::queue;
 use crate::alerts::store as alerts;
 use crate::auth::prune as prune_logins;

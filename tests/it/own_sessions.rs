@@ -220,7 +220,9 @@ async fn whatever_ends_a_token_reaches_another_node_within_a_second() {
         while !other_node.is_live() {
             tokio::task::yield_now().await;
         }
-        for what in ["removal", "role", "own session", "all others", "password", "sign-out", "requirement", "reset", "deletion"] {
+        for what in
+            ["removal", "role", "own session", "all others", "password", "sign-out", "requirement", "reset", "deletion"]
+        {
             let person = app.clinician_of(&clinic).await;
             let here = app.log_in(&person).await;
             let member = format!("/v1/members/{}", person.membership_id);
