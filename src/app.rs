@@ -18,6 +18,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
+use chrono::TimeDelta;
 
 pub use about::About;
 pub use budgets::{Budgets, FREE, Ledger};
@@ -33,6 +34,8 @@ use crate::config::{Config, Http};
 use crate::db::{Access, Db};
 use crate::domain::endpoint::AllowedHosts;
 use crate::domain::provider::Providers;
+use crate::export::Desk;
+use crate::journal::Journal;
 use crate::planning;
 use crate::protocols::Catalogue;
 use crate::telemetry::{self, Metrics};
@@ -57,6 +60,8 @@ pub struct State {
     pub auth: Auth,
     /// What callers may still ask.
     pub budgets: Budgets,
+    /// Where deletions are written down outside the database.
+    pub journal: Journal,
     /// Published protocol versions.
     pub protocols: Catalogue,
     /// Push providers, configured or not.
@@ -69,6 +74,10 @@ pub struct State {
     pub trusted_proxies: Vec<IpAddr>,
     /// Where the API is reached from outside.
     pub public_url: String,
+    /// Who is being given an archive.
+    pub exports: Desk,
+    /// For how long a deleted login can be brought back.
+    pub erasure_window: TimeDelta,
     /// Who may put the care clock forward: nobody, but on development servers.
     pub stepping: Option<Stepping>,
 }
@@ -79,6 +88,7 @@ impl State {
         let public_url = config.http.public_url.clone();
         let keys = Keys::load(config)?;
         let auth = Auth::new(&keys, &public_url);
+        let journal = Journal::at(config.erasure_journal.as_deref()).context("MENDLINE_ERASURE_JOURNAL")?;
         let protocols = Catalogue::new()?;
         let push_hosts = AllowedHosts::parse(&config.push.allowed_hosts.join(","))
             .map_err(|error| anyhow::anyhow!("MENDLINE_PUSH_ALLOWED_HOSTS: {error}"))?;
@@ -93,12 +103,15 @@ impl State {
             keys,
             auth,
             budgets: Budgets::new(&config.budgets),
+            journal,
             protocols,
             providers: config.push.providers(),
             push_hosts,
             about,
             trusted_proxies,
             public_url,
+            exports: Desk::default(),
+            erasure_window: config.erasure_window,
             stepping: None,
         })
     }
@@ -122,6 +135,7 @@ impl State {
             registry: providers::registry(config, &self.keys, &self.push_hosts, &self.clocks)?,
             keys: self.keys.clone(),
             catalogue: self.protocols.clone(),
+            journal: self.journal.clone(),
             metrics: self.metrics.clone(),
             settings: config.worker.clone(),
         })

@@ -327,6 +327,8 @@ diesel::table! {
         nudge_min_tasks -> Int4,
         /// Whether staff do nothing here without a second factor.
         require_second_factor -> Bool,
+        /// For how many years the clinic has to keep the record of a patient who left.
+        retention_years -> Int4,
     }
 }
 
@@ -349,6 +351,24 @@ diesel::table! {
         decided_by -> Uuid,
         /// When (care clock).
         decided_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// What people agreed to; a row for each time. One of a kind stands at most.
+    consents (user_id, id) {
+        /// Who.
+        user_id -> Uuid,
+        /// Tells the times apart, in their order.
+        id -> Uuid,
+        /// To what.
+        kind -> Text,
+        /// In which version of the words.
+        version -> Text,
+        /// When (wall clock).
+        given_at -> Timestamptz,
+        /// When it was taken back, or given to another version instead (wall clock).
+        withdrawn_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -609,6 +629,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Logins whose deletion was asked for and can still be taken back.
+    login_deletions (user_id) {
+        /// The login.
+        user_id -> Uuid,
+        /// When its person asked for it (wall clock).
+        requested_at -> Timestamptz,
+        /// When it is final: a worker erases the login then (wall clock).
+        erase_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// A login's role at one clinic.
     memberships (clinic_id, id) {
         /// The clinic.
@@ -791,6 +823,10 @@ diesel::table! {
         created_by -> Nullable<Uuid>,
         /// When (care clock).
         created_at -> Timestamptz,
+        /// When the person erased the login behind the record, which is read-only since (wall clock).
+        detached_at -> Nullable<Timestamptz>,
+        /// When the detached record and all of it goes (wall clock): said to the person before it left.
+        purge_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -1232,6 +1268,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     check_ins,
     clinics,
     condition_decisions,
+    consents,
     courses,
     devices,
     escalations,
@@ -1241,6 +1278,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     invitations,
     local_reminders,
+    login_deletions,
     memberships,
     mode_spans,
     notification_preferences,

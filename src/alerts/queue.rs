@@ -7,6 +7,7 @@
 //! ```
 
 mod attempts;
+mod call_off;
 mod cancel;
 mod claim;
 mod entries;
@@ -21,6 +22,7 @@ mod settle;
 mod withdraw;
 
 pub use attempts::AttemptRow;
+pub use call_off::call_off;
 pub use cancel::cancel_seen;
 pub use claim::{Claim, Claimed, claim_due, in_flight, next_due, queue_depth};
 pub use entries::{Swept, count_lost, restore_lost, sweep_page};

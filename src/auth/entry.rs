@@ -2,14 +2,17 @@
 //! Passwords are hashed between transactions, never inside one.
 
 use chrono_tz::Tz;
+use diesel::OptionalExtension;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
+use super::admission::admit;
 use super::password::refuse_derived;
 use super::profile::MembershipView;
+use super::reauthentication::match_login;
 use super::refusal::Refusal;
-use super::second_factor::{self, Verdict};
+use super::second_factor::Verdict;
 use super::sessions::{self, Opened, Opening};
 use super::store::{self, EndedBecause, OpenInvitation, User};
 use super::{Auth, codes};
@@ -66,6 +69,8 @@ pub struct Login<'a> {
     pub invitation_code: Option<&'a str>,
     /// What the app calls what it runs on.
     pub device_name: Option<String>,
+    /// Takes the deletion of the login back on the way in.
+    pub cancels_deletion: bool,
 }
 
 /// Makes a login from an invitation and opens its first session.
@@ -178,20 +183,14 @@ fn home(user: &User) -> Tz {
 /// answer of a wrong password.
 pub async fn log_in(tools: Tools<'_>, login: Login<'_>) -> Result<Opened, Refusal> {
     let Tools { db, clocks, auth, .. } = tools;
-    let find =
-        async |conn: &mut AsyncPgConnection| Ok::<_, Refusal>(store::find_user_by_email(conn, login.email).await?);
-    let known = db.scoped(Scope::Identity, find).await?;
-    let fits = auth.passwords.verify(login.password, known.as_ref().map(|user| user.password_hash.as_str())).await?;
-    let user = known.filter(|_| fits).ok_or(Refusal::Credentials)?;
-    let verdict = second_factor::judge(db, clocks, auth, user.id, login.code).await?;
-    match verdict {
-        Verdict::Off | Verdict::Fits => {}
-        Verdict::Missing => return Err(Refusal::SecondFactorRequired),
-        Verdict::Wrong => return Err(Refusal::Credentials),
-        Verdict::Wait(seconds) => return Err(Refusal::Wait(seconds)),
-    }
+    let (user, verdict) = match_login(db, clocks, auth, login.email, login.password, login.code).await?;
     db.scoped(Scope::User(user.id), async |conn| {
-        let current = store::share_user(conn, user.id).await?;
+        let current = match login.cancels_deletion {
+            true => store::lock_user(conn, user.id).await,
+            false => store::share_user(conn, user.id).await,
+        };
+        // It may have been erased meanwhile.
+        let current = current.optional()?.ok_or(Refusal::Credentials)?;
         if current.password_hash != user.password_hash {
             return Err(Refusal::Credentials);
         }
@@ -199,6 +198,7 @@ pub async fn log_in(tools: Tools<'_>, login: Login<'_>) -> Result<Opened, Refusa
         if verdict == Verdict::Off && store::has_second_factor(conn, user.id).await? {
             return Err(Refusal::SecondFactorRequired);
         }
+        admit(conn, tools, user.id, login.cancels_deletion).await?;
         let mut opening = Opening { clinic: None, device_name: login.device_name };
         if let Some(code) = login.invitation_code {
             let invitation = invited(conn, clocks, &codes::hash(code), login.email).await?;
@@ -215,6 +215,7 @@ pub async fn accept(tools: Tools<'_>, user_id: Uuid, code: &str, zone: Option<Tz
     let Tools { db, clocks, .. } = tools;
     db.scoped(Scope::User(user_id), async |conn| {
         let user = store::share_user(conn, user_id).await?;
+        admit(conn, tools, user_id, false).await?;
         let invitation = match invited(conn, clocks, &codes::hash(code), &user.email).await {
             // The address is not in this request: the code is what does not fit.
             Err(Refusal::OtherAddress(_)) => return Err(Refusal::OtherAddress(INVITATION_CODE)),

@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use secrecy::SecretString;
 
 use crate::push::{self, CARRIERS, Carrier};
@@ -41,6 +42,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the data is.
     pub database: Database,
+    /// `MENDLINE_ERASURE_JOURNAL`: where deletions are written down outside the database; nowhere where absent.
+    pub erasure_journal: Option<PathBuf>,
     /// The API.
     pub http: Http,
     /// How much one caller may ask.
@@ -51,6 +54,8 @@ pub struct Config {
     pub worker: Worker,
     /// Push providers; what each wants to be told stands in its own file.
     pub push: push::Settings,
+    /// `MENDLINE_ERASURE_WINDOW_DAYS`: for how long a deleted login can be brought back.
+    pub erasure_window: TimeDelta,
     /// What apps are expected to be.
     pub app: AppVersions,
     /// Variables that are called like settings and are none.
@@ -107,6 +112,7 @@ impl Config {
                 pool_size: vars.number("MENDLINE_DATABASE_POOL", 16, 2, 500),
                 extra_ca: extra_ca.clone(),
             },
+            erasure_journal: vars.text("MENDLINE_ERASURE_JOURNAL").map(PathBuf::from),
             http: Http {
                 bind,
                 ops_bind: vars.parsed("MENDLINE_OPS_BIND", SocketAddr::from(([127, 0, 0, 1], 9090))),
@@ -134,6 +140,8 @@ impl Config {
                 limit: ALL_PROVIDERS.read(vars),
             },
             push: push::Settings::read(vars, environment, extra_ca, carriers),
+            // The longest that the law waits for an erasure is a month.
+            erasure_window: TimeDelta::days(i64::from(vars.number("MENDLINE_ERASURE_WINDOW_DAYS", 14_u32, 0, 30))),
             app: AppVersions {
                 minimum_app_version: vars.text("MENDLINE_MINIMUM_APP_VERSION"),
                 terms_version: vars.text("MENDLINE_TERMS_VERSION"),

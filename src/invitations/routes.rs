@@ -30,6 +30,7 @@ impl From<InviteError> for ApiError {
                 Conflict::State,
                 format!("{} invitations are open: take back those that nobody needs.", invite::MOST_OPEN),
             ),
+            InviteError::Detached => Self::detached(),
             InviteError::Linked => Self::conflict(Conflict::State, "This patient record has a login already."),
             InviteError::Accepted => Self::conflict(Conflict::State, "It was accepted: end the membership instead."),
             InviteError::Patient(error) => error.into(),

@@ -165,6 +165,8 @@ hot_query! {
     ", current AS (
         SELECT DISTINCT ON (t.patient_id) t.patient_id, t.id FROM treatments AS t
          WHERE t.clinic_id = $1 AND t.patient_id > $2 AND t.status IN ('unconfirmed', 'active')
+           AND NOT EXISTS (SELECT FROM patients AS p
+                            WHERE p.clinic_id = t.clinic_id AND p.id = t.patient_id AND p.detached_at IS NOT NULL)
            AND NOT EXISTS (SELECT FROM protocol_withdrawals AS w
                             WHERE w.clinic_id = t.clinic_id AND w.version_id = t.protocol_version_id
                               AND w.recalled_at IS NOT NULL)

@@ -9,8 +9,8 @@ use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::Parts;
 use super::health::Health;
+use super::{Parts, erasure};
 use crate::alerts::queue;
 use crate::alerts::store as alerts;
 use crate::audit::{seal, store as trail, verify};
@@ -49,6 +49,7 @@ pub(super) async fn run(parts: Arc<Parts>, health: Arc<Health>, stop: Cancellati
         loop {
             if tokio::time::Instant::now() >= tidy_at {
                 tidy(&parts).await;
+                erasure::run(&parts).await;
                 tidy_queue(&parts, &mut swept_to).await;
                 tidy_at = tokio::time::Instant::now() + EVERY;
             }
