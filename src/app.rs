@@ -9,6 +9,7 @@ mod development;
 mod ops;
 mod origin;
 pub mod providers;
+mod route;
 mod routes;
 mod stepping;
 
@@ -23,7 +24,8 @@ use chrono::TimeDelta;
 pub use about::About;
 pub use budgets::{Budgets, FREE, Ledger};
 pub use ops::ops_server;
-pub use routes::{ROUTES, Route};
+pub use route::Route;
+pub use routes::ROUTES;
 pub use stepping::Stepping;
 
 use crate::audit::Reads;

@@ -5,6 +5,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, Responder, guard};
 
 use crate::alerts::routes as alerts;
+use crate::app::route::Route;
 use crate::app::{about, budgets, contract, development, ops};
 use crate::appointments::routes as appointments;
 use crate::audit::routes as audit;
@@ -37,28 +38,6 @@ use crate::protocols::routes as protocols;
 use crate::protocols::routes::{evidence, locales, withdrawals};
 use crate::push_health::routes as push_health;
 use crate::treatments::{read, routes as treatments};
-
-/// One operation of the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Route {
-    /// HTTP method, upper case.
-    pub method: &'static str,
-    /// Path pattern, as in openapi.yaml.
-    pub path: &'static str,
-    /// Path of the handler; its last part is the `operationId`.
-    pub handler: &'static str,
-    /// It exists on development servers alone.
-    pub development_only: bool,
-    /// It is paid for twice, and only so many go on at once.
-    pub costly: bool,
-}
-
-impl Route {
-    /// The handler's name.
-    pub fn operation_id(&self) -> &'static str {
-        self.handler.rsplit("::").next().unwrap_or(self.handler).trim()
-    }
-}
 
 macro_rules! table {
     ($($servers:ident: $($path:literal => { $($method:ident $(@$mark:ident)? $handler:path),+ $(,)? })+)+) => {

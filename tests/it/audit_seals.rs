@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::support::TestApp;
 use crate::support::binary::mendline;
+use crate::worker_maintenance::work_until_none;
 
 /// A clinic with two entries on each of three days and none on a fourth, all over, and none sealed.
 async fn four_days(app: &TestApp) -> Uuid {
@@ -72,6 +73,14 @@ async fn a_day_is_sealed_once_an_hour_after_it_is_over_whether_anything_happened
 }
 
 #[tokio::test]
+async fn a_worker_that_starts_seals_what_is_over() {
+    let app = TestApp::start_stepped(&[]).await;
+    let clinic = four_days(&app).await;
+    work_until_none(&app, "clinics WHERE NOT EXISTS (SELECT FROM audit_seals WHERE day = '2026-02-05')").await;
+    assert_eq!((look(&app, clinic).await.days, seal(&app).await), (4, 0));
+}
+
+#[tokio::test]
 async fn an_owner_who_changes_removes_or_adds_anything_is_noticed() {
     let app = TestApp::start_stepped(&[]).await;
     let clinic = four_days(&app).await;
@@ -111,11 +120,10 @@ async fn an_owner_who_changes_removes_or_adds_anything_is_noticed() {
         ),
         // An entry, and the count and the digest of its day with it: without the key there is no seal for them.
         (
-            format!(
-                "DELETE FROM audit WHERE at::date = '2026-02-03';
-                 UPDATE audit_seals SET entries = 0, digest = (SELECT digest FROM audit_seals WHERE day = '2026-02-05')
-                  WHERE day = '2026-02-03'"
-            ),
+            "DELETE FROM audit WHERE at::date = '2026-02-03';
+             UPDATE audit_seals SET entries = 0, digest = (SELECT digest FROM audit_seals WHERE day = '2026-02-05')
+              WHERE day = '2026-02-03'"
+                .to_owned(),
             vec![(3, Fault::Forged)],
         ),
         ("UPDATE audit_seals SET sealed_at = sealed_at - interval '1 day' WHERE day = '2026-02-05'".to_owned(), vec![(5, Fault::Forged)]),
