@@ -2,8 +2,9 @@
 //!
 //! `worker` drains due alerts, `lateness` sends them one by one at their moments, `kill` kills a worker half-way, `claim` takes a
 //! batch out of a small and a large queue, `treatments` registers treatments, `worklist` reads a large clinic's,
-//! `enumeration` compares logins of known and unknown addresses, `audit` looks that are recorded and looks that are not. Most
-//! run both sides in turn on one private Postgres with its default durability, so that only ratios of one run count. A benchmark fails
+//! `enumeration` compares logins of known and unknown addresses, `audit` looks that are recorded and looks that are not, `load`
+//! asks more of a server than it can do. Most run both sides in turn on one private Postgres with its default durability, so that
+//! only ratios of one run count. A benchmark fails
 //! where work was lost or done twice, never because a machine was slow.
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it found")]
 
@@ -17,6 +18,7 @@ mod ideal;
 mod kill;
 mod lab;
 mod lateness;
+mod load;
 mod measure;
 mod raw;
 mod recipe;
@@ -59,6 +61,8 @@ enum Benchmark {
     Enumeration(enumeration::Options),
     /// A look at a record that is recorded, beside one that is not.
     Audit(audit::Options),
+    /// A server under ten times what it can sustain.
+    Load(load::Options),
     /// Fills the database of DATABASE_URL, for measuring a server of one's own.
     Seed(recipe::Options),
     /// The push service that the others send to, as a process of its own.
@@ -82,6 +86,7 @@ async fn main() -> anyhow::Result<()> {
             Benchmark::Worklist(options) => worklist::run(options).await,
             Benchmark::Enumeration(options) => enumeration::run(options).await,
             Benchmark::Audit(options) => audit::run(options).await,
+            Benchmark::Load(options) => load::run(options).await,
             Benchmark::Seed(options) => recipe::run(options).await,
             Benchmark::Sink(options) => sink::serve(options).await,
         }
