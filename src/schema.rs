@@ -825,7 +825,7 @@ diesel::table! {
         created_at -> Timestamptz,
         /// When the person erased the login behind the record, which is read-only since (wall clock).
         detached_at -> Nullable<Timestamptz>,
-        /// When the detached record and all of it goes (wall clock): said to the person before it left.
+        /// When the record and all of it goes, once it is detached (wall clock): set when the person asked for the end of the login and was told so.
         purge_at -> Nullable<Timestamptz>,
     }
 }

@@ -76,11 +76,11 @@ hot_query! {
     returns (SqlUuid, Text, Nullable<Text>);
     "SELECT t.id, p.display_name, p.reference
        FROM treatments AS t JOIN patients AS p ON p.clinic_id = t.clinic_id AND p.id = t.patient_id
-      WHERE t.clinic_id = $1 AND t.id > $2 AND t.status IN ('unconfirmed', 'active')
+      WHERE t.clinic_id = $1 AND t.id > $2 AND t.status IN ('unconfirmed', 'active') AND p.detached_at IS NULL
       ORDER BY t.id LIMIT $3"
 }
 
-/// The clinic's running treatments in the order of their ids, `limit` of them after `after`.
+/// The clinic's running treatments, but of patients who have left, in the order of their ids, `limit` of them after `after`.
 pub(super) async fn list_running(
     conn: &mut AsyncPgConnection,
     clinic: Uuid,

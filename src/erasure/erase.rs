@@ -39,13 +39,13 @@ pub async fn erase(conn: &mut AsyncPgConnection, clocks: &Clocks, user_id: Uuid)
 
 /// Leaves the record to its clinic: read-only, for as long as the clinic has to keep it.
 async fn detach(conn: &mut AsyncPgConnection, clocks: &Clocks, user_id: Uuid, record: Kept) -> QueryResult<()> {
-    let Kept { clinic_id, patient_id, retention_years } = record;
+    let Kept { clinic_id, patient_id, retention_years, promised } = record;
     let (now, care) = (clocks.wall.now(), clocks.care.now());
     queue::call_off(conn, clinic_id, patient_id, care).await?;
     nudges::store::end_live(conn, clinic_id, patient_id, Ending::Over, care).await?;
     store::forget_use(conn, record, user_id).await?;
     store::forget_invitations(conn, user_id, Some(record), now).await?;
-    store::detach(conn, record, now, kept_until(now, retention_years)).await?;
+    store::detach(conn, record, now, promised.unwrap_or_else(|| kept_until(now, retention_years))).await?;
     let entry = Entry::by_server(clinic_id, "patient.detach", "patient", patient_id).about(patient_id);
     audit::record(conn, clocks, entry).await
 }

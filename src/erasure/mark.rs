@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
+use super::erase::kept_until;
 use super::store::{self, Pending, Place};
 use crate::alerts::queue;
 use crate::audit::{self, Entry};
@@ -99,7 +100,7 @@ pub async fn mark(
     }
     store::insert_pending(conn, &marked.pending).await?;
     for place in &marked.places {
-        call_off(conn, clocks, place).await?;
+        call_off(conn, clocks, place, marked.pending.erase_at).await?;
     }
     enter(conn, Scope::User(user_id)).await?;
     for place in &marked.places {
@@ -113,12 +114,19 @@ pub async fn mark(
     Ok(marked)
 }
 
-/// Calls off what the person is owed at one clinic, under the lock that everybody holds who plans for them.
-async fn call_off(conn: &mut AsyncPgConnection, clocks: &Clocks, place: &Place) -> Result<(), MarkError> {
+/// Calls off what the person is owed at one clinic, under the lock that everybody holds who plans for them, and writes down until when the record is kept.
+async fn call_off(
+    conn: &mut AsyncPgConnection,
+    clocks: &Clocks,
+    place: &Place,
+    erase_at: DateTime<Utc>,
+) -> Result<(), MarkError> {
     let (clinic_id, now) = (place.clinic_id, clocks.care.now());
     enter(conn, Scope::Clinic(clinic_id)).await?;
     if let Some(patient_id) = place.patient_id {
         patients::store::lock_patient(conn, clinic_id, patient_id).await?;
+        let purge_at = kept_until(erase_at, place.retention_years);
+        store::update_promise(conn, clinic_id, patient_id, Some(purge_at)).await?;
         queue::call_off(conn, clinic_id, patient_id, now).await?;
     }
     queue::call_off(conn, clinic_id, place.membership_id, now).await?;

@@ -61,7 +61,7 @@ pub(super) async fn list_to_purge(
     limit: i64,
 ) -> QueryResult<Vec<(Uuid, Uuid)>> {
     patients::table
-        .filter(patients::purge_at.le(now))
+        .filter(patients::purge_at.le(now).and(patients::detached_at.is_not_null()))
         .order(patients::purge_at)
         .limit(limit)
         .select((patients::clinic_id, patients::id))
@@ -108,12 +108,14 @@ pub(super) struct Kept {
     pub(super) clinic_id: Uuid,
     pub(super) patient_id: Uuid,
     pub(super) retention_years: i32,
+    /// Until when, as the person was told.
+    pub(super) promised: Option<DateTime<Utc>>,
 }
 
 hot_query! {
     struct LockRecords { user: Uuid as SqlUuid }
-    returns (SqlUuid, SqlUuid, Int4);
-    "SELECT p.clinic_id, p.id, c.retention_years
+    returns (SqlUuid, SqlUuid, Int4, Nullable<Timestamptz>);
+    "SELECT p.clinic_id, p.id, c.retention_years, p.purge_at
        FROM patients AS p JOIN clinics AS c ON c.id = p.clinic_id
       WHERE p.user_id = $1 ORDER BY p.clinic_id, p.id FOR UPDATE OF p"
 }
@@ -142,6 +144,17 @@ pub(super) async fn end_memberships(
     let going_on =
         memberships::table.filter(memberships::user_id.eq(user_id)).filter(memberships::removed_at.is_null());
     diesel::update(going_on).set(memberships::removed_at.eq(now)).execute(conn).await?;
+    Ok(())
+}
+
+/// Keeps until when the person was told that a locked record is kept, or forgets it.
+pub(super) async fn update_promise(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    patient: Uuid,
+    purge_at: Option<DateTime<Utc>>,
+) -> QueryResult<()> {
+    diesel::update(patients::table.find((clinic, patient))).set(patients::purge_at.eq(purge_at)).execute(conn).await?;
     Ok(())
 }
 
@@ -227,7 +240,8 @@ pub(super) async fn lock_to_purge(
     patient: Uuid,
     now: DateTime<Utc>,
 ) -> QueryResult<bool> {
-    let record = patients::table.find((clinic, patient)).filter(patients::purge_at.le(now)).for_update();
+    let is_due = patients::purge_at.le(now).and(patients::detached_at.is_not_null());
+    let record = patients::table.find((clinic, patient)).filter(is_due).for_update();
     let found: Option<Uuid> = record.select(patients::id).first(conn).await.optional()?;
     Ok(found.is_some())
 }

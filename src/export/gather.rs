@@ -85,9 +85,11 @@ pub(super) async fn of_login(db: &Db, clocks: &Clocks, caller: &Caller) -> Resul
 /// Whether the caller's clinic has this record: for everybody else there is none.
 pub(super) async fn find_record(db: &Db, caller: &Caller, patient: Uuid) -> Result<(), GatherError> {
     let clinic = caller.clinic_id;
-    let find =
-        async |conn: &mut AsyncPgConnection| Ok(drop(patients::store::find_patient(conn, clinic, patient).await?));
-    db.scoped(Scope::Clinic(clinic), find).await
+    db.scoped(Scope::Clinic(clinic), async |conn| {
+        patients::store::find_patient(conn, clinic, patient).await?;
+        Ok(())
+    })
+    .await
 }
 
 /// What the caller's clinic keeps of one of its patients, with what it noted for itself.

@@ -46,7 +46,7 @@ pub struct Patient {
     pub created_at: DateTime<Utc>,
     /// When the person erased the login behind it; it is read-only since (wall clock).
     pub detached_at: Option<DateTime<Utc>>,
-    /// When it goes (wall clock).
+    /// When it goes, once it is detached (wall clock).
     pub purge_at: Option<DateTime<Utc>>,
 }
 
@@ -209,6 +209,7 @@ pub async fn delete_link(conn: &mut AsyncPgConnection, clinic_id: Uuid, user_id:
         .set((
             patients::user_id.eq(None::<Uuid>),
             patients::linked_at.eq(None::<DateTime<Utc>>),
+            patients::purge_at.eq(None::<DateTime<Utc>>),
             patients::version.eq(patients::version + 1),
         ))
         .execute(conn)

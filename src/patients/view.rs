@@ -42,7 +42,7 @@ impl From<Patient> for PatientView {
             linked_at: patient.linked_at,
             created_at: patient.created_at,
             detached_at: patient.detached_at,
-            purge_at: patient.purge_at,
+            purge_at: patient.detached_at.and(patient.purge_at),
             version: patient.version,
         }
     }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use mendline::domain::role::Role;
 use mendline::erasure::{erase_due, purge_due};
+use mendline::journal::{Erased, Journal};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -213,6 +214,8 @@ async fn when_its_time_is_over_a_worker_erases_the_login_and_the_clinic_keeps_a_
     let case = case().await;
     let Case { app, patient, treatment, .. } = &case;
     let told = case.delete().await;
+    // What the clinic wants by then is not what the person was told.
+    app.patch("/v1/clinic", &case.clinic.admin.token, json!({ "retention_years": 20 })).await.expect(200);
     app.pass(TimeDelta::days(13));
     assert_eq!(case.log_in().await.problem(403), "deletion_pending");
     app.pass(TimeDelta::days(-13));
@@ -307,4 +310,65 @@ async fn without_a_window_an_hour_is_left() {
     let patient = app.patient_of(&clinic).await;
     let told = app.post(PATH, &patient.token, proof()).await.expect(202);
     assert_eq!(at(&told["erase_at"]), app.state.clocks.wall.now() + TimeDelta::hours(1));
+}
+
+#[tokio::test]
+async fn what_is_erased_is_written_down_first_and_what_cannot_be_written_down_stays_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("journal");
+    std::fs::create_dir(&place).unwrap();
+    let app = TestApp::start_stepped(&[("MENDLINE_ERASURE_JOURNAL", place.to_str().unwrap())]).await;
+    let clinic = app.clinic().await;
+    let (patient, other) = (app.patient_of(&clinic).await, app.patient_of(&clinic).await);
+    app.pass(TimeDelta::seconds(1));
+    for person in [&patient, &other] {
+        app.post(PATH, &person.token, proof()).await.expect(202);
+    }
+    app.pass(TimeDelta::days(14));
+    let (db, clocks, journal) = (&app.state.worker_db, &app.state.clocks, &app.state.journal);
+    std::fs::remove_dir(&place).unwrap();
+    assert_eq!(erase_due(db, clocks, journal).await.unwrap(), 0);
+    // Nothing of it has happened: it can still be taken back.
+    app.post("/v1/auth/cancel-deletion", "", credentials(&other)).await.expect(200);
+    std::fs::create_dir(&place).unwrap();
+    assert_eq!(erase_due(db, clocks, journal).await.unwrap(), 1);
+    app.pass(TimeDelta::days(3653));
+    assert_eq!(purge_due(db, clocks, journal).await.unwrap(), 1);
+    let written: Vec<Erased> = Journal::read(&place).unwrap().entries.into_iter().map(|entry| entry.erased).collect();
+    let record = Erased::Patient { clinic_id: clinic.id, id: patient.patient() };
+    assert_eq!(written, [Erased::Login { id: patient.user_id }, record]);
+}
+
+#[tokio::test]
+async fn who_takes_it_back_while_a_worker_erases_has_a_login_or_has_none_and_nothing_between() {
+    let app = TestApp::start_stepped(&[]).await;
+    let clinic = app.clinic().await;
+    let mut patients = Vec::new();
+    for _ in 0..5 {
+        patients.push(app.patient_of(&clinic).await);
+    }
+    app.pass(TimeDelta::seconds(1));
+    for patient in &patients {
+        app.post(PATH, &patient.token, proof()).await.expect(202);
+    }
+    app.pass(TimeDelta::days(14));
+    let state = &app.state;
+    let cancelling = patients.iter().map(|patient| app.post("/v1/auth/cancel-deletion", "", credentials(patient)));
+    let (answers, erased) = tokio::join!(
+        futures_util::future::join_all(cancelling),
+        erase_due(&state.worker_db, &state.clocks, &state.journal),
+    );
+    let mut gone = 0;
+    for (patient, back) in patients.iter().zip(answers) {
+        let left = count(&app, &format!("users WHERE id = '{}'", patient.user_id)).await;
+        let record = format!("patients WHERE id = '{}' AND detached_at IS NOT NULL", patient.patient());
+        let detached = count(&app, &record).await;
+        match back.status.as_u16() {
+            200 => assert_eq!((left, detached), (1, 0)),
+            401 => assert_eq!((left, detached), (0, 1)),
+            other => panic!("{other}: {}", back.text),
+        }
+        gone += usize::from(left == 0);
+    }
+    assert_eq!(erased.unwrap(), gone);
 }

@@ -10,14 +10,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::super::page_view::{STYLE, Shown, page};
-use super::super::view::DeletionView;
-use super::super::{confirmation, page_words};
 use crate::app::State;
 use crate::auth::email;
 use crate::auth::extract::ClientAddress;
 use crate::auth::reauthentication::{Credentials, Unknown, recognise};
 use crate::db::Scope;
+use crate::erasure::page_view::{STYLE, Shown, page};
+use crate::erasure::view::DeletionView;
+use crate::erasure::{confirmation, find_pending, mark, page_words, take_back};
 use crate::error::ApiError;
 use crate::form::Form;
 use crate::language::{Wanted, content_language};
@@ -83,8 +83,8 @@ pub async fn submit_deletion_page(
     let (window, now) = (state.erasure_window, state.clocks.wall.now());
     let token = confirmation::issue(&state.keys, &user, now)?;
     let found = state.db.scoped(Scope::User(user.id), async |conn| {
-        let outlook = super::mark::preview(conn, user.id, window, now).await?;
-        Ok::<_, ApiError>((super::super::find_pending(conn, user.id).await?, outlook))
+        let outlook = mark::preview(conn, user.id, window, now).await?;
+        Ok::<_, ApiError>((find_pending(conn, user.id).await?, outlook))
     });
     Ok(match found.await? {
         (Some(pending), _) => answer(&state, &wanted, &Shown::Pending(pending.erase_at, &token)),
@@ -103,7 +103,7 @@ async fn decide(state: &State, wanted: &Wanted, token: &str, decision: Decision)
         }
         Decision::Keep => {
             let keep = state.db.scoped(Scope::User(user.id), async |conn| {
-                super::super::take_back(conn, &state.clocks, &state.protocols, user.id).await
+                take_back(conn, &state.clocks, &state.protocols, user.id).await
             });
             keep.await?;
             Ok(answer(state, wanted, &Shown::Kept))
