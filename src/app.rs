@@ -29,6 +29,7 @@ use crate::config::{Config, Http};
 use crate::db::{Access, Db};
 use crate::domain::endpoint::AllowedHosts;
 use crate::domain::provider::Providers;
+use crate::journal::Journal;
 use crate::planning;
 use crate::protocols::Catalogue;
 use crate::telemetry::{self, Metrics};
@@ -49,6 +50,8 @@ pub struct State {
     pub keys: Keys,
     /// What authenticates callers.
     pub auth: Auth,
+    /// Where deletions are written down outside the database.
+    pub journal: Journal,
     /// Published protocol versions.
     pub protocols: Catalogue,
     /// Push providers, configured or not.
@@ -71,6 +74,7 @@ impl State {
         let public_url = config.http.public_url.clone();
         let keys = Keys::load(config)?;
         let auth = Auth::new(&keys, &public_url);
+        let journal = Journal::at(config.erasure_journal.as_deref()).context("MENDLINE_ERASURE_JOURNAL")?;
         let protocols = Catalogue::new()?;
         let push_hosts = AllowedHosts::parse(&config.push.allowed_hosts.join(","))
             .map_err(|error| anyhow::anyhow!("MENDLINE_PUSH_ALLOWED_HOSTS: {error}"))?;
@@ -83,6 +87,7 @@ impl State {
             metrics: Metrics::default(),
             keys,
             auth,
+            journal,
             protocols,
             providers: config.push.providers(),
             push_hosts,
@@ -112,6 +117,7 @@ impl State {
             registry: providers::registry(config, &self.keys, &self.push_hosts, &self.clocks)?,
             keys: self.keys.clone(),
             catalogue: self.protocols.clone(),
+            journal: self.journal.clone(),
             metrics: self.metrics.clone(),
             settings: config.worker.clone(),
         })

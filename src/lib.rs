@@ -28,6 +28,7 @@ pub mod failpoint;
 pub mod flags;
 pub mod idempotency;
 pub mod invitations;
+pub mod journal;
 pub mod language;
 pub mod members;
 pub mod nudges;

@@ -39,6 +39,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the data is.
     pub database: Database,
+    /// `MENDLINE_ERASURE_JOURNAL`: where deletions are written down outside the database; nowhere where absent.
+    pub erasure_journal: Option<PathBuf>,
     /// The API.
     pub http: Http,
     /// Signing and sealing keys.
@@ -103,6 +105,7 @@ impl Config {
                 pool_size: vars.number("MENDLINE_DATABASE_POOL", 16, 2, 500),
                 extra_ca: extra_ca.clone(),
             },
+            erasure_journal: vars.text("MENDLINE_ERASURE_JOURNAL").map(PathBuf::from),
             http: Http {
                 bind,
                 ops_bind: vars.parsed("MENDLINE_OPS_BIND", SocketAddr::from(([127, 0, 0, 1], 9090))),

@@ -39,6 +39,7 @@ use crate::clock::Clocks;
 use crate::config;
 use crate::db::Db;
 use crate::failpoint::failpoint;
+use crate::journal::Journal;
 use crate::protocols::Catalogue;
 use crate::push::Registry;
 use crate::telemetry::Metrics;
@@ -69,6 +70,8 @@ pub struct Parts {
     pub keys: Keys,
     /// Protocol versions, for the words of those who want details.
     pub catalogue: Catalogue,
+    /// Where deletions are written down outside the database.
+    pub journal: Journal,
     /// Counters.
     pub metrics: Metrics,
     /// The pace.

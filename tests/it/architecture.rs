@@ -51,6 +51,7 @@ const BASE: &[(&str, &[&str])] = &[
     // The one door: what other rooms fail with becomes a problem here.
     ("error", &["auth::keys", "db", "planning", "protocols", "telemetry"]),
     ("failpoint", &[]),
+    ("journal", &[]),
     ("idempotency", &["auth::extract", "db::hot", "error", "schema"]),
     ("language", &["error"]),
     ("paging", &["error"]),
@@ -149,10 +150,11 @@ impl Kind {
                 vec!["app::State", "auth", "clock", "db", "domain", "error", "patients::store", "treatments::store"]
             }
             Self::Shape => vec!["body", "domain", "error", "language", "recovery"],
-            Self::UseCase => {
-                [BLOCKS, &["body", "clock", "config", "db", "domain", "error", "failpoint", "schema", "telemetry"]]
-                    .concat()
-            }
+            Self::UseCase => [
+                BLOCKS,
+                &["body", "clock", "config", "db", "domain", "error", "failpoint", "journal", "schema", "telemetry"],
+            ]
+            .concat(),
             Self::Worker => vec![
                 "alerts",
                 "auth::keys",
@@ -165,6 +167,7 @@ impl Kind {
                 "escalation",
                 "failpoint",
                 "idempotency",
+                "journal",
                 "nudges",
                 "offline",
                 "patients",

@@ -1,11 +1,12 @@
 //! `doctor`: is this installation well, and if not, what to do? It reads and asks; it changes nothing but what every
 //! command of a development server makes for itself (keys, the private database if there is one already).
 //!
-//! `host.rs` looks at the machine and the settings, `database.rs` at Postgres, `login.rs` at who we are there,
-//! `push.rs` at the push services.
+//! `host.rs` looks at the machine and the settings, `journal.rs` at what outlives a restore, `database.rs` at Postgres,
+//! `login.rs` at who we are there, `push.rs` at the push services.
 
 mod database;
 mod host;
+mod journal;
 mod login;
 mod push;
 mod report;
@@ -55,6 +56,7 @@ fn setting(report: &mut Report, fault: &Fault) {
 async fn examine(config: &Config, report: &mut Report) {
     let clocks = Clocks::system();
     host::examine(config, report);
+    journal::examine(config, report);
     database::examine(config, &clocks, report).await;
     push::examine(config, &clocks, report).await;
 }

@@ -1,0 +1,97 @@
+//! What is appended is read again, whole, whatever else lies in the directory.
+
+use std::fs;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Entry, Erased, Journal, JournalError};
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn entry(text: &str, erased: Erased) -> Entry {
+    Entry { at: at(text), erased }
+}
+
+fn files(dir: &tempfile::TempDir) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[tokio::test]
+async fn what_is_appended_is_read_again_whoever_wrote_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = [
+        entry("2026-03-31T23:59:59Z", Erased::Login { id: Uuid::from_u128(1) }),
+        entry("2026-04-01T00:00:00Z", Erased::Patient { clinic_id: Uuid::from_u128(2), id: Uuid::from_u128(3) }),
+        entry("2026-04-02T00:00:00.000001Z", Erased::Clinic { id: Uuid::from_u128(2) }),
+    ];
+    let journals = [Journal::at(Some(dir.path())).unwrap(), Journal::at(Some(dir.path())).unwrap()];
+    for (index, entry) in written.iter().enumerate() {
+        journals[index % 2].append(entry.erased, entry.at).await.unwrap();
+    }
+    fs::write(dir.path().join("README"), "kept for restores").unwrap();
+    let read = Journal::read(dir.path()).unwrap();
+    assert_eq!(read.entries.into_iter().collect::<Vec<_>>(), written);
+    assert!(read.torn.is_empty() && read.bad.is_empty());
+    assert_eq!(files(&dir).len(), 4, "a file for each process and month, and the README");
+    let first = fs::read_to_string(&files(&dir)[0]).unwrap();
+    let expected = r#"{"at":"2026-03-31T23:59:59Z","kind":"login","id":"00000000-0000-0000-0000-000000000001"}"#;
+    assert_eq!(first, format!("{expected}\n"));
+}
+
+#[tokio::test]
+async fn lines_of_many_tasks_do_not_run_into_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::at(Some(dir.path())).unwrap();
+    let moment = at("2026-03-01T00:00:00Z");
+    let append = |id| {
+        let journal = journal.clone();
+        async move { journal.append(Erased::Login { id: Uuid::from_u128(id) }, moment).await.unwrap() }
+    };
+    futures_util::future::join_all((0..100).map(append)).await;
+    assert_eq!(Journal::read(dir.path()).unwrap().entries.len(), 100);
+    assert_eq!(files(&dir).len(), 1);
+}
+
+#[tokio::test]
+async fn a_torn_end_is_told_and_any_other_bad_line_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::at(Some(dir.path())).unwrap();
+    journal.append(Erased::Login { id: Uuid::from_u128(1) }, at("2026-03-01T00:00:00Z")).await.unwrap();
+    let file = files(&dir).remove(0);
+    let whole = fs::read_to_string(&file).unwrap();
+
+    fs::write(&file, format!("{whole}{}", &whole[..20])).unwrap();
+    let read = Journal::read(&file).unwrap();
+    assert_eq!((read.entries.len(), read.bad.len()), (1, 0));
+    assert_eq!(read.torn[0].to_string(), format!("{}, line 2", file.display()));
+
+    fs::write(&file, format!("{}\n{whole}\n{}", &whole[..20], whole.trim_end())).unwrap();
+    let read = Journal::read(&file).unwrap();
+    assert_eq!((read.entries.len(), read.torn.len()), (1, 0), "the same line twice, the last one without its newline");
+    assert_eq!(read.bad[0].line, 1);
+
+    fs::write(&file, b"{\"at\":\"2026-03-01T00:00:00Z\",\"kind\":\"person\",\"id\":\"x\"}\n\xff\n").unwrap();
+    let read = Journal::read(&file).unwrap();
+    assert_eq!(read.bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[tokio::test]
+async fn without_a_directory_nothing_is_written_and_a_missing_one_is_a_fault() {
+    let none = Journal::at(None).unwrap();
+    assert!(!none.is_kept());
+    none.append(Erased::Clinic { id: Uuid::nil() }, at("2026-03-01T00:00:00Z")).await.unwrap();
+
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("missing");
+    assert!(matches!(Journal::at(Some(&missing)), Err(JournalError::NoDirectory(_))));
+    let gone = Journal::at(Some(dir.path())).unwrap();
+    drop(dir);
+    let failed = gone.append(Erased::Clinic { id: Uuid::nil() }, at("2026-03-01T00:00:00Z")).await;
+    assert!(matches!(failed, Err(JournalError::Io { .. })), "whoever erases must not commit: {failed:?}");
+}
