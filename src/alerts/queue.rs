@@ -9,6 +9,7 @@
 mod cancel;
 mod claim;
 mod entries;
+mod forgo;
 mod open;
 mod owed;
 mod plan;
@@ -22,6 +23,7 @@ mod withdraw;
 pub use cancel::cancel_seen;
 pub use claim::{Claim, Claimed, claim_due, in_flight, next_due, queue_depth};
 pub use entries::{Swept, count_lost, restore_lost, sweep_page};
+pub use forgo::forgo;
 pub use open::mark_opened;
 pub use owed::{Owed, PlannedState, Recipient, RecipientKind};
 pub use plan::{enqueue, replace_plan};

@@ -35,6 +35,8 @@ pub enum Command {
     ResetCode(ResetCode),
     /// Tell the whole story of everything that a patient was owed on a day
     Explain(super::explain::Explain),
+    /// Follow up a database that came back from a backup, before servers are started on it
+    AfterRestore(super::after_restore::AfterRestore),
     /// Make or rotate keys
     #[command(subcommand)]
     Keys(super::keys::Command),
@@ -111,6 +113,9 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
 }
 
 async fn on_database(config: &Config, database: &Database, command: Command) -> anyhow::Result<()> {
+    if let Command::AfterRestore(asked) = command {
+        return super::after_restore::run(config, database, asked).await;
+    }
     let access = database.prepare(config, &[Group::Worker]).await?;
     let db = access.worker.clone();
     let (clocks, keys) = (Clocks::system(), Keys::load(config)?);
@@ -136,6 +141,8 @@ async fn on_database(config: &Config, database: &Database, command: Command) -> 
         Command::Invite(asked) => invite(&db, &clocks, &keys, asked).await,
         Command::ResetCode(asked) => reset_code(&db, &clocks, &Auth::new(&keys, &config.http.public_url), asked).await,
         Command::Keys(command) => super::keys::run(command),
+        // This has run before anything was migrated.
+        Command::AfterRestore(_) => Ok(()),
     }
 }
 

@@ -81,3 +81,4 @@ INSERT INTO audit (at, id, clinic_id, actor_role, action, subject_kind, subject_
 VALUES (now(), '{id}', '{id}', 'operator', 'clinic.create', 'clinic', '{id}');
 INSERT INTO second_factors (user_id, secret_sealed, created_at, failures) VALUES ('{id}', '', now(), 0);
 INSERT INTO recovery_codes (code_hash, user_id, created_at) VALUES (sha256('{id}'), '{id}', now());
+INSERT INTO restores VALUES ('{id}', now(), now());
