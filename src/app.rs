@@ -16,6 +16,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
+use chrono::TimeDelta;
 
 pub use about::About;
 pub use ops::ops_server;
@@ -64,6 +65,8 @@ pub struct State {
     pub trusted_proxies: Vec<IpAddr>,
     /// Where the API is reached from outside.
     pub public_url: String,
+    /// For how long a deleted login can be brought back.
+    pub erasure_window: TimeDelta,
     /// Who may put the care clock forward: nobody, but on development servers.
     pub stepping: Option<Stepping>,
 }
@@ -94,6 +97,7 @@ impl State {
             about,
             trusted_proxies,
             public_url,
+            erasure_window: config.erasure_window,
             stepping: None,
         })
     }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use crate::auth::keys::KeyError;
@@ -37,6 +38,8 @@ pub enum Conflict {
     DuplicateTreatment,
     /// The same request is being worked on.
     InFlight,
+    /// The patient has left: the record is kept and read-only.
+    Detached,
     /// The thing is in a state in which this cannot be done.
     State,
 }
@@ -58,6 +61,12 @@ pub enum ApiError {
     /// The password is right, and does not do alone.
     #[error("second factor required")]
     SecondFactorRequired,
+    /// The login's deletion was asked for and can still be taken back.
+    #[error("deletion pending")]
+    DeletionPending {
+        /// When it is final.
+        erase_at: DateTime<Utc>,
+    },
     /// The caller may not do this.
     #[error("forbidden: {0}")]
     Forbidden(Cow<'static, str>),
@@ -132,6 +141,8 @@ struct Problem<'a> {
     instance: String,
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erase_at: Option<DateTime<Utc>>,
 }
 
 /// What is wrong with one entry of a batch whose other entries go through.
@@ -166,12 +177,21 @@ impl ApiError {
         Self::Conflict { kind, detail: detail.into() }
     }
 
+    /// The record of a patient who has erased the login behind it.
+    pub fn detached() -> Self {
+        Self::conflict(
+            Conflict::Detached,
+            "The patient has left: the record is kept as it was, and nothing is added to it.",
+        )
+    }
+
     /// Slug and title: what the problem's `type` is made of. The slugs are listed in `openapi.yaml`.
     fn name(&self) -> (&'static str, &'static str) {
         match self {
             Self::Malformed { .. } => ("malformed", "The request cannot be understood"),
             Self::Unauthenticated(_) => ("unauthenticated", "Authentication is required"),
             Self::SecondFactorRequired => ("second_factor_required", "A code of the second factor is required"),
+            Self::DeletionPending { .. } => ("deletion_pending", "The login is about to be deleted"),
             Self::Forbidden(_) => ("forbidden", "This is not permitted to you"),
             Self::SecondFactorMissing => ("second_factor_missing", "A second factor must be set up first"),
             Self::NotFound => ("not_found", "There is no such resource"),
@@ -182,6 +202,7 @@ impl ApiError {
                 ("duplicate_treatment", "Such a treatment is already recorded")
             }
             Self::Conflict { kind: Conflict::InFlight, .. } => ("in_flight", "The same request is being worked on"),
+            Self::Conflict { kind: Conflict::Detached, .. } => ("record_detached", "The record is read-only"),
             Self::Conflict { kind: Conflict::State, .. } => ("conflict", "The resource is not in a state for this"),
             Self::PreconditionFailed => ("precondition_failed", "The resource has changed"),
             Self::PreconditionRequired => ("precondition_required", "If-Match is required"),
@@ -203,6 +224,10 @@ impl ApiError {
             Self::Unauthenticated(detail) | Self::Forbidden(detail) => Cow::Borrowed(detail.as_ref()),
             Self::Conflict { detail, .. } => Cow::Borrowed(detail.as_ref()),
             Self::SecondFactorRequired => "Send the same request again, with code.".into(),
+            Self::DeletionPending { erase_at } => {
+                let erase_at = erase_at.to_rfc3339_opts(SecondsFormat::Secs, true);
+                format!("Its deletion is final at {erase_at}; until then it can be taken back.").into()
+            }
             Self::SecondFactorMissing => {
                 "The clinic asks staff for a second factor: set one up, then refresh the token.".into()
             }
@@ -260,7 +285,7 @@ impl ResponseError for ApiError {
         match self {
             Self::Malformed { .. } => StatusCode::BAD_REQUEST,
             Self::Unauthenticated(_) | Self::SecondFactorRequired => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) | Self::SecondFactorMissing => StatusCode::FORBIDDEN,
+            Self::DeletionPending { .. } | Self::Forbidden(_) | Self::SecondFactorMissing => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict { .. } => StatusCode::CONFLICT,
@@ -287,6 +312,7 @@ impl ResponseError for ApiError {
             detail: self.detail(),
             instance: format!("urn:uuid:{}", telemetry::request_id()),
             errors: self.errors(),
+            erase_at: if let Self::DeletionPending { erase_at } = self { Some(*erase_at) } else { None },
         };
         let mut response = HttpResponse::build(self.status_code());
         response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON)).insert_header((header::CACHE_CONTROL, "no-store"));
@@ -360,6 +386,7 @@ impl From<PlanningError> for ApiError {
     fn from(error: PlanningError) -> Self {
         match error {
             PlanningError::NotFound => Self::NotFound,
+            PlanningError::Detached => Self::detached(),
             PlanningError::Db(error) | PlanningError::Protocol(CatalogueError::Db(error)) => error.into(),
             PlanningError::Protocol(error) => Self::Internal(error.into()),
             PlanningError::Record(error) => Self::Internal(error),

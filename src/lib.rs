@@ -22,6 +22,7 @@ pub mod demo;
 pub mod devices;
 pub mod domain;
 pub mod embedded;
+pub mod erasure;
 pub mod error;
 pub mod escalation;
 pub mod excuses;

@@ -305,6 +305,12 @@ diesel::table! {
         nudge_min_tasks -> Int4,
         /// Whether staff do nothing here without a second factor.
         require_second_factor -> Bool,
+        /// For how many years the clinic has to keep the record of a patient who left.
+        retention_years -> Int4,
+        /// When the operator closed it: nobody belongs to it since (wall clock).
+        closed_at -> Nullable<Timestamptz>,
+        /// When it is final: a worker erases the clinic then (wall clock).
+        erase_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -587,6 +593,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Logins whose deletion was asked for and can still be taken back.
+    login_deletions (user_id) {
+        /// The login.
+        user_id -> Uuid,
+        /// When its person asked for it (wall clock).
+        requested_at -> Timestamptz,
+        /// When it is final: a worker erases the login then (wall clock).
+        erase_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// A login's role at one clinic.
     memberships (clinic_id, id) {
         /// The clinic.
@@ -769,6 +787,10 @@ diesel::table! {
         created_by -> Nullable<Uuid>,
         /// When (care clock).
         created_at -> Timestamptz,
+        /// When the person erased the login behind the record, which is read-only since (wall clock).
+        detached_at -> Nullable<Timestamptz>,
+        /// When the detached record and all of it goes (wall clock): said to the person before it left.
+        purge_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -1230,6 +1252,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     invitations,
     local_reminders,
+    login_deletions,
     memberships,
     mode_spans,
     notification_preferences,

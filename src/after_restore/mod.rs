@@ -2,6 +2,7 @@
 //! the backup, and owes, trusts and knows what it did then. All of it is one transaction, done once for each restore. What is
 //! decided about each kind of thing, and why, is said in docs/adr/0048.
 
+mod erased;
 mod flags;
 mod store;
 
@@ -14,8 +15,11 @@ use crate::audit::{self, Entry};
 use crate::auth::store as logins;
 use crate::clock::Clocks;
 use crate::db::{Db, DbError, Scope};
+use crate::erasure::store as deletions;
+use crate::journal;
 use crate::nudges;
 use crate::offline::store as offline;
+use erased::ErasedAgain;
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +57,7 @@ pub struct Report {
     pub restored_to: DateTime<Utc>,
     /// When this was done.
     pub followed_up_at: DateTime<Utc>,
-    /// It had been done before, and nothing has happened since: nothing was done.
+    /// It had been done before, and nothing has happened since: nothing was done but what the journal told of.
     pub done_before: bool,
     /// What was done this time.
     #[serde(flatten)]
@@ -78,11 +82,13 @@ pub struct Done {
     /// Clinics, in whose audit trails it stands.
     pub clinics: usize,
     /// What the journal told of and was there again.
-    pub erased_again: Erased,
+    pub erased_again: ErasedAgain,
+    /// Deletions whose window ended since the backup: they may have been taken back, and their window begins anew.
+    pub deletions_put_off: usize,
 }
 
-/// Does all of it. What `erased` names is erased again, also where all else has been done before. `restored_to` is what the operator knows of the backup; where that is not said, the last trace of
-/// anybody in it counts.
+/// Does all of it. `restored_to` is what the operator knows of the backup; where that is not said, the last trace of
+/// anybody in it counts. What `erased` names is erased again, also where all else has been done before.
 pub async fn follow_up(
     db: &Db,
     clocks: &Clocks,
@@ -97,17 +103,25 @@ pub async fn follow_up(
             return Err(AfterRestoreError::NotAlone(others));
         }
         let latest = store::find_latest_trace(conn).await?;
-        if let Some((restored_to, followed_up_at)) = store::find_last(conn).await?
-            && latest.is_none_or(|latest| latest <= followed_up_at)
-        {
-            return Ok(Report { restored_to, followed_up_at, done_before: true, done: Done::default() });
+        let last = store::find_last(conn).await?;
+        let before = last.filter(|(_, followed_up_at)| latest.is_none_or(|latest| latest <= *followed_up_at));
+        let restored_to = match before {
+            Some((restored_to, _)) => restored_to,
+            None => checked(restored_to, latest, clocks.wall.now())?,
+        };
+        // First: whoever is gone is told nothing, and told of no more.
+        let erased_again = erased::erase_again(conn, clocks, erased).await?;
+        let mut done = Done { erased_again, ..Done::default() };
+        if let Some((_, followed_up_at)) = before.filter(|_| done == Done::default()) {
+            return Ok(Report { restored_to, followed_up_at, done_before: true, done });
         }
-        let restored_to = checked(restored_to, latest, clocks.wall.now())?;
-        let done = everything(conn, clocks).await?;
+        if before.is_none() {
+            done = everything(conn, clocks, done).await?;
+        }
         // Last, so that its moment is after all that this has left.
         let followed_up_at = clocks.wall.now();
         store::insert(conn, clocks.fresh_id(), restored_to, followed_up_at).await?;
-        Ok(Report { restored_to, followed_up_at, done_before: false, done })
+        Ok(Report { restored_to, followed_up_at, done_before: before.is_some(), done })
     })
     .await
 }
@@ -124,7 +138,7 @@ fn checked(
     }
 }
 
-async fn everything(conn: &mut AsyncPgConnection, clocks: &Clocks) -> Result<Done, AfterRestoreError> {
+async fn everything(conn: &mut AsyncPgConnection, clocks: &Clocks, done: Done) -> Result<Done, AfterRestoreError> {
     let (care, wall) = (clocks.care.now(), clocks.wall.now());
     // Before anything new is owed: what is told again is due at this very moment.
     let alerts_forgone = queue::forgo(conn, care).await?;
@@ -135,7 +149,8 @@ async fn everything(conn: &mut AsyncPgConnection, clocks: &Clocks) -> Result<Don
         tokens_called_back: logins::call_back_all_tokens(conn, wall).await?,
         reset_codes_void: logins::delete_open_reset_codes(conn).await?,
         apps_to_resync: offline::forget_all(conn).await?,
-        clinics: 0,
+        deletions_put_off: deletions::put_off_due(conn, wall).await?,
+        ..done
     };
     logins::use_all_steps(conn, wall).await?;
     for clinic in store::list_clinics(conn).await? {
@@ -160,7 +175,9 @@ mod tests {
         assert_eq!(checked(Some(at(10)), latest, now).unwrap(), at(10));
         assert_eq!(checked(Some(at(20)), latest, now).unwrap(), at(20));
         assert_eq!(checked(None, None, now).unwrap(), now, "an empty one is of any moment");
-        assert!(matches!(checked(Some(at(9)), latest, now), Err(AfterRestoreError::KnowsLater { latest }) if latest == at(10)));
+        assert!(
+            matches!(checked(Some(at(9)), latest, now), Err(AfterRestoreError::KnowsLater { latest }) if latest == at(10))
+        );
         assert!(matches!(checked(Some(at(21)), latest, now), Err(AfterRestoreError::Future)));
     }
 

@@ -66,11 +66,7 @@ pub(super) async fn insert(
     restored_to: DateTime<Utc>,
     followed_up_at: DateTime<Utc>,
 ) -> QueryResult<()> {
-    let row = (
-        restores::id.eq(id),
-        restores::restored_to.eq(restored_to),
-        restores::followed_up_at.eq(followed_up_at),
-    );
+    let row = (restores::id.eq(id), restores::restored_to.eq(restored_to), restores::followed_up_at.eq(followed_up_at));
     diesel::insert_into(restores::table).values(row).execute(conn).await?;
     Ok(())
 }

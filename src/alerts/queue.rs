@@ -6,6 +6,7 @@
 //! scheduled -> cancelled | suppressed | merged | expired | failed | sent (found too old or tried too often by a claim)
 //! ```
 
+mod call_off;
 mod cancel;
 mod claim;
 mod entries;
@@ -20,6 +21,7 @@ mod revive;
 mod settle;
 mod withdraw;
 
+pub use call_off::call_off;
 pub use cancel::cancel_seen;
 pub use claim::{Claim, Claimed, claim_due, in_flight, next_due, queue_depth};
 pub use entries::{Swept, count_lost, restore_lost, sweep_page};

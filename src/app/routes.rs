@@ -15,6 +15,7 @@ use crate::compliance::routes as compliance;
 use crate::conditions::routes as conditions;
 use crate::courses::routes as courses;
 use crate::devices::routes as devices;
+use crate::erasure::routes as erasure;
 use crate::error::ApiError;
 use crate::excuses::routes as excuses;
 use crate::flags::routes as flags;
@@ -149,12 +150,14 @@ table! {
     "/v1/auth/login" => { post auth::create_session }
     "/v1/auth/refresh" => { post auth::refresh_session }
     "/v1/auth/logout" => { post auth::delete_session }
+    "/v1/auth/cancel-deletion" => { post auth::cancel_deletion }
     "/v1/auth/reset" => { post auth::reset_password }
     "/v1/auth/switch" => { post auth::switch_clinic }
     "/v1/config" => { get about::find_config }
     "/v1/me" => { get me::find_me, patch me::update_me }
     "/v1/me/sessions" => { get own_sessions::list_sessions, delete own_sessions::end_other_sessions }
     "/v1/me/sessions/{id}" => { delete own_sessions::end_session }
+    "/v1/me/deletion" => { get erasure::find_deletion, post erasure::delete_login }
     "/v1/me/password" => { post own_sessions::change_password }
     "/v1/me/second-factor" => {
         get second_factor::find_second_factor, post second_factor::create_second_factor,

@@ -14,7 +14,7 @@ pub struct Entry {
     pub clinic_id: Uuid,
     /// The login that acted; absent for the operator and the server itself.
     pub actor_id: Option<Uuid>,
-    /// Its role then: a role's name, or `operator`.
+    /// Its role then: a role's name, `operator` or `server`.
     pub actor_role: &'static str,
     /// `<resource>.<verb>`.
     pub action: &'static str,
@@ -43,6 +43,11 @@ impl Entry {
     /// Something that the server's operator did.
     pub fn by_operator(clinic_id: Uuid, action: &'static str, subject_kind: &'static str, subject_id: Uuid) -> Self {
         Self { clinic_id, actor_id: None, actor_role: "operator", action, subject_kind, subject_id, patient_id: None }
+    }
+
+    /// Something that the server did by itself, when its time had come.
+    pub fn by_server(clinic_id: Uuid, action: &'static str, subject_kind: &'static str, subject_id: Uuid) -> Self {
+        Self { actor_role: "server", ..Self::by_operator(clinic_id, action, subject_kind, subject_id) }
     }
 
     /// The same, touching this patient's record.

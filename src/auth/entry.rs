@@ -2,10 +2,12 @@
 //! Passwords are hashed between transactions, never inside one.
 
 use chrono_tz::Tz;
+use diesel::OptionalExtension;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
+use super::admission::admit;
 use super::password::refuse_derived;
 use super::profile::MembershipView;
 use super::refusal::Refusal;
@@ -66,6 +68,8 @@ pub struct Login<'a> {
     pub invitation_code: Option<&'a str>,
     /// What the app calls what it runs on.
     pub device_name: Option<String>,
+    /// Takes the deletion of the login back on the way in.
+    pub cancels_deletion: bool,
 }
 
 /// Makes a login from an invitation and opens its first session.
@@ -191,7 +195,12 @@ pub async fn log_in(tools: Tools<'_>, login: Login<'_>) -> Result<Opened, Refusa
         Verdict::Wait(seconds) => return Err(Refusal::Wait(seconds)),
     }
     db.scoped(Scope::User(user.id), async |conn| {
-        let current = store::share_user(conn, user.id).await?;
+        let current = match login.cancels_deletion {
+            true => store::lock_user(conn, user.id).await,
+            false => store::share_user(conn, user.id).await,
+        };
+        // It may have been erased meanwhile.
+        let current = current.optional()?.ok_or(Refusal::Credentials)?;
         if current.password_hash != user.password_hash {
             return Err(Refusal::Credentials);
         }
@@ -199,6 +208,7 @@ pub async fn log_in(tools: Tools<'_>, login: Login<'_>) -> Result<Opened, Refusa
         if verdict == Verdict::Off && store::has_second_factor(conn, user.id).await? {
             return Err(Refusal::SecondFactorRequired);
         }
+        admit(conn, tools, user.id, login.cancels_deletion).await?;
         let mut opening = Opening { clinic: None, device_name: login.device_name };
         if let Some(code) = login.invitation_code {
             let invitation = invited(conn, clocks, &codes::hash(code), login.email).await?;
@@ -215,6 +225,7 @@ pub async fn accept(tools: Tools<'_>, user_id: Uuid, code: &str, zone: Option<Tz
     let Tools { db, clocks, .. } = tools;
     db.scoped(Scope::User(user_id), async |conn| {
         let user = store::share_user(conn, user_id).await?;
+        admit(conn, tools, user_id, false).await?;
         let invitation = match invited(conn, clocks, &codes::hash(code), &user.email).await {
             // The address is not in this request: the code is what does not fit.
             Err(Refusal::OtherAddress(_)) => return Err(Refusal::OtherAddress(INVITATION_CODE)),

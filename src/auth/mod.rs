@@ -1,5 +1,6 @@
 //! Who is asking: logins, sessions, tokens, and the extractors that handlers name in their arguments.
 
+mod admission;
 pub mod codes;
 pub mod email;
 mod ending;

@@ -1,5 +1,7 @@
 //! Why a login, registration or refresh did not happen, and what the client hears of it.
 
+use chrono::{DateTime, Utc};
+
 use super::password::{self, PasswordError};
 use crate::db::DbError;
 use crate::error::{ApiError, Conflict};
@@ -14,6 +16,12 @@ pub enum Refusal {
     /// The password is right; a code of the second factor has to come with it.
     #[error("second factor required")]
     SecondFactorRequired,
+    /// Everything is right, and the login is about to be deleted: final at this moment.
+    #[error("deletion pending")]
+    DeletionPending(DateTime<Utc>),
+    /// Nobody asked for the login to be deleted.
+    #[error("no deletion is pending")]
+    NothingToCancel,
     /// Too many wrong ones: so many seconds must pass before the next is looked at.
     #[error("too many tries")]
     Wait(u32),
@@ -74,6 +82,10 @@ impl From<Refusal> for ApiError {
                 Self::Unauthenticated("The e-mail address, the password or the code is wrong.".into())
             }
             Refusal::SecondFactorRequired => Self::SecondFactorRequired,
+            Refusal::DeletionPending(erase_at) => Self::DeletionPending { erase_at },
+            Refusal::NothingToCancel => {
+                Self::conflict(Conflict::State, "The login is not about to be deleted: log in.")
+            }
             Refusal::Wait(retry_after) => Self::TooMany { retry_after },
             Refusal::Guessable => Self::invalid("/password", password::GUESSABLE),
             Refusal::NotProven(pointer, detail) => Self::invalid(pointer, detail),

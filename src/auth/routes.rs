@@ -100,15 +100,52 @@ pub async fn create_session(
     let device_name = device_name(&mut faults, name.as_deref());
     faults.finish()?;
     let email = email::normalised(&email);
-    let throttle = &state.auth.throttle;
-    throttle.pay(&email, address, state.clocks.wall.now()).map_err(|retry_after| ApiError::TooMany { retry_after })?;
     let (code, invitation_code) = (code.as_deref(), invitation_code.as_deref());
-    let login = Login { email: &email, password: &password, code, invitation_code, device_name };
-    let opened = entry::log_in(tools(&state), login).await;
+    let cancels_deletion = false;
+    let login = Login { email: &email, password: &password, code, invitation_code, device_name, cancels_deletion };
+    Ok(private(HttpResponse::Ok(), &throttled(&state, address, login).await?))
+}
+
+/// Logs in, and counts what does not fit for the account and the address it comes from.
+async fn throttled(state: &State, address: IpAddr, login: Login<'_>) -> Result<sessions::Opened, Refusal> {
+    let (throttle, email) = (&state.auth.throttle, login.email);
+    throttle.pay(email, address, state.clocks.wall.now()).map_err(Refusal::Wait)?;
+    let opened = entry::log_in(tools(state), login).await;
     if !matches!(opened, Err(Refusal::Credentials | Refusal::Wait(_) | Refusal::Code(_) | Refusal::OtherAddress(_))) {
-        throttle.refund(&email, address);
+        throttle.refund(email, address);
     }
-    Ok(private(HttpResponse::Ok(), &opened?))
+    opened
+}
+
+/// What opens a session, in place of the session that the deletion has ended.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CancelBody {
+    email: String,
+    password: String,
+    code: Option<String>,
+    device_name: Option<String>,
+}
+
+/// Takes the deletion of a login back and opens a session. Wrong passwords and codes cost what they cost at the login.
+pub async fn cancel_deletion(
+    ClientAddress(address): ClientAddress,
+    state: web::Data<State>,
+    body: Body<CancelBody>,
+) -> Result<HttpResponse, ApiError> {
+    let CancelBody { email, password, code, device_name: name } = body.value;
+    let mut faults = Faults::default();
+    let device_name = device_name(&mut faults, name.as_deref());
+    faults.finish()?;
+    let login = Login {
+        email: &email::normalised(&email),
+        password: &password,
+        code: code.as_deref(),
+        invitation_code: None,
+        device_name,
+        cancels_deletion: true,
+    };
+    Ok(private(HttpResponse::Ok(), &throttled(&state, address, login).await?))
 }
 
 /// The refresh token to exchange.

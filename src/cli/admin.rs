@@ -35,6 +35,10 @@ pub enum Command {
     ResetCode(ResetCode),
     /// Tell the whole story of everything that a patient was owed on a day
     Explain(super::explain::Explain),
+    /// Close a clinic: nobody belongs to it any more, and thirty days later a worker erases it and all of it
+    RemoveClinic(super::clinic::Remove),
+    /// Open a clinic again that was closed and has not been erased
+    KeepClinic(super::clinic::Keep),
     /// Follow up a database that came back from a backup, before servers are started on it
     AfterRestore(super::after_restore::AfterRestore),
     /// Make or rotate keys
@@ -140,6 +144,8 @@ async fn on_database(config: &Config, database: &Database, command: Command) -> 
         }
         Command::Invite(asked) => invite(&db, &clocks, &keys, asked).await,
         Command::ResetCode(asked) => reset_code(&db, &clocks, &Auth::new(&keys, &config.http.public_url), asked).await,
+        Command::RemoveClinic(asked) => super::clinic::remove(&db, &clocks, asked).await,
+        Command::KeepClinic(asked) => super::clinic::keep(&db, &clocks, asked).await,
         Command::Keys(command) => super::keys::run(command),
         // This has run before anything was migrated.
         Command::AfterRestore(_) => Ok(()),

@@ -69,7 +69,9 @@ pub(super) async fn run(config: &Config, database: &Database, asked: AfterRestor
         return Ok(());
     }
     if journal.is_none() {
-        say("\nWithout a journal of deletions: who was erased after the backup is back. Run this again with --journal if there is one.");
+        say(
+            "\nWithout a journal of deletions: who was erased after the backup is back. Run this again with --journal if there is one.",
+        );
     }
     say(&format!("\n{TO_CHECK}"));
     Ok(())
@@ -78,6 +80,10 @@ pub(super) async fn run(config: &Config, database: &Database, asked: AfterRestor
 /// What cannot be read might be somebody who must not stay.
 fn refuse_bad(journal: Option<&journal::Read>) -> anyhow::Result<()> {
     let bad: Vec<String> = journal.iter().flat_map(|read| &read.bad).map(ToString::to_string).collect();
-    anyhow::ensure!(bad.is_empty(), "the journal of deletions cannot be followed; mend or remove what is no entry: {}", bad.join("; "));
+    anyhow::ensure!(
+        bad.is_empty(),
+        "the journal of deletions cannot be followed; mend or remove what is no entry: {}",
+        bad.join("; ")
+    );
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod admin;
 mod after_restore;
+mod clinic;
 mod database;
 mod demo;
 mod doctor;

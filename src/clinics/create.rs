@@ -31,6 +31,9 @@ const NUDGE_BELOW_BP: i32 = 5000;
 const NUDGE_DAYS: i32 = 7;
 /// About as many tasks as the default protocol asks for in three days.
 const NUDGE_MIN_TASKS: i32 = 15;
+/// For how many years the record of a patient who left is kept. Ten is what German law asks for (section 630f of the civil code);
+/// others ask for less or more.
+const RETENTION_YEARS: i32 = 10;
 
 /// A clinic to be set up.
 #[derive(Debug, Clone)]
@@ -81,6 +84,7 @@ pub async fn create(db: &Db, clocks: &Clocks, keys: &Keys, new: NewClinic) -> Re
         nudge_days: NUDGE_DAYS,
         nudge_min_tasks: NUDGE_MIN_TASKS,
         require_second_factor: false,
+        retention_years: RETENTION_YEARS,
         demo: new.demo,
         version: 1,
         created_at: clocks.wall.now(),

@@ -46,6 +46,7 @@ struct ClinicView {
     nudge_days: i32,
     nudge_min_tasks: i32,
     require_second_factor: bool,
+    retention_years: i32,
     version: i32,
 }
 
@@ -71,6 +72,7 @@ impl From<Clinic> for ClinicView {
             nudge_days: clinic.nudge_days,
             nudge_min_tasks: clinic.nudge_min_tasks,
             require_second_factor: clinic.require_second_factor,
+            retention_years: clinic.retention_years,
             version: clinic.version,
         }
     }
@@ -109,6 +111,7 @@ pub struct ClinicBody {
     nudge_days: Option<i32>,
     nudge_min_tasks: Option<i32>,
     require_second_factor: Option<bool>,
+    retention_years: Option<i32>,
 }
 
 impl ClinicBody {
@@ -162,6 +165,7 @@ impl ClinicBody {
             ("/nudge_below_bp", self.nudge_below_bp, 1..=10_000, &mut after.nudge_below_bp),
             ("/nudge_days", self.nudge_days, 2..=28, &mut after.nudge_days),
             ("/nudge_min_tasks", self.nudge_min_tasks, 1..=500, &mut after.nudge_min_tasks),
+            ("/retention_years", self.retention_years, 1..=30, &mut after.retention_years),
         ] {
             let Some(number) = number else { continue };
             if !range.contains(&number) {

@@ -49,6 +49,8 @@ pub struct Clinic {
     pub nudge_min_tasks: i32,
     /// Whether staff do nothing here without a second factor.
     pub require_second_factor: bool,
+    /// For how many years the record of a patient who left is kept.
+    pub retention_years: i32,
     /// Made by the demo.
     pub demo: bool,
     /// Counts edits; the strong ETag.
@@ -95,6 +97,7 @@ pub async fn update_clinic(conn: &mut AsyncPgConnection, clinic_id: Uuid, clinic
             clinics::nudge_days.eq(clinic.nudge_days),
             clinics::nudge_min_tasks.eq(clinic.nudge_min_tasks),
             clinics::require_second_factor.eq(clinic.require_second_factor),
+            clinics::retention_years.eq(clinic.retention_years),
             clinics::version.eq(clinic.version),
         ))
         .execute(conn)

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use secrecy::SecretString;
 
 use crate::push::{self, CARRIERS, Carrier};
@@ -49,6 +50,8 @@ pub struct Config {
     pub worker: Worker,
     /// Push providers; what each wants to be told stands in its own file.
     pub push: push::Settings,
+    /// `MENDLINE_ERASURE_WINDOW_DAYS`: for how long a deleted login can be brought back.
+    pub erasure_window: TimeDelta,
     /// What apps are expected to be.
     pub app: AppVersions,
     /// Variables that are called like settings and are none.
@@ -132,6 +135,8 @@ impl Config {
                 limit: ALL_PROVIDERS.read(vars),
             },
             push: push::Settings::read(vars, environment, extra_ca, carriers),
+            // The longest that the law waits for an erasure is a month.
+            erasure_window: TimeDelta::days(i64::from(vars.number("MENDLINE_ERASURE_WINDOW_DAYS", 14_u32, 0, 30))),
             app: AppVersions {
                 minimum_app_version: vars.text("MENDLINE_MINIMUM_APP_VERSION"),
                 terms_version: vars.text("MENDLINE_TERMS_VERSION"),

@@ -225,6 +225,11 @@ pub async fn delete_device(conn: &mut AsyncPgConnection, user_id: Uuid, id: Uuid
     Ok(deleted == 1)
 }
 
+/// Forgets all devices of a login, and what they ring for by themselves.
+pub async fn delete_devices_of(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<usize> {
+    diesel::delete(devices::table.filter(devices::user_id.eq(user_id))).execute(conn).await
+}
+
 /// Leaves an address alone until the app registers again, unless it did so since `registered_before`: then it is another
 /// address, or one that its app vouches for anew.
 pub async fn quarantine(

@@ -61,7 +61,7 @@ pub async fn act(
         .db
         .scoped(Scope::Clinic(clinic), async |conn| {
             let found = store::find_flag(conn, clinic, id).await?;
-            let person = planning::lock(conn, clinic, found.patient_id).await?;
+            let person = planning::lock_even_detached(conn, clinic, found.patient_id).await?;
             let before = store::find_flag(conn, clinic, id).await?;
             let status = status(&before)?;
             let after = deed.act.apply(status).map_err(ActError::Illegal)?;

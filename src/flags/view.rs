@@ -61,6 +61,9 @@ struct EventView {
     at: DateTime<Utc>,
 }
 
+/// What somebody is called whose login was erased.
+const FORMER_MEMBER: &str = "A former member";
+
 /// Who did it.
 #[derive(Debug, Serialize)]
 struct Actor {
@@ -96,7 +99,10 @@ impl FlagHistory {
             id: event.id,
             kind: event.kind,
             check_in_id: event.check_in_id,
-            actor: event.actor_id.zip(event.actor_name).map(|(user_id, display_name)| Actor { user_id, display_name }),
+            actor: event.actor_id.map(|user_id| Actor {
+                user_id,
+                display_name: event.actor_name.unwrap_or_else(|| FORMER_MEMBER.to_owned()),
+            }),
             note: event.note,
             step: event.step,
             at: event.at,

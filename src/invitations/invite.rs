@@ -36,6 +36,9 @@ pub enum InviteError {
     /// The record has a login already.
     #[error("the patient has a login")]
     Linked,
+    /// The person has left, and the record is only kept.
+    #[error("the record is detached")]
+    Detached,
     /// It was accepted; the membership is what can be ended now.
     #[error("the invitation was accepted")]
     Accepted,
@@ -87,6 +90,9 @@ pub async fn invite(
             })?;
             if patient.user_id.is_some() {
                 return Err(InviteError::Linked);
+            }
+            if patient.detached_at.is_some() {
+                return Err(InviteError::Detached);
             }
         }
         let invitee = Invitee { id, role, patient_id, email };

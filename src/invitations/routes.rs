@@ -25,6 +25,7 @@ impl From<InviteError> for ApiError {
     fn from(error: InviteError) -> Self {
         match error {
             InviteError::NoPatient => Self::invalid("/patient_id", "is not a patient of this clinic"),
+            InviteError::Detached => Self::detached(),
             InviteError::Linked => Self::conflict(Conflict::State, "This patient record has a login already."),
             InviteError::Accepted => Self::conflict(Conflict::State, "It was accepted: end the membership instead."),
             InviteError::Patient(error) => error.into(),

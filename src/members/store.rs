@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::domain::role::Role;
-use crate::schema::{memberships, second_factors, users};
+use crate::schema::{login_deletions, memberships, second_factors, users};
 
 /// A member of the clinic.
 #[derive(Debug, Clone, Queryable)]
@@ -89,17 +89,23 @@ pub async fn find_member(conn: &mut AsyncPgConnection, clinic_id: Uuid, id: Uuid
         .await
 }
 
-/// The clinic's administrators, locked: whoever takes one away must see that another stays.
+/// The clinic's administrators, locked: whoever takes one away must see that another stays. One whose login is about to be
+/// deleted does not.
 pub async fn lock_administrators(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> QueryResult<Vec<Uuid>> {
-    memberships::table
+    let locked: Vec<(Uuid, Uuid)> = memberships::table
         .filter(memberships::clinic_id.eq(clinic_id))
         .filter(memberships::role.eq(Role::Administrator.as_str()))
         .filter(memberships::removed_at.is_null())
         .order(memberships::id)
         .for_update()
-        .select(memberships::id)
+        .select((memberships::id, memberships::user_id))
         .load(conn)
-        .await
+        .await?;
+    // A statement of its own: what was written while the lock was awaited counts.
+    let logins: Vec<Uuid> = locked.iter().map(|(_, login)| *login).collect();
+    let leaving = login_deletions::table.filter(login_deletions::user_id.eq_any(logins));
+    let leaving: Vec<Uuid> = leaving.select(login_deletions::user_id).load(conn).await?;
+    Ok(locked.into_iter().filter(|(_, login)| !leaving.contains(login)).map(|(id, _)| id).collect())
 }
 
 /// Gives a member another role.

@@ -118,10 +118,11 @@ pub async fn next_due(conn: &mut AsyncPgConnection) -> QueryResult<Option<DateTi
     nudge_rounds::table.select(diesel::dsl::min(nudge_rounds::due_at)).first(conn).await
 }
 
-/// Clinics that have no round yet, some of them.
+/// Clinics that have no round yet and are not closed, some of them.
 pub async fn list_unscheduled(conn: &mut AsyncPgConnection) -> QueryResult<Vec<ClinicRow>> {
     let scheduled = nudge_rounds::table.filter(nudge_rounds::clinic_id.eq(clinics::id)).select(nudge_rounds::clinic_id);
     clinics::table
+        .filter(clinics::closed_at.is_null())
         .filter(diesel::dsl::not(diesel::dsl::exists(scheduled)))
         .limit(NEW_CLINICS)
         .select(ClinicRow::as_select())
@@ -165,6 +166,8 @@ hot_query! {
     ", current AS (
         SELECT DISTINCT ON (t.patient_id) t.patient_id, t.id FROM treatments AS t
          WHERE t.clinic_id = $1 AND t.patient_id > $2 AND t.status IN ('unconfirmed', 'active')
+           AND NOT EXISTS (SELECT FROM patients AS p
+                            WHERE p.clinic_id = t.clinic_id AND p.id = t.patient_id AND p.detached_at IS NOT NULL)
            AND NOT EXISTS (SELECT FROM protocol_withdrawals AS w
                             WHERE w.clinic_id = t.clinic_id AND w.version_id = t.protocol_version_id
                               AND w.recalled_at IS NOT NULL)

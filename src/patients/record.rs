@@ -82,6 +82,9 @@ pub async fn edit(
     changes: Changes,
 ) -> Result<Patient, PlanningError> {
     let before = &locked.patient;
+    if before.detached_at.is_some() {
+        return Err(PlanningError::Detached);
+    }
     let mut after = before.clone();
     after.display_name = changes.display_name.unwrap_or(after.display_name);
     after.time_zone = changes.time_zone.map_or(after.time_zone, |zone| zone.name().to_owned());

@@ -44,6 +44,10 @@ pub struct Patient {
     pub created_by: Option<Uuid>,
     /// When (care clock).
     pub created_at: DateTime<Utc>,
+    /// When the person erased the login behind it; it is read-only since (wall clock).
+    pub detached_at: Option<DateTime<Utc>>,
+    /// When it goes (wall clock).
+    pub purge_at: Option<DateTime<Utc>>,
 }
 
 /// A record to be made. Without zone or locale it gets the clinic's.
@@ -180,7 +184,7 @@ pub async fn update_patient(conn: &mut AsyncPgConnection, clinic_id: Uuid, patie
     Ok(())
 }
 
-/// Puts a login behind a record that has none; `false` if it has one already or there is no such record.
+/// Puts a login behind a record that has none; `false` if it has one already, is detached or there is no such record.
 pub async fn update_link(
     conn: &mut AsyncPgConnection,
     clinic_id: Uuid,
@@ -188,7 +192,10 @@ pub async fn update_link(
     user_id: Uuid,
     now: DateTime<Utc>,
 ) -> QueryResult<bool> {
-    let unlinked = patients::table.find((clinic_id, id)).filter(patients::user_id.is_null());
+    let unlinked = patients::table
+        .find((clinic_id, id))
+        .filter(patients::user_id.is_null())
+        .filter(patients::detached_at.is_null());
     let linked = diesel::update(unlinked)
         .set((patients::user_id.eq(user_id), patients::linked_at.eq(now), patients::version.eq(patients::version + 1)))
         .execute(conn)

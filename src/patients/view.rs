@@ -21,6 +21,12 @@ pub struct PatientView {
     #[serde(skip_serializing_if = "Option::is_none")]
     linked_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
+    /// When the person erased their login; the record is read-only since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detached_at: Option<DateTime<Utc>>,
+    /// When the detached record goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purge_at: Option<DateTime<Utc>>,
     version: i32,
 }
 
@@ -35,6 +41,8 @@ impl From<Patient> for PatientView {
             phone: patient.phone,
             linked_at: patient.linked_at,
             created_at: patient.created_at,
+            detached_at: patient.detached_at,
+            purge_at: patient.purge_at,
             version: patient.version,
         }
     }

@@ -6,7 +6,7 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use super::{Person, PlanningError, Tools, store};
+use super::{PlanningError, Tools, store};
 use crate::db::{Lock, Scope};
 
 pub use store::Asked;
@@ -37,8 +37,12 @@ pub async fn plan_anew(
 ) -> Result<(), PlanningError> {
     let now = tools.clocks.care.now();
     let plan = async |conn: &mut AsyncPgConnection| {
-        let person: Person = super::locked(conn, clinic_id, patient_id).await?;
-        person.replan(conn, tools.catalogue, now).await?;
+        match super::locked(conn, clinic_id, patient_id).await {
+            Ok(person) => drop(person.replan(conn, tools.catalogue, now).await?),
+            // Nothing is planned for who has left.
+            Err(PlanningError::Detached) => {}
+            Err(error) => return Err(error),
+        }
         if let Some(asked) = asked {
             // Last: whoever asks holds the clinic, which a plan touches, and only then writes what is deleted here.
             store::delete_asked(conn, asked).await?;

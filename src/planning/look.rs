@@ -72,6 +72,9 @@ impl Person {
     /// Keys of what these treatments owe as far as all but the time goes: what a plan made at `at` with all that is known
     /// today would hold.
     pub fn owed_at(&self, treatments: &RunningTreatments, at: DateTime<Utc>) -> anyhow::Result<BTreeSet<String>> {
+        if self.leaves {
+            return Ok(BTreeSet::new());
+        }
         let owed = self
             .with_inputs(treatments, |running| owed(self.patient_id, running, &self.preferences, &self.history, at))?;
         let reminders = reminders(&self.appointments, &self.preferences, &self.zones, at);

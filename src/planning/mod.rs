@@ -48,6 +48,9 @@ pub enum PlanningError {
     /// The clinic has no such patient, treatment or flag, or it is not the caller's.
     #[error("not found")]
     NotFound,
+    /// The person has erased the login behind the record: it is kept, and nothing of it changes any more.
+    #[error("the record is detached")]
+    Detached,
     /// The database refused.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -103,6 +106,8 @@ pub struct Person {
     pub user_id: Option<Uuid>,
     /// When the invitation was accepted.
     pub linked_at: Option<DateTime<Utc>>,
+    /// The login is erased, or about to be: nothing is owed.
+    pub leaves: bool,
     /// Where the person was, and since when.
     pub zones: ZoneHistory,
     /// What the person wants to be told, and when.
@@ -125,12 +130,22 @@ pub struct Person {
 
 /// Locks the patient's plan; the first statement of every transaction that changes it.
 pub async fn lock(conn: &mut AsyncPgConnection, clinic_id: Uuid, patient_id: Uuid) -> Result<Person, PlanningError> {
+    Person::changing(clinic_id, store::lock_person(conn, clinic_id, patient_id).await?)
+}
+
+/// The same for what a clinic brings to an end though the record is detached: a flag waits for somebody to have seen it,
+/// whoever has left.
+pub async fn lock_even_detached(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    patient_id: Uuid,
+) -> Result<Person, PlanningError> {
     Person::new(clinic_id, store::lock_person(conn, clinic_id, patient_id).await?)
 }
 
 /// The same in a transaction that began under [`Lock::Patient`](crate::db::Lock::Patient), one round trip sooner.
 pub async fn locked(conn: &AsyncPgConnection, clinic_id: Uuid, patient_id: Uuid) -> Result<Person, PlanningError> {
-    Person::new(clinic_id, store::find_locked(conn, clinic_id, patient_id).await?)
+    Person::changing(clinic_id, store::find_locked(conn, clinic_id, patient_id).await?)
 }
 
 /// The same for the patient of a treatment, under [`Lock::PatientOf`](crate::db::Lock::PatientOf).
@@ -139,10 +154,15 @@ pub async fn locked_of(
     clinic_id: Uuid,
     treatment_id: Uuid,
 ) -> Result<Person, PlanningError> {
-    Person::new(clinic_id, store::find_locked_of(conn, clinic_id, treatment_id).await?)
+    Person::changing(clinic_id, store::find_locked_of(conn, clinic_id, treatment_id).await?)
 }
 
 impl Person {
+    /// Whoever changes something asks for a person who is still there.
+    fn changing(clinic_id: Uuid, row: store::PersonRow) -> Result<Self, PlanningError> {
+        if row.patient.detached { Err(PlanningError::Detached) } else { Self::new(clinic_id, row) }
+    }
+
     fn new(clinic_id: Uuid, row: store::PersonRow) -> Result<Self, PlanningError> {
         let store::PersonRow { patient, zones: places, wishes, told, snoozed, modes, appointments } = row;
         Ok(Self {
@@ -150,6 +170,7 @@ impl Person {
             patient_id: patient.id,
             user_id: patient.user_id,
             linked_at: patient.linked_at,
+            leaves: patient.leaving || patient.detached,
             zones: zones(&places.names, &places.valid_from)?,
             preferences: Preferences {
                 preferred_time: wishes.preferred_time.map_or(Preferences::default().preferred_time, day_time),
@@ -205,9 +226,12 @@ impl Person {
                 store::update_tally(conn, self.clinic_id, input.row.id, tally).await?;
             }
         }
-        let mut alerts = self.alerts(&treatments, &inputs, now);
-        let reminders = reminders(&self.appointments, &self.preferences, &self.zones, now);
-        alerts.extend(reminders.into_iter().map(queue::Owed::from));
+        let mut alerts = Vec::new();
+        if !self.leaves {
+            alerts = self.alerts(&treatments, &inputs, now);
+            let reminders = reminders(&self.appointments, &self.preferences, &self.zones, now);
+            alerts.extend(reminders.into_iter().map(queue::Owed::from));
+        }
         let to = Recipient { clinic_id: self.clinic_id, kind: RecipientKind::Patient, id: self.patient_id };
         let changed = queue::replace_plan(conn, to, &alerts, now, now + WAKE_WITHIN, self.plan_revision).await?;
         failpoint!("plan:uncommitted");

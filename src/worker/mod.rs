@@ -14,6 +14,7 @@ mod compose;
 mod deliver;
 mod drain;
 mod duty;
+mod erasure;
 mod escalate;
 mod flight;
 mod health;
@@ -23,6 +24,7 @@ mod nudge;
 mod open_claims;
 mod presence;
 mod receipts;
+mod retention;
 mod settle;
 
 use std::sync::Arc;

@@ -233,6 +233,7 @@ async fn a_clinic_begins_with_careful_figures_and_an_administrator_changes_them(
         "low_compliance_bp": 6000, "triage_enabled": true, "escalate_clinicians_minutes": 15,
         "nudge_enabled": true, "nudge_below_bp": 5000, "nudge_days": 7, "nudge_min_tasks": 15,
         "require_second_factor": false,
+        "retention_years": 10,
         "escalate_administrators_minutes": 60, "version": 1,
     });
     assert_eq!(first, figures);

@@ -220,7 +220,9 @@ async fn whatever_ends_a_token_reaches_another_node_within_a_second() {
         while !other_node.is_live() {
             tokio::task::yield_now().await;
         }
-        for what in ["removal", "role", "own session", "all others", "password", "sign-out", "requirement", "reset"] {
+        for what in
+            ["removal", "role", "own session", "all others", "password", "sign-out", "requirement", "reset", "deletion"]
+        {
             let person = app.clinician_of(&clinic).await;
             let here = app.log_in(&person).await;
             let member = format!("/v1/members/{}", person.membership_id);
@@ -241,6 +243,10 @@ async fn whatever_ends_a_token_reaches_another_node_within_a_second() {
                 "sign-out" => {
                     let body = json!({ "current_password": PASSWORD, "whom": "staff" });
                     app.request(Method::POST, "/v1/clinic/sign-out", token).json(&body)
+                }
+                "deletion" => {
+                    let body = json!({ "current_password": PASSWORD });
+                    app.request(Method::POST, "/v1/me/deletion", &here.token).json(&body)
                 }
                 "reset" => {
                     let code = app.post(&format!("{member}/reset-code"), token, json!({})).await.expect(201);

@@ -4,9 +4,10 @@
 use chrono::TimeDelta;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use mendline::alerts::queue;
-use mendline::db::Connector;
+use mendline::db::{Connector, Scope};
 use mendline::domain::ids;
 use mendline::domain::role::Role;
+use mendline::erasure::mark;
 use mendline::worker::Worker;
 use reqwest::Method;
 use serde_json::json;
@@ -54,13 +55,14 @@ impl Case {
 const NOTHING: &str = "nothing";
 
 /// What may be done about an alert that is owed.
-const CHANGES: [&str; 7] = [
+const CHANGES: [&str; 8] = [
     NOTHING,
     "the treatment is cancelled",
     "it is moved",
     "preferences",
     "the phone is removed",
     "removal",
+    "the login is deleted",
     "the plan",
 ];
 
@@ -77,6 +79,7 @@ async fn change(case: &Case, treatment: &str, change: &str) {
         }
         "preferences" => app.put(PREFERENCES, &patient.token, json!({"paused": true})).await,
         "the phone is removed" => app.delete(&format!("/v1/me/devices/{phone}"), &patient.token).await,
+        "the login is deleted" => return delete_login(case).await,
         "removal" => app.delete(&format!("/v1/members/{}", patient.caller.membership_id), &admin.token).await,
         _ => {
             seed::plan(app, *person, &[]).await;
@@ -84,6 +87,16 @@ async fn change(case: &Case, treatment: &str, change: &str) {
         }
     };
     assert!(answer.status.is_success(), "{change}: {}", answer.text);
+}
+
+/// As its person does who has shown the password.
+async fn delete_login(case: &Case) {
+    let (state, user_id) = (&case.app.state, case.person.user_id);
+    let marked = state.db.scoped(Scope::User(user_id), async |conn| {
+        let proven = mendline::auth::store::find_user(conn, user_id).await.unwrap();
+        mark(conn, &state.clocks, &proven, TimeDelta::days(14)).await
+    });
+    marked.await.unwrap();
 }
 
 #[tokio::test]

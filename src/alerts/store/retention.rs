@@ -3,8 +3,9 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::QueryResult;
-use diesel::sql_types::{Date, Int4, Int8, Timestamptz};
+use diesel::sql_types::{Date, Int4, Int8, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use uuid::Uuid;
 
 use crate::db::hot::hot_query;
 
@@ -74,4 +75,37 @@ hot_query! {
 pub async fn prune_alerts(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
     let gone: i64 = PruneAlerts { before, limit: BATCH }.get_result(conn).await?;
     Ok(usize::try_from(gone).unwrap_or(0))
+}
+
+hot_query! {
+    /// What was tried goes too, and what push services still owe us an answer about.
+    struct DeleteAlerts {
+        clinic: Uuid as SqlUuid,
+        recipient: Uuid as SqlUuid,
+    }
+    returns Int8;
+    ", doomed AS MATERIALIZED (
+        SELECT id FROM alerts WHERE clinic_id = $1 AND recipient_id = $2
+    ), tried AS (
+        DELETE FROM attempts WHERE clinic_id = $1 AND alert_id IN (SELECT id FROM doomed)
+    ), asked AS (
+        DELETE FROM receipts WHERE clinic_id = $1 AND alert_id IN (SELECT id FROM doomed)
+    ), gone AS (
+        DELETE FROM alerts WHERE clinic_id = $1 AND id IN (SELECT id FROM doomed) RETURNING 1
+    )
+    SELECT count(*) FROM gone"
+}
+
+/// Forgets everything that a recipient was ever owed or sent; returns how many alerts that were.
+pub async fn delete_alerts_of(conn: &mut AsyncPgConnection, clinic: Uuid, recipient: Uuid) -> QueryResult<usize> {
+    let gone: i64 = DeleteAlerts { clinic, recipient }.get_result(conn).await?;
+    Ok(usize::try_from(gone).unwrap_or(0))
+}
+
+/// Forgets everything that anybody at a clinic was ever owed or sent, and where it stands in the queue.
+pub async fn delete_alerts_of_clinic(conn: &mut AsyncPgConnection, clinic: Uuid) -> QueryResult<()> {
+    for table in ["receipts", "attempts", "alert_queue", "alerts"] {
+        conn.batch_execute(&format!("DELETE FROM {table} WHERE clinic_id = '{clinic}'")).await?;
+    }
+    conn.batch_execute(&format!("DELETE FROM claims WHERE '{clinic}' = ALL (clinic_ids)")).await
 }

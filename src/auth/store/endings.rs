@@ -28,6 +28,8 @@ pub enum EndedBecause {
     SecondFactor,
     /// An administrator signed out the clinic.
     Clinic,
+    /// The person asked for the login to be deleted.
+    Deletion,
 }
 
 impl EndedBecause {
@@ -41,6 +43,7 @@ impl EndedBecause {
             Self::Password => "password",
             Self::SecondFactor => "second_factor",
             Self::Clinic => "clinic",
+            Self::Deletion => "deletion",
         }
     }
 }

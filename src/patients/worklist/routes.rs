@@ -40,6 +40,7 @@ pub struct WorklistQuery {
     sort: Option<String>,
     attention: Option<String>,
     search: Option<String>,
+    detached: Option<bool>,
 }
 
 impl WorklistQuery {
@@ -93,7 +94,7 @@ pub async fn list_patients(
     let wish = query.wish()?;
     let (page, as_of) = query.page(&wish, state.clocks.care.now())?;
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
-        let rows = store::list_ranked(conn, caller.clinic_id).await?;
+        let rows = store::list_ranked(conn, caller.clinic_id, query.detached.unwrap_or(false)).await?;
         let mut versions = HashMap::new();
         for id in rows.iter().filter_map(|row| row.treatment.as_ref().map(|t| t.protocol_version_id)) {
             if let Entry::Vacant(vacant) = versions.entry(id) {

@@ -68,6 +68,7 @@ type TreatmentColumns = (
 hot_query! {
     struct ListRanked {
         clinic: Uuid as SqlUuid,
+        detached: bool as Bool,
     }
     returns (
         SqlUuid, Text, Nullable<Text>, Nullable<Timestamptz>, Array<Text>, Array<Timestamptz>, Nullable<Text>, Int8,
@@ -115,12 +116,16 @@ hot_query! {
       LEFT JOIN nudges AS g ON g.clinic_id = p.clinic_id AND g.patient_id = p.id AND g.ended_at IS NULL
       LEFT JOIN phones AS d ON d.user_id = p.user_id
       LEFT JOIN notification_preferences AS n ON n.user_id = p.user_id
-     WHERE p.clinic_id = $1"
+     WHERE p.clinic_id = $1 AND (p.detached_at IS NOT NULL) = $2"
 }
 
-/// All patients of the clinic, in no particular order.
-pub(super) async fn list_ranked(conn: &mut AsyncPgConnection, clinic: Uuid) -> QueryResult<Vec<RankRow>> {
-    ListRanked { clinic }.load(conn).await
+/// All patients of the clinic, or all who have left it and whose records it keeps, in no particular order.
+pub(super) async fn list_ranked(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    detached: bool,
+) -> QueryResult<Vec<RankRow>> {
+    ListRanked { clinic, detached }.load(conn).await
 }
 
 /// A patient of a page.

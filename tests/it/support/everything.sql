@@ -82,3 +82,4 @@ VALUES (now(), '{id}', '{id}', 'operator', 'clinic.create', 'clinic', '{id}');
 INSERT INTO second_factors (user_id, secret_sealed, created_at, failures) VALUES ('{id}', '', now(), 0);
 INSERT INTO recovery_codes (code_hash, user_id, created_at) VALUES (sha256('{id}'), '{id}', now());
 INSERT INTO restores VALUES ('{id}', now(), now());
+INSERT INTO login_deletions (user_id, requested_at, erase_at) VALUES ('{id}', now(), now() + interval '14 days');

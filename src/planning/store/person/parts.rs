@@ -16,6 +16,10 @@ pub(in crate::planning) struct PatientRow {
     pub(in crate::planning) user_id: Option<Uuid>,
     pub(in crate::planning) linked_at: Option<DateTime<Utc>>,
     pub(in crate::planning) plan_revision: i32,
+    /// The login was erased: the record is only kept.
+    pub(in crate::planning) detached: bool,
+    /// The login is to be erased.
+    pub(in crate::planning) leaving: bool,
     /// The clinic's.
     pub(in crate::planning) default_protocol: String,
     /// Areas.
@@ -25,7 +29,7 @@ pub(in crate::planning) struct PatientRow {
 }
 
 pub(super) type PatientSql =
-    (SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Text, Array<Text>, Array<SqlUuid>);
+    (SqlUuid, Nullable<SqlUuid>, Nullable<Timestamptz>, Int4, Bool, Bool, Text, Array<Text>, Array<SqlUuid>);
 
 /// Where the person was.
 #[derive(Debug, Clone, Queryable)]

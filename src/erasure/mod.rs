@@ -1,0 +1,20 @@
+//! A person's right to be gone. A login is marked at its person's word: from then on it opens nothing and is told nothing, and
+//! it can be brought back. When that time is over a worker erases it. What a clinic has to keep of its patient stays, detached
+//! and read-only, until its own time is over and a worker purges it.
+//!
+//! Everything here joins a transaction of its caller's, and can be done twice. Whoever erases holds the login's row first, like
+//! everybody who ends sessions; then the records in the order of their ids.
+
+mod cancel;
+mod due;
+mod erase;
+mod mark;
+pub mod routes;
+pub mod store;
+mod view;
+
+pub use cancel::cancel;
+pub use due::{erase_due, purge_due};
+pub use erase::{erase, purge};
+pub use mark::{MarkError, Marked, mark};
+pub use store::{Pending, find_pending};

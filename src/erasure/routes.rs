@@ -1,0 +1,92 @@
+//! A person's deletion of their login over HTTP: what it would mean, and the deed. Taking it back is a way of logging in
+//! (`auth/routes.rs`), since no session is left.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+
+use super::erase;
+use super::mark::{self, MarkError, Marked};
+use super::view::{DeletionView, PlaceView};
+use crate::answer::private;
+use crate::app::State;
+use crate::auth::extract::{AccountHolder, ClientAddress};
+use crate::auth::reauthentication::{Proof, WRONG_PASSWORD, prove};
+use crate::body::Body;
+use crate::db::Scope;
+use crate::error::{ApiError, Conflict};
+
+impl From<MarkError> for ApiError {
+    fn from(error: MarkError) -> Self {
+        match error {
+            MarkError::LastAdministrator(_) => {
+                Self::conflict(Conflict::State, "You are a clinic's last administrator: name another one first.")
+            }
+            MarkError::Changed => WRONG_PASSWORD.into(),
+            MarkError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl DeletionView {
+    fn new(marked: Marked, is_marked: bool) -> Self {
+        let erase_at = marked.pending.erase_at;
+        let clinics = marked.places.into_iter().map(|place| {
+            let keeps_record = place.patient_id.is_some();
+            PlaceView {
+                last_administrator: marked.alone_at.contains(&place.clinic_id),
+                keeps_record,
+                retention_years: keeps_record.then_some(place.retention_years),
+                purge_at: keeps_record.then(|| erase::kept_until(erase_at, place.retention_years)),
+                clinic_id: place.clinic_id,
+                clinic_name: place.clinic_name,
+                role: place.role,
+            }
+        });
+        Self {
+            requested_at: is_marked.then_some(marked.pending.requested_at),
+            erase_at,
+            possible: marked.alone_at.is_empty(),
+            clinics: clinics.collect(),
+        }
+    }
+}
+
+/// What would become of the caller's login, to be shown before they decide.
+pub async fn find_deletion(
+    state: web::Data<State>,
+    AccountHolder(caller): AccountHolder,
+) -> Result<HttpResponse, ApiError> {
+    let (window, now) = (state.erasure_window, state.clocks.wall.now());
+    let outlook = state.db.scoped(Scope::User(caller.user_id), async |conn| {
+        Ok::<_, ApiError>(mark::preview(conn, caller.user_id, window, now).await?)
+    });
+    Ok(private(HttpResponse::Ok(), &DeletionView::new(outlook.await?, false)))
+}
+
+/// Who asks, shown once more.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeletionBody {
+    current_password: String,
+    code: Option<String>,
+}
+
+/// Marks the caller's login: from the commit on it opens nothing.
+pub async fn delete_login(
+    ClientAddress(address): ClientAddress,
+    state: web::Data<State>,
+    AccountHolder(caller): AccountHolder,
+    body: Body<DeletionBody>,
+) -> Result<HttpResponse, ApiError> {
+    let DeletionBody { current_password, code } = body.value;
+    let proof = Proof { password: &current_password, code: code.as_deref(), address };
+    let proven = prove(&state.db, &state.clocks, &state.auth, &caller, proof).await?;
+    let marked = state.db.scoped(Scope::User(caller.user_id), async |conn| {
+        Ok::<_, ApiError>(mark::mark(conn, &state.clocks, &proven, state.erasure_window).await?)
+    });
+    let marked = marked.await?;
+    state.auth.revocations.note(caller.user_id, marked.pending.requested_at);
+    let answer = DeletionView::new(marked, true);
+    Ok(HttpResponse::Accepted().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}

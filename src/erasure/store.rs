@@ -1,0 +1,254 @@
+//! SQL over `login_deletions`, and the parts of an erasure that no slice has a statement for.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use uuid::Uuid;
+
+use crate::db::hot::hot_query;
+use crate::schema::{login_deletions, memberships, patients, users};
+
+/// A login that is about to be erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = login_deletions)]
+pub struct Pending {
+    /// The login.
+    pub user_id: Uuid,
+    /// When its person asked for it (wall clock).
+    pub requested_at: DateTime<Utc>,
+    /// When it is final (wall clock).
+    pub erase_at: DateTime<Utc>,
+}
+
+/// Whether and when the login is to be erased.
+pub async fn find_pending(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Option<Pending>> {
+    login_deletions::table.find(user_id).select(Pending::as_select()).first(conn).await.optional()
+}
+
+/// Marks a locked login.
+pub(super) async fn insert_pending(conn: &mut AsyncPgConnection, pending: &Pending) -> QueryResult<()> {
+    diesel::insert_into(login_deletions::table).values(pending).execute(conn).await?;
+    Ok(())
+}
+
+/// Takes the mark away; `false` if there was none.
+pub(super) async fn delete_pending(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<bool> {
+    Ok(diesel::delete(login_deletions::table.find(user_id)).execute(conn).await? == 1)
+}
+
+/// Logins whose time is over, some of them.
+pub(super) async fn list_due(
+    conn: &mut AsyncPgConnection,
+    now: DateTime<Utc>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> QueryResult<Vec<Uuid>> {
+    login_deletions::table
+        .filter(login_deletions::erase_at.le(now))
+        .filter(login_deletions::user_id.gt(after.unwrap_or_default()))
+        .order(login_deletions::user_id)
+        .limit(limit)
+        .select(login_deletions::user_id)
+        .load(conn)
+        .await
+}
+
+/// Begins the windows of deletions anew that are over at `now`: whether they were taken back in time is lost. Returns how many.
+pub async fn put_off_due(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::sql_query(
+        "UPDATE login_deletions SET requested_at = $1, erase_at = $1 + (erase_at - requested_at) WHERE erase_at <= $1",
+    )
+    .bind::<Timestamptz, _>(now)
+    .execute(conn)
+    .await
+}
+
+/// Detached records whose time is over, some of them: clinic and patient.
+pub(super) async fn list_to_purge(
+    conn: &mut AsyncPgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> QueryResult<Vec<(Uuid, Uuid)>> {
+    patients::table
+        .filter(patients::purge_at.le(now))
+        .order(patients::purge_at)
+        .limit(limit)
+        .select((patients::clinic_id, patients::id))
+        .load(conn)
+        .await
+}
+
+/// What a login is to one clinic.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Place {
+    /// The clinic.
+    pub clinic_id: Uuid,
+    /// What it calls itself.
+    pub clinic_name: String,
+    /// The membership.
+    pub membership_id: Uuid,
+    /// The role there, as stored.
+    pub role: String,
+    /// The person's record there, for patients.
+    pub patient_id: Option<Uuid>,
+    /// For how many years the clinic keeps the record of a patient who left.
+    pub retention_years: i32,
+}
+
+hot_query! {
+    struct ListPlaces { user: Uuid as SqlUuid }
+    returns (SqlUuid, Text, SqlUuid, Text, Nullable<SqlUuid>, Int4);
+    "SELECT m.clinic_id, c.name, m.id, m.role, r.patient_id, c.retention_years
+       FROM memberships AS m
+       JOIN clinics AS c ON c.id = m.clinic_id
+       LEFT JOIN my_records() AS r ON r.clinic_id = m.clinic_id
+      WHERE m.user_id = $1 AND m.removed_at IS NULL
+      ORDER BY m.clinic_id"
+}
+
+/// What the login is to every clinic, in the person's own scope, in the order in which records are to be locked.
+pub(super) async fn list_places(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Vec<Place>> {
+    ListPlaces { user: user_id }.load(conn).await
+}
+
+/// A record that a login stands behind, and for how long its clinic keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
+pub(super) struct Kept {
+    pub(super) clinic_id: Uuid,
+    pub(super) patient_id: Uuid,
+    pub(super) retention_years: i32,
+}
+
+hot_query! {
+    struct LockRecords { user: Uuid as SqlUuid }
+    returns (SqlUuid, SqlUuid, Int4);
+    "SELECT p.clinic_id, p.id, c.retention_years
+       FROM patients AS p JOIN clinics AS c ON c.id = p.clinic_id
+      WHERE p.user_id = $1 ORDER BY p.clinic_id, p.id FOR UPDATE OF p"
+}
+
+/// Locks the records that a login stands behind, in the system's scope.
+pub(super) async fn lock_records(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Vec<Kept>> {
+    LockRecords { user: user_id }.load(conn).await
+}
+
+/// Every clinic that ever knew the login, its memberships there included that have ended.
+pub(super) async fn list_memberships(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Vec<(Uuid, Uuid)>> {
+    memberships::table
+        .filter(memberships::user_id.eq(user_id))
+        .order(memberships::clinic_id)
+        .select((memberships::clinic_id, memberships::id))
+        .load(conn)
+        .await
+}
+
+/// Ends every membership. The rows stay, under an id that no longer names anybody: treatments say who gave them.
+pub(super) async fn end_memberships(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    let going_on =
+        memberships::table.filter(memberships::user_id.eq(user_id)).filter(memberships::removed_at.is_null());
+    diesel::update(going_on).set(memberships::removed_at.eq(now)).execute(conn).await?;
+    Ok(())
+}
+
+/// Takes the login from behind a locked record for good.
+pub(super) async fn detach(
+    conn: &mut AsyncPgConnection,
+    record: Kept,
+    now: DateTime<Utc>,
+    purge_at: DateTime<Utc>,
+) -> QueryResult<()> {
+    diesel::update(patients::table.find((record.clinic_id, record.patient_id)))
+        .set((
+            patients::user_id.eq(None::<Uuid>),
+            patients::linked_at.eq(None::<DateTime<Utc>>),
+            patients::detached_at.eq(now),
+            patients::purge_at.eq(purge_at),
+            patients::version.eq(patients::version + 1),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+hot_query! {
+    /// Open invitations to the record are void; none keeps an address.
+    struct ForgetInvitations {
+        user: Uuid as SqlUuid,
+        clinic: Option<Uuid> as Nullable<SqlUuid>,
+        patient: Option<Uuid> as Nullable<SqlUuid>,
+        now: DateTime<Utc> as Timestamptz,
+    }
+    returns Int8;
+    ", told AS (
+        UPDATE invitations SET email = NULL,
+               revoked_at = CASE WHEN accepted_at IS NULL THEN coalesce(revoked_at, $4) ELSE revoked_at END
+         WHERE accepted_by = $1 OR clinic_id = $2 AND patient_id = $3
+        RETURNING 1
+    )
+    SELECT count(*) FROM told"
+}
+
+/// Forgets the address that the login's invitations were sent to, and those to a record of its.
+pub(super) async fn forget_invitations(
+    conn: &mut AsyncPgConnection,
+    user: Uuid,
+    record: Option<Kept>,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    let (clinic, patient) = (record.map(|record| record.clinic_id), record.map(|record| record.patient_id));
+    ForgetInvitations { user, clinic, patient, now }.get_result::<i64>(conn).await?;
+    Ok(())
+}
+
+/// Forgets what is only of use while somebody uses the app: what was put off, modes, what the app was to be told of, and
+/// whom to tell next of a flag.
+pub(super) async fn forget_use(conn: &mut AsyncPgConnection, record: Kept, user_id: Uuid) -> QueryResult<()> {
+    let (clinic, patient) = (record.clinic_id, record.patient_id);
+    // Only typed ids go into the text.
+    conn.batch_execute(&format!(
+        "DELETE FROM snoozes WHERE clinic_id = '{clinic}' AND patient_id = '{patient}';
+         DELETE FROM mode_spans WHERE clinic_id = '{clinic}' AND patient_id = '{patient}';
+         DELETE FROM replans WHERE clinic_id = '{clinic}' AND patient_id = '{patient}';
+         DELETE FROM sync_entries WHERE clinic_id = '{clinic}' AND patient_id = '{patient}'
+            AND kind = 'notification_preferences' AND entity_id = '{user_id}';
+         DELETE FROM escalations AS e USING flags AS f
+          WHERE f.clinic_id = e.clinic_id AND f.id = e.flag_id AND f.clinic_id = '{clinic}' AND f.patient_id = '{patient}'"
+    ))
+    .await
+}
+
+/// Deletes a locked login and, by their keys, everything that is the login's alone: sessions with their tokens, devices with
+/// what they ring for, preferences, second factor and recovery codes, reset codes, calendar feeds, the mark itself.
+pub(super) async fn delete_login(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<()> {
+    conn.batch_execute(&format!("DELETE FROM idempotency_keys WHERE user_id = '{user_id}'")).await?;
+    diesel::delete(users::table.find(user_id)).execute(conn).await?;
+    Ok(())
+}
+
+/// Locks a detached record whose time is over; `false` if there is none.
+pub(super) async fn lock_to_purge(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    patient: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
+    let record = patients::table.find((clinic, patient)).filter(patients::purge_at.le(now)).for_update();
+    let found: Option<Uuid> = record.select(patients::id).first(conn).await.optional()?;
+    Ok(found.is_some())
+}
+
+/// Deletes a record and, by their keys, all that hangs on it. Treatments and appointments first: courses hold them.
+pub(super) async fn delete_record(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<bool> {
+    conn.batch_execute(&format!(
+        "DELETE FROM treatments WHERE clinic_id = '{clinic}' AND patient_id = '{patient}';
+         DELETE FROM appointments WHERE clinic_id = '{clinic}' AND patient_id = '{patient}';
+         DELETE FROM courses WHERE clinic_id = '{clinic}' AND patient_id = '{patient}'"
+    ))
+    .await?;
+    Ok(diesel::delete(patients::table.find((clinic, patient))).execute(conn).await? == 1)
+}
