@@ -115,15 +115,10 @@ const TABLES: [&str; 13] = [
     "memberships",
 ];
 
-/// Deletes a clinic and all of it but alerts; `false` if there was none.
+/// Deletes a clinic and all of it but alerts, its protocols with the clinic's own row; `false` if there was none.
 pub(super) async fn delete(conn: &mut AsyncPgConnection, clinic: Uuid) -> QueryResult<bool> {
     for table in TABLES {
         conn.batch_execute(&format!("DELETE FROM {table} WHERE clinic_id = '{clinic}'")).await?;
     }
-    conn.batch_execute(&format!(
-        "DELETE FROM protocol_texts WHERE version_id IN (SELECT id FROM protocol_versions WHERE clinic_id = '{clinic}');
-         DELETE FROM protocol_versions WHERE clinic_id = '{clinic}'"
-    ))
-    .await?;
     Ok(diesel::delete(clinics::table.find(clinic)).execute(conn).await? == 1)
 }
