@@ -30,6 +30,7 @@ use crate::config::{Config, Http};
 use crate::db::{Access, Db};
 use crate::domain::endpoint::AllowedHosts;
 use crate::domain::provider::Providers;
+use crate::export::Desk;
 use crate::journal::Journal;
 use crate::planning;
 use crate::protocols::Catalogue;
@@ -65,6 +66,8 @@ pub struct State {
     pub trusted_proxies: Vec<IpAddr>,
     /// Where the API is reached from outside.
     pub public_url: String,
+    /// Who is being given an archive.
+    pub exports: Desk,
     /// For how long a deleted login can be brought back.
     pub erasure_window: TimeDelta,
     /// Who may put the care clock forward: nobody, but on development servers.
@@ -97,6 +100,7 @@ impl State {
             about,
             trusted_proxies,
             public_url,
+            exports: Desk::default(),
             erasure_window: config.erasure_window,
             stepping: None,
         })

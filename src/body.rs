@@ -38,7 +38,7 @@ impl<T: DeserializeOwned + 'static, const LIMIT: usize> FromRequest for Body<T, 
         let mut payload = payload.take();
         Box::pin(async move {
             if !is_json {
-                return Err(ApiError::UnsupportedMediaType);
+                return Err(ApiError::UnsupportedMediaType("application/json"));
             }
             let raw = tokio::time::timeout(MAX_WAIT, read(&mut payload, LIMIT)).await;
             let raw = raw.unwrap_or(Err(ApiError::RequestTimeout))?;

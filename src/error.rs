@@ -108,9 +108,9 @@ pub enum ApiError {
     /// The body did not arrive in time.
     #[error("request timeout")]
     RequestTimeout,
-    /// The body is not JSON.
+    /// The body is not of the media type that the operation takes, which this is.
     #[error("unsupported media type")]
-    UnsupportedMediaType,
+    UnsupportedMediaType(&'static str),
     /// Values are wrong: all of them at once.
     #[error("{} invalid values", .0.len())]
     Invalid(Vec<FieldError>),
@@ -209,7 +209,7 @@ impl ApiError {
             Self::ResyncRequired => ("resync_required", "What was kept must be read anew"),
             Self::PayloadTooLarge { .. } => ("payload_too_large", "The body is too large"),
             Self::RequestTimeout => ("request_timeout", "The body did not arrive in time"),
-            Self::UnsupportedMediaType => ("unsupported_media_type", "The body must be application/json"),
+            Self::UnsupportedMediaType(_) => ("unsupported_media_type", "The body is of another media type"),
             Self::Invalid(_) => ("invalid", "Some values are not acceptable"),
             Self::IdempotencyMismatch => ("idempotency_mismatch", "The idempotency key was used for another request"),
             Self::TooMany { .. } => ("too_many_requests", "Too many requests"),
@@ -240,7 +240,7 @@ impl ApiError {
             }
             Self::PayloadTooLarge { limit } => format!("At most {limit} bytes.").into(),
             Self::RequestTimeout => "Send the request again.".into(),
-            Self::UnsupportedMediaType => "Send Content-Type: application/json.".into(),
+            Self::UnsupportedMediaType(wanted) => format!("Send Content-Type: {wanted}.").into(),
             Self::Invalid(errors) => format!("{} to correct, see errors.", errors.len()).into(),
             Self::IdempotencyMismatch => "Use a fresh Idempotency-Key for a different request.".into(),
             Self::TooMany { retry_after } => format!("Try again in {retry_after} seconds.").into(),
@@ -294,7 +294,7 @@ impl ResponseError for ApiError {
             Self::ResyncRequired => StatusCode::GONE,
             Self::PayloadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) | Self::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -337,6 +337,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What people agreed to; a row for each time. One of a kind stands at most.
+    consents (user_id, id) {
+        /// Who.
+        user_id -> Uuid,
+        /// Tells the times apart, in their order.
+        id -> Uuid,
+        /// To what.
+        kind -> Text,
+        /// In which version of the words.
+        version -> Text,
+        /// When (wall clock).
+        given_at -> Timestamptz,
+        /// When it was taken back, or given to another version instead (wall clock).
+        withdrawn_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     /// Sequences of sessions, one open one per patient and area.
     courses (clinic_id, id) {
         /// The clinic.
@@ -1243,6 +1261,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     check_ins,
     clinics,
     condition_decisions,
+    consents,
     courses,
     devices,
     escalations,

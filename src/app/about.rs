@@ -45,6 +45,11 @@ impl About {
         }
     }
 
+    /// The versions that apps compare themselves with.
+    pub fn versions(&self) -> &config::AppVersions {
+        &self.versions
+    }
+
     /// The ids of the keys that a Web Push subscription may have been made with, the current one first.
     pub fn vapid_key_ids(&self) -> &[String] {
         &self.vapid_key_ids

@@ -13,11 +13,13 @@ use crate::check_ins::routes as check_ins;
 use crate::clinics::routes as clinics;
 use crate::compliance::routes as compliance;
 use crate::conditions::routes as conditions;
+use crate::consents::routes as consents;
 use crate::courses::routes as courses;
 use crate::devices::routes as devices;
-use crate::erasure::routes as erasure;
+use crate::erasure::routes::{self as erasure, page};
 use crate::error::ApiError;
 use crate::excuses::routes as excuses;
+use crate::export::routes as export;
 use crate::flags::routes as flags;
 use crate::invitations::routes as invitations;
 use crate::members::routes as members;
@@ -130,6 +132,7 @@ table! {
     "/readyz" => { get ops::find_readiness }
     "/openapi.yaml" => { get contract::find_contract }
     "/docs" => { get contract::show_docs }
+    "/account/deletion" => { get page::show_deletion_page, post page::submit_deletion_page }
     "/v1/me/reminders" => { get alerts::list_reminders }
     "/v1/me/devices" => { get devices::list_devices }
     "/v1/me/devices/{device_id}" => { put devices::put_device, delete devices::delete_device }
@@ -144,6 +147,7 @@ table! {
         put preferences::put_notification_preferences,
     }
     "/v1/patients" => { get worklist::list_patients, post patients::create_patient }
+    "/v1/patients/{id}/export" => { post export::export_patient }
     "/v1/patients/{id}" => { get patients::find_patient, patch patients::update_patient }
     "/.well-known/jwks.json" => { get auth::list_keys }
     "/v1/auth/register" => { post auth::register_user }
@@ -157,7 +161,9 @@ table! {
     "/v1/me" => { get me::find_me, patch me::update_me }
     "/v1/me/sessions" => { get own_sessions::list_sessions, delete own_sessions::end_other_sessions }
     "/v1/me/sessions/{id}" => { delete own_sessions::end_session }
+    "/v1/me/consents" => { get consents::list_consents, put consents::put_consents }
     "/v1/me/deletion" => { get erasure::find_deletion, post erasure::delete_login }
+    "/v1/me/export" => { post export::export_me }
     "/v1/me/password" => { post own_sessions::change_password }
     "/v1/me/second-factor" => {
         get second_factor::find_second_factor, post second_factor::create_second_factor,

@@ -10,8 +10,9 @@ use uuid::Uuid;
 use super::admission::admit;
 use super::password::refuse_derived;
 use super::profile::MembershipView;
+use super::reauthentication::match_login;
 use super::refusal::Refusal;
-use super::second_factor::{self, Verdict};
+use super::second_factor::Verdict;
 use super::sessions::{self, Opened, Opening};
 use super::store::{self, EndedBecause, OpenInvitation, User};
 use super::{Auth, codes};
@@ -182,18 +183,7 @@ fn home(user: &User) -> Tz {
 /// answer of a wrong password.
 pub async fn log_in(tools: Tools<'_>, login: Login<'_>) -> Result<Opened, Refusal> {
     let Tools { db, clocks, auth, .. } = tools;
-    let find =
-        async |conn: &mut AsyncPgConnection| Ok::<_, Refusal>(store::find_user_by_email(conn, login.email).await?);
-    let known = db.scoped(Scope::Identity, find).await?;
-    let fits = auth.passwords.verify(login.password, known.as_ref().map(|user| user.password_hash.as_str())).await?;
-    let user = known.filter(|_| fits).ok_or(Refusal::Credentials)?;
-    let verdict = second_factor::judge(db, clocks, auth, user.id, login.code).await?;
-    match verdict {
-        Verdict::Off | Verdict::Fits => {}
-        Verdict::Missing => return Err(Refusal::SecondFactorRequired),
-        Verdict::Wrong => return Err(Refusal::Credentials),
-        Verdict::Wait(seconds) => return Err(Refusal::Wait(seconds)),
-    }
+    let (user, verdict) = match_login(db, clocks, auth, login.email, login.password, login.code).await?;
     db.scoped(Scope::User(user.id), async |conn| {
         let current = match login.cancels_deletion {
             true => store::lock_user(conn, user.id).await,

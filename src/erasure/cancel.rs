@@ -6,10 +6,25 @@ use uuid::Uuid;
 
 use super::{mark, store};
 use crate::audit;
+use crate::auth::store as logins;
 use crate::clock::Clocks;
 use crate::db::{Scope, enter};
 use crate::planning::{self, PlanningError};
 use crate::protocols::Catalogue;
+
+/// The same for a login that nobody has locked yet; one that stays, stays.
+pub async fn take_back(
+    conn: &mut AsyncPgConnection,
+    clocks: &Clocks,
+    catalogue: &Catalogue,
+    user_id: Uuid,
+) -> Result<(), PlanningError> {
+    logins::lock_user(conn, user_id).await?;
+    match store::find_pending(conn, user_id).await? {
+        Some(_) => cancel(conn, clocks, catalogue, user_id).await,
+        None => Ok(()),
+    }
+}
 
 /// Takes the mark from a locked login, in its person's own scope, which the transaction goes on in.
 pub async fn cancel(

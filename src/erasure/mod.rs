@@ -6,15 +6,18 @@
 //! everybody who ends sessions; then the records in the order of their ids.
 
 mod cancel;
+mod confirmation;
 mod due;
 mod erase;
 mod mark;
+mod page_view;
+mod page_words;
 pub mod routes;
 pub mod store;
 mod view;
 
-pub use cancel::cancel;
-pub use due::{erase_due, purge_due};
+pub use cancel::{cancel, take_back};
+pub use due::{DueError, erase_due, purge_due};
 pub use erase::{erase, purge};
 pub use mark::{MarkError, Marked, mark};
 pub use store::{Pending, find_pending};

@@ -1,6 +1,8 @@
 //! A person's deletion of their login over HTTP: what it would mean, and the deed. Taking it back is a way of logging in
 //! (`auth/routes.rs`), since no session is left.
 
+pub mod page;
+
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
@@ -11,7 +13,7 @@ use super::view::{DeletionView, PlaceView};
 use crate::answer::private;
 use crate::app::State;
 use crate::auth::extract::{AccountHolder, ClientAddress};
-use crate::auth::reauthentication::{Proof, WRONG_PASSWORD, prove};
+use crate::auth::reauthentication::{Proof, User, WRONG_PASSWORD, prove};
 use crate::body::Body;
 use crate::db::Scope;
 use crate::error::{ApiError, Conflict};
@@ -29,7 +31,7 @@ impl From<MarkError> for ApiError {
 }
 
 impl DeletionView {
-    fn new(marked: Marked, is_marked: bool) -> Self {
+    pub(super) fn new(marked: Marked, is_marked: bool) -> Self {
         let erase_at = marked.pending.erase_at;
         let clinics = marked.places.into_iter().map(|place| {
             let keeps_record = place.patient_id.is_some();
@@ -82,11 +84,16 @@ pub async fn delete_login(
     let DeletionBody { current_password, code } = body.value;
     let proof = Proof { password: &current_password, code: code.as_deref(), address };
     let proven = prove(&state.db, &state.clocks, &state.auth, &caller, proof).await?;
-    let marked = state.db.scoped(Scope::User(caller.user_id), async |conn| {
-        Ok::<_, ApiError>(mark::mark(conn, &state.clocks, &proven, state.erasure_window).await?)
+    let answer = DeletionView::new(end(&state, &proven).await?, true);
+    Ok(HttpResponse::Accepted().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}
+
+/// Marks a login whose person has shown who they are, and has this node know of it at once.
+async fn end(state: &State, proven: &User) -> Result<Marked, ApiError> {
+    let marked = state.db.scoped(Scope::User(proven.id), async |conn| {
+        Ok::<_, ApiError>(mark::mark(conn, &state.clocks, proven, state.erasure_window).await?)
     });
     let marked = marked.await?;
-    state.auth.revocations.note(caller.user_id, marked.pending.requested_at);
-    let answer = DeletionView::new(marked, true);
-    Ok(HttpResponse::Accepted().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+    state.auth.revocations.note(proven.id, marked.pending.requested_at);
+    Ok(marked)
 }

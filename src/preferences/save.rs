@@ -8,6 +8,7 @@ use super::store;
 use crate::audit::{self, Entry};
 use crate::auth::extract::Caller;
 use crate::clock::Clocks;
+use crate::consents::{self, DETAILS_VERSION, LOCK_SCREEN_DETAILS};
 use crate::db::{Scope, enter};
 use crate::domain::preferences::{Choices, ZoneMode};
 use crate::patients;
@@ -42,6 +43,8 @@ pub async fn save(
     }
     enter(conn, Scope::User(caller.user_id)).await?;
     if before.show_details != after.show_details {
+        let agreed = after.show_details.then_some(DETAILS_VERSION);
+        consents::record::agree(conn, clocks, caller.user_id, LOCK_SCREEN_DETAILS, agreed).await?;
         let action = if after.show_details { "lock_screen_details.consent" } else { "lock_screen_details.withdraw" };
         let entry = Entry::by(caller, action, "user", caller.user_id);
         let entry = caller.patient_id.map_or(entry, |patient_id| entry.about(patient_id));

@@ -8,8 +8,8 @@ use crate::erasure;
 /// Erases and purges all that is due. What fails is told of and tried again the next time.
 pub(super) async fn run(parts: &Parts) {
     for (what, done) in [
-        ("logins", erasure::erase_due(&parts.db, &parts.clocks).await),
-        ("records", erasure::purge_due(&parts.db, &parts.clocks).await),
+        ("logins", erasure::erase_due(&parts.db, &parts.clocks, &parts.journal).await),
+        ("records", erasure::purge_due(&parts.db, &parts.clocks, &parts.journal).await),
     ] {
         match done {
             Ok(0) => {}

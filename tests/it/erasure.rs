@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mendline::domain::role::Role;
+use mendline::erasure::{erase_due, purge_due};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -27,6 +28,8 @@ async fn case() -> Case {
     let patient = app.patient_of(&clinic).await;
     register_phone(&app, &patient).await;
     let treatment = app.treat(&clinic.admin.token, patient.patient(), app.care.now() - TimeDelta::days(1)).await;
+    // A token is called back that was issued before, not one that is issued in the same moment.
+    app.pass(TimeDelta::seconds(1));
     Case { app, clinic, patient, treatment }
 }
 
@@ -159,7 +162,7 @@ async fn taken_back_the_login_is_there_again_and_what_is_owed_is_owed_again() {
     app.log_in(patient).await;
     assert_eq!(app.post("/v1/auth/cancel-deletion", "", credentials(patient)).await.problem(409), "conflict");
     app.pass(TimeDelta::days(15));
-    app.beside(async { while count(app, "push_health").await == 0 {} }).await;
+    assert_eq!(erase_due(&app.state.worker_db, &app.state.clocks, &app.state.journal).await.unwrap(), 0);
     assert_eq!(count(app, &format!("users WHERE id = '{}'", patient.user_id)).await, 1, "nothing is left of the mark");
 }
 
@@ -285,7 +288,7 @@ async fn a_record_goes_with_all_of_it_when_its_clinic_need_not_keep_it_any_longe
     case.erase().await;
     let purged = format!("patients WHERE id = '{}'", patient.patient());
     app.pass(TimeDelta::days(3 * 365 - 1));
-    app.beside(async { while count(app, "push_health").await == 0 {} }).await;
+    assert_eq!(purge_due(&app.state.worker_db, &app.state.clocks, &app.state.journal).await.unwrap(), 0);
     assert_eq!(count(app, &purged).await, 1);
     app.pass(TimeDelta::days(3));
     work_until_none(app, &purged).await;

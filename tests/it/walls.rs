@@ -54,9 +54,12 @@ async fn tables(owner: &mut AsyncPgConnection, condition: &str) -> Vec<String> {
 fn whose(table: &str, columns: &[String], clinic: &str) -> String {
     match table {
         "clinics" | "users" => format!("id = '{clinic}'"),
-        "devices" | "notification_preferences" | "second_factors" | "recovery_codes" | "login_deletions" => {
-            format!("user_id = '{clinic}'")
-        }
+        "devices"
+        | "notification_preferences"
+        | "second_factors"
+        | "recovery_codes"
+        | "login_deletions"
+        | "consents" => format!("user_id = '{clinic}'"),
         "local_reminders" => format!("device_id = '{clinic}'"),
         "restores" => format!("id = '{clinic}'"),
         "refresh_tokens" => format!("session_id = '{clinic}'"),
@@ -240,6 +243,7 @@ async fn a_person_sees_what_is_its_own_and_nothing_clinical() {
     let own = [
         "calendar_feeds",
         "clinics",
+        "consents",
         "devices",
         "local_reminders",
         "login_deletions",

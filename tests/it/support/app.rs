@@ -1,5 +1,6 @@
 //! The app under test: the real servers on port 0, a stepped care clock, and verbs to talk to it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use mendline::push::{CARRIERS, Carrier, fcm};
 use mendline::worker::{self, Round, Worker};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::contract::{Exchange, assert_kept};
@@ -218,7 +219,11 @@ pub async fn send(request: reqwest::RequestBuilder) -> Answer {
     let (client, request) = request.build_split();
     let request = request.expect("a request");
     let (method, url) = (request.method().clone(), request.url().clone());
-    let sent = request.body().and_then(reqwest::Body::as_bytes).and_then(|body| serde_json::from_slice(body).ok());
+    let form = request.headers().get("content-type").is_some_and(|kind| kind == "application/x-www-form-urlencoded");
+    let sent = request.body().and_then(reqwest::Body::as_bytes).and_then(|body| match form {
+        true => serde_urlencoded::from_bytes::<BTreeMap<String, String>>(body).ok().map(|fields| json!(fields)),
+        false => serde_json::from_slice(body).ok(),
+    });
     let answer = read(client.execute(request).await).await;
     let (status, headers, text) = (answer.status, &answer.headers, answer.text.as_str());
     assert_kept(&Exchange { method: &method, url: &url, sent, status, headers, text });

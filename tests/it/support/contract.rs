@@ -192,7 +192,9 @@ impl Contract {
                 faults.push(format!("the query parameter {name} was accepted and is not declared"));
             }
         }
-        let declared = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let taken = &operation["requestBody"]["content"];
+        let json = &taken["application/json"]["schema"];
+        let declared = if json.is_null() { &taken["application/x-www-form-urlencoded"]["schema"] } else { json };
         match &exchange.sent {
             None if operation["requestBody"]["required"] == true => {
                 faults.push("a request without a body was accepted, and one is required".to_owned());

@@ -83,3 +83,4 @@ INSERT INTO second_factors (user_id, secret_sealed, created_at, failures) VALUES
 INSERT INTO recovery_codes (code_hash, user_id, created_at) VALUES (sha256('{id}'), '{id}', now());
 INSERT INTO restores VALUES ('{id}', now(), now());
 INSERT INTO login_deletions (user_id, requested_at, erase_at) VALUES ('{id}', now(), now() + interval '14 days');
+INSERT INTO consents (user_id, id, kind, version, given_at) VALUES ('{id}', '{id}', 'terms', '1', now());
