@@ -12,9 +12,11 @@ use chrono::TimeDelta;
 use chrono::{DateTime, Utc};
 use chrono_tz::Europe;
 use criterion::{Criterion, criterion_group, criterion_main};
+use mendline::app::Ledger;
 use mendline::domain::closing::{ClosingWeights, DoneWeights, shares};
 use mendline::domain::course::WhatFollows;
 use mendline::domain::local_time::ZoneHistory;
+use mendline::domain::pace::Pace;
 use mendline::domain::protocol::{builtin, builtin_files, load};
 use mendline::domain::reminders::{History, Preferences, RunningTreatment, owed};
 use mendline::domain::timeline::{Conditions, Overrides, Plan, timeline};
@@ -35,6 +37,14 @@ fn core(criterion: &mut Criterion) {
         conditions: &conditions,
     };
 
+    criterion.bench_function("pay for a request, one of 10,000 accounts (target: < 1 us)", |bencher| {
+        let ledger = Ledger::new(Pace::per_minute(1_000_000).unwrap());
+        let mut account = 0;
+        bencher.iter(|| {
+            account = (account + 1) % 10_000;
+            ledger.pay(black_box(account), performed_at)
+        });
+    });
     criterion.bench_function("lay out the conservative timeline (target: < 200 us)", |bencher| {
         bencher.iter(|| timeline(black_box(&plan)));
     });

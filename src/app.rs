@@ -3,9 +3,11 @@
 
 mod about;
 mod browsers;
+mod budgets;
 pub mod contract;
 mod development;
 mod ops;
+mod origin;
 pub mod providers;
 mod routes;
 mod stepping;
@@ -19,10 +21,12 @@ use anyhow::Context;
 use chrono::TimeDelta;
 
 pub use about::About;
+pub use budgets::{Budgets, FREE, Ledger};
 pub use ops::ops_server;
 pub use routes::{ROUTES, Route};
 pub use stepping::Stepping;
 
+use crate::audit::Reads;
 use crate::auth::Auth;
 use crate::auth::keys::Keys;
 use crate::clock::Clocks;
@@ -44,6 +48,8 @@ pub struct State {
     pub db: Db,
     /// The database, as workers see it: no request works with it, but a development server's that looks at the whole queue.
     pub worker_db: Db,
+    /// Looks at records, on their way into the audit trail.
+    pub reads: Reads,
     /// The time.
     pub clocks: Clocks,
     /// Counters.
@@ -52,6 +58,8 @@ pub struct State {
     pub keys: Keys,
     /// What authenticates callers.
     pub auth: Auth,
+    /// What callers may still ask.
+    pub budgets: Budgets,
     /// Where deletions are written down outside the database.
     pub journal: Journal,
     /// Published protocol versions.
@@ -87,12 +95,14 @@ impl State {
         let about = About::new(config, &providers::vapid_keys(&keys)?);
         let trusted_proxies = config.http.trusted_proxies.clone();
         Ok(Self {
+            reads: Reads::new(access.api.clone(), clocks.clone()),
             db: access.api,
             worker_db: access.worker,
             clocks,
             metrics: Metrics::default(),
             keys,
             auth,
+            budgets: Budgets::new(&config.budgets),
             journal,
             protocols,
             providers: config.push.providers(),
@@ -133,9 +143,13 @@ impl State {
 
     /// What must run beside the API for as long as it does.
     pub async fn background(self) {
-        self.auth.revocations.run(self.db, self.clocks).await;
+        tokio::join!(self.auth.revocations.run(self.db, self.clocks), self.reads.run());
     }
 }
+
+/// Connections that one process takes at once, over all its threads; others wait with the operating system. A few kilobytes
+/// each, and less than the files that may be open.
+const CONNECTIONS: usize = 4096;
 
 /// The API, bound and ready to be awaited, and the address it got.
 pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, SocketAddr)> {
@@ -145,11 +159,15 @@ pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, Soc
     let origins = settings.cors_origins.clone();
     let is_https = settings.public_url.starts_with("https://");
     let development = state.stepping.is_some();
-    let mut server = HttpServer::new(move || {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = settings.workers.map_or_else(cores, |workers| usize::try_from(workers).unwrap_or(1));
+    let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::new(state.clone()))
             .app_data(web::Data::new(state.metrics.clone()))
             .configure(|config| routes::register(config, development))
+            .wrap(from_fn(budgets::charge))
+            .wrap(from_fn(origin::remember))
             .wrap(Compress::default())
             .wrap(browsers::cors(&origins))
             .wrap(from_fn(telemetry::observe))
@@ -157,10 +175,9 @@ pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, Soc
     })
     .shutdown_timeout(settings.shutdown.as_secs())
     .client_request_timeout(std::time::Duration::from_secs(10))
+    .workers(workers)
+    .max_connections((CONNECTIONS / workers).max(1))
     .disable_signals();
-    if let Some(workers) = settings.workers {
-        server = server.workers(usize::try_from(workers).unwrap_or(1));
-    }
     let server = server.listen(listener).context("starting the API")?.run();
     Ok((server, address))
 }

@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -19,6 +20,35 @@ use crate::error::{ApiError, FieldError};
 pub const MAX_BODY: usize = 256 * 1024;
 /// How long a body may take to arrive, from its first byte to its last.
 pub const MAX_WAIT: Duration = Duration::from_secs(15);
+
+/// How many bytes of bodies that are still arriving are held at once, in the whole process. Whoever sends many and never ends
+/// them fills this and not the memory; who comes then is asked to come again.
+const MOST_ARRIVING: usize = 64 * 1024 * 1024;
+
+/// Bytes of bodies that are arriving.
+static ARRIVING: AtomicUsize = AtomicUsize::new(0);
+
+/// What one body takes of [`MOST_ARRIVING`], until it is there or given up.
+struct Room<'a> {
+    arriving: &'a AtomicUsize,
+    taken: usize,
+}
+
+impl Room<'_> {
+    fn take(&mut self, bytes: usize) -> Result<(), ApiError> {
+        self.taken += bytes;
+        if self.arriving.fetch_add(bytes, Ordering::Relaxed) + bytes > MOST_ARRIVING {
+            return Err(ApiError::Unavailable("too much is arriving already".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.arriving.fetch_sub(self.taken, Ordering::Relaxed);
+    }
+}
 
 /// A JSON body of at most `LIMIT` bytes, parsed. Types that come through here refuse unknown fields.
 #[derive(Debug)]
@@ -48,12 +78,13 @@ impl<T: DeserializeOwned + 'static, const LIMIT: usize> FromRequest for Body<T, 
 }
 
 async fn read(payload: &mut Payload, limit: usize) -> Result<Bytes, ApiError> {
-    let mut raw = BytesMut::new();
+    let (mut raw, mut room) = (BytesMut::new(), Room { arriving: &ARRIVING, taken: 0 });
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| malformed(format!("the body could not be read: {error}")))?;
         if raw.len() + chunk.len() > limit {
             return Err(ApiError::PayloadTooLarge { limit });
         }
+        room.take(chunk.len())?;
         raw.extend_from_slice(&chunk);
     }
     Ok(raw.freeze())
@@ -218,6 +249,20 @@ mod tests {
         let request = actix_web::test::TestRequest::default().insert_header(header::ContentType::json());
         let body = Body::<Sample>::from_request(&request.to_http_request(), &mut payload).await;
         assert!(matches!(body, Err(ApiError::RequestTimeout)));
+    }
+
+    #[test]
+    fn bodies_that_never_end_fill_their_room_and_no_more() {
+        let arriving = AtomicUsize::new(0);
+        let room = || Room { arriving: &arriving, taken: 0 };
+        let (mut first, mut second) = (room(), room());
+        first.take(MOST_ARRIVING - 10).unwrap();
+        second.take(10).unwrap();
+        assert!(matches!(second.take(1), Err(ApiError::Unavailable(_))));
+        drop(second);
+        room().take(10).unwrap();
+        drop(first);
+        assert_eq!(arriving.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub mod push_health;
 pub mod query;
 pub mod recovery;
 pub mod schema;
+pub mod spreadsheet;
 pub mod telemetry;
 pub mod treatments;
 pub mod worker;

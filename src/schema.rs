@@ -189,6 +189,28 @@ diesel::table! {
         patient_id -> Nullable<Uuid>,
         /// The request, as in the log.
         request_id -> Nullable<Uuid>,
+        /// Where the request came from, as far as proxies can be believed; absent for the operator and the server itself.
+        address -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// What a clinic's audit trail held of a day once the day was over: a chain, each link under the server's key.
+    audit_seals (clinic_id, day) {
+        /// The clinic.
+        clinic_id -> Uuid,
+        /// The day, in UTC.
+        day -> Date,
+        /// How many entries there were.
+        entries -> Int8,
+        /// SHA-256 over all of them, in order of time and id.
+        digest -> Bytea,
+        /// The seal of the day before; absent on a clinic's first.
+        previous -> Nullable<Bytea>,
+        /// HMAC-SHA-256 over all of the above and the moment, under a key derived from the secret key.
+        seal -> Bytea,
+        /// When it was made (wall clock).
+        sealed_at -> Timestamptz,
     }
 }
 
@@ -1257,6 +1279,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     appointments,
     attempts,
     audit,
+    audit_seals,
     calendar_feeds,
     check_ins,
     clinics,

@@ -83,6 +83,15 @@ pub struct RequestLabels {
     pub status: u16,
 }
 
+/// Labels of a refusal for want of budget or of a place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BudgetLabels {
+    /// Whose budget it was, or where there was no place.
+    pub role: &'static str,
+    /// What it was for.
+    pub class: &'static str,
+}
+
 /// Labels of a push.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PushLabels {
@@ -132,6 +141,8 @@ pub struct Metrics {
     pub requests: Family<RequestLabels, Counter>,
     /// How long requests took, in seconds.
     pub request_seconds: Histogram,
+    /// Requests refused before they were looked at.
+    pub over_budget: Family<BudgetLabels, Counter>,
     /// Pushes by provider and outcome.
     pub pushes: Family<PushLabels, Counter>,
     /// Receipts by provider and what they said.
@@ -168,6 +179,7 @@ impl Default for Metrics {
             registry: Arc::default(),
             requests: Family::default(),
             request_seconds: Histogram::new(fast),
+            over_budget: Family::default(),
             pushes: Family::default(),
             receipts: Family::default(),
             settled: Family::default(),
@@ -185,6 +197,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("mendline");
         registry.register("http_requests", "Requests served", metrics.requests.clone());
         registry.register("http_request_seconds", "Time to answer", metrics.request_seconds.clone());
+        registry.register("http_over_budget", "Requests refused for want of budget", metrics.over_budget.clone());
         registry.register("pushes", "Pushes by provider and outcome", metrics.pushes.clone());
         registry.register("receipts", "Receipts by provider and what they said", metrics.receipts.clone());
         registry.register("alerts_settled", "Alerts by the state a try left them in", metrics.settled.clone());

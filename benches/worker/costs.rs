@@ -22,6 +22,8 @@ pub struct Costs {
     pub wal: f64,
     /// Statements, where Postgres counts them.
     pub statements: Option<i64>,
+    /// Those of them that ask or change something, rather than begin or end a transaction or say whose it is.
+    pub queries: Option<i64>,
 }
 
 #[derive(diesel::QueryableByName)]
@@ -34,6 +36,8 @@ struct Wal {
 struct Calls {
     #[diesel(sql_type = Nullable<Int8>)]
     calls: Option<i64>,
+    #[diesel(sql_type = Nullable<Int8>)]
+    queries: Option<i64>,
 }
 
 /// Asks Postgres to count statements, if it can.
@@ -46,7 +50,9 @@ impl Costs {
     pub async fn now(lab: &Lab, sink: &Sink, conn: &mut AsyncPgConnection) -> anyhow::Result<Self> {
         let wal = "SELECT (pg_current_wal_insert_lsn() - '0/0')::float8 AS wal";
         let wal: Wal = diesel::sql_query(wal).get_result(conn).await?;
-        let calls = "SELECT sum(calls)::bigint AS calls FROM pg_stat_statements
+        let calls = "SELECT sum(calls)::bigint AS calls,
+                            sum(calls) FILTER (WHERE query !~* '^(BEGIN|COMMIT|ROLLBACK|SET) ?')::bigint AS queries
+                       FROM pg_stat_statements
                       WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())";
         let calls: Option<Calls> = diesel::sql_query(calls).get_result(conn).await.ok();
         let of = |pid: Option<u32>| pid.and_then(family_cpu).unwrap_or_default();
@@ -55,7 +61,8 @@ impl Costs {
             database: of(lab.postmaster()),
             sink: of(sink.pid()),
             wal: wal.wal,
-            statements: calls.and_then(|row| row.calls),
+            statements: calls.as_ref().and_then(|row| row.calls),
+            queries: calls.and_then(|row| row.queries),
         })
     }
 
@@ -67,6 +74,7 @@ impl Costs {
             sink: self.sink.saturating_sub(before.sink),
             wal: self.wal - before.wal,
             statements: self.statements.zip(before.statements).map(|(after, before)| after - before),
+            queries: self.queries.zip(before.queries).map(|(after, before)| after - before),
         }
     }
 }

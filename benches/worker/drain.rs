@@ -174,7 +174,7 @@ impl Bench {
     fn show(&self, number: usize, side: &str, round: Round) {
         let alerts = self.options.alerts as f64;
         let each = |total: Duration| total.as_secs_f64() * 1e6 / alerts;
-        let Costs { own, database, sink, wal, statements } = round.costs;
+        let Costs { own, database, sink, wal, statements, queries: _ } = round.costs;
         let (speed, own, database, sink) = (alerts / round.took.as_secs_f64(), each(own), each(database), each(sink));
         let statements = statements.map_or("?".to_owned(), |calls| format!("{:.1}", calls as f64 * 1e3 / alerts));
         println!(

@@ -21,6 +21,18 @@ const SHARED_BUFFERS: &str = "512MB";
 /// The setting that says where a server keeps its keys.
 pub const DATA_DIR: &str = "MENDLINE_DATA_DIR";
 
+/// What one caller may ask is not what is measured: a few stand for many.
+pub const UNLIMITED: [(&str, &str); 8] = [
+    ("MENDLINE_RATE_PATIENT", "0"),
+    ("MENDLINE_RATE_CLINICIAN", "0"),
+    ("MENDLINE_RATE_ADMINISTRATOR", "0"),
+    ("MENDLINE_RATE_ANONYMOUS", "0"),
+    ("MENDLINE_RATE_TOKEN", "0"),
+    ("MENDLINE_RATE_COSTLY", "0"),
+    ("MENDLINE_RATE_COSTLY_CLINIC", "0"),
+    ("MENDLINE_RATE_COSTLY_NODE", "0"),
+];
+
 pub struct Lab {
     cluster: Option<Embedded>,
     dir: PathBuf,
@@ -73,7 +85,9 @@ impl Lab {
             ("MENDLINE_BIND", "127.0.0.1:0".to_owned()),
             ("MENDLINE_OPS_BIND", "127.0.0.1:0".to_owned()),
         ];
-        let vars = base.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let unlimited = UNLIMITED.map(|(name, value)| (name, value.to_owned()));
+        let given = unlimited.iter().chain(&base).chain(settings);
+        let vars = given.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         Config::read(Vars::from_map(vars)).map_err(|faults| anyhow::anyhow!("{faults:?}"))
     }
 

@@ -123,9 +123,11 @@ fn report(due: &[DueRow], arrivals: &HashMap<Uuid, i64>) -> anyhow::Result<()> {
 
 fn show(what: &str, costs: Costs, seconds: f64) {
     let share = |time: Duration| time.as_secs_f64() * 100.0 / seconds;
-    let statements = costs.statements.map_or("?".to_owned(), |calls| format!("{:.1}", calls as f64 / seconds));
+    let rate = |calls: Option<i64>| calls.map_or("?".to_owned(), |calls| format!("{:.1}", calls as f64 / seconds));
     println!(
-        "{what}: {statements} statements a second, worker {:.2} % of a core, Postgres {:.2} %",
+        "{what}: {} statements a second, {} of them queries; worker {:.2} % of a core, Postgres {:.2} %",
+        rate(costs.statements),
+        rate(costs.queries),
         share(costs.own),
         share(costs.database)
     );

@@ -2,12 +2,13 @@
 //!
 //! `worker` drains due alerts, `lateness` sends them one by one at their moments, `kill` kills a worker half-way, `claim` takes a
 //! batch out of a small and a large queue, `treatments` registers treatments, `worklist` reads a large clinic's,
-//! `enumeration` compares logins of known and unknown addresses. Most run both
-//! sides in turn on one private Postgres with its default durability, so that only ratios of one run count. A benchmark fails
+//! `enumeration` compares logins of known and unknown addresses, `audit` looks that are recorded and looks that are not. Most
+//! run both sides in turn on one private Postgres with its default durability, so that only ratios of one run count. A benchmark fails
 //! where work was lost or done twice, never because a machine was slow.
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it found")]
 
 mod account;
+mod audit;
 mod claim;
 mod costs;
 mod drain;
@@ -56,6 +57,8 @@ enum Benchmark {
     Worklist(worklist::Options),
     /// Whether a login tells, by its answer or by its time, which addresses are known.
     Enumeration(enumeration::Options),
+    /// A look at a record that is recorded, beside one that is not.
+    Audit(audit::Options),
     /// Fills the database of DATABASE_URL, for measuring a server of one's own.
     Seed(recipe::Options),
     /// The push service that the others send to, as a process of its own.
@@ -78,6 +81,7 @@ async fn main() -> anyhow::Result<()> {
             Benchmark::Treatments(options) => treatments::run(options).await,
             Benchmark::Worklist(options) => worklist::run(options).await,
             Benchmark::Enumeration(options) => enumeration::run(options).await,
+            Benchmark::Audit(options) => audit::run(options).await,
             Benchmark::Seed(options) => recipe::run(options).await,
             Benchmark::Sink(options) => sink::serve(options).await,
         }

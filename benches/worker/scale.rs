@@ -17,7 +17,9 @@ use mendline::alerts::queue::{self, Owed, PlannedState, Recipient, RecipientKind
 use mendline::alerts::store;
 use mendline::auth::keys::Keys;
 use mendline::clock::Clock;
-use secrecy::SecretString;
+use mendline::db::{Db, Dedicated, Group, Scope};
+use mendline::embedded::url_as;
+use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::lab::{self, Lab};
@@ -55,12 +57,13 @@ pub struct Options {
     minutes: u64,
 }
 
-/// One database, and how long each statement took there, in milliseconds.
+/// One database, asked as a server asks it, and how long each statement took there, in milliseconds.
 struct Side {
     /// Where [`NUMBER`] has its place.
     _place: AsyncPgConnection,
     url: SecretString,
-    conn: AsyncPgConnection,
+    worker: Dedicated,
+    api: Db,
     people: Population,
     took: [Vec<f64>; STATEMENTS.len()],
 }
@@ -99,7 +102,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         println!("{statement:<18}{few:>12.3}{many:>12.3}{ratio:>8.2}  {}", verdict(ratio <= TARGET));
     }
     println!("(target: at most {TARGET})");
-    steady::run(&many.url, &mut many.conn, &many.people, options.minutes).await
+    let Side { url, worker, people, .. } = &mut many;
+    worker.run(async |conn| steady::run(url, conn, people, options.minutes).await).await
 }
 
 impl Side {
@@ -109,42 +113,51 @@ impl Side {
         let (mut conn, mut place) = (lab::connect(&url).await?, lab::connect(&url).await?);
         ensure!(queue::register_worker(&mut place, NUMBER).await?, "somebody else works here");
         let people = fill::alerts(&mut conn, keys, now(), future, due).await?;
+        let as_group =
+            |group: Group| Db::connect(&SecretString::from(url_as(group.name(), url.expose_secret())), 1, None);
+        let (worker, api) = (as_group(Group::Worker)?.dedicated(Scope::System), as_group(Group::Api)?);
         let (rows, took) = (2 * future + due, started.elapsed().as_secs());
         println!("{name}: {rows} alerts of {} people, filled in {took} s", people.count());
-        Ok(Self { _place: place, url, conn, people, took: Default::default() })
+        Ok(Self { _place: place, url, worker, api, people, took: Default::default() })
     }
 
     async fn round(&mut self, round: usize) -> anyhow::Result<()> {
-        let conn = &mut self.conn;
         let [claim, devices, settle, rescue, look, enqueue, replan, inbox] = &mut self.took;
         // Another person each time, far from the last one.
         let person = self.people.nth(round * 7919);
+        let worker = async |conn: &mut AsyncPgConnection| {
+            queue::claim_due(conn, now(), BATCH, GONE, 3600).await?;
+            let rescued = timed(rescue, queue::look(conn, now())).await?.rescued;
+            ensure!(rescued == BATCH, "{rescued} alerts were rescued");
+            let claimed = timed(claim, queue::claim_due(conn, now(), BATCH, NUMBER, 3600)).await?;
+            ensure!(claimed.claims.len() == BATCH, "a claim brought {} alerts", claimed.claims.len());
+            let found = timed(devices, store::list_devices(conn, &claimed.claims, now())).await?;
+            ensure!(found.len() == BATCH, "{} devices were found", found.len());
+            let batch = fill::batch(&claimed.claims, now());
+            let settled = timed(settle, queue::settle(conn, &batch)).await?;
+            ensure!(settled.len() == BATCH, "{} alerts were settled", settled.len());
+            let rescued = timed(look, queue::look(conn, now())).await?.rescued;
+            ensure!(rescued == 0, "{rescued} settled alerts were rescued");
+            Ok::<_, anyhow::Error>(())
+        };
+        self.worker.run(worker).await?;
 
-        queue::claim_due(conn, now(), BATCH, GONE, 3600).await?;
-        let rescued = timed(rescue, queue::look(conn, now())).await?.rescued;
-        ensure!(rescued == BATCH, "{rescued} alerts were rescued");
-        let claimed = timed(claim, queue::claim_due(conn, now(), BATCH, NUMBER, 3600)).await?;
-        ensure!(claimed.claims.len() == BATCH, "a claim brought {} alerts", claimed.claims.len());
-        let found = timed(devices, store::list_devices(conn, &claimed.claims, now())).await?;
-        ensure!(found.len() == BATCH, "{} devices were found", found.len());
-        let batch = fill::batch(&claimed.claims, now());
-        let settled = timed(settle, queue::settle(conn, &batch)).await?;
-        ensure!(settled.len() == BATCH, "{} alerts were settled", settled.len());
-        let rescued = timed(look, queue::look(conn, now())).await?.rescued;
-        ensure!(rescued == 0, "{rescued} settled alerts were rescued");
+        let api = async |conn: &mut AsyncPgConnection| {
+            let one = owed(format!("f:{}:0", Uuid::new_v4()), now() + TimeDelta::hours(1));
+            let fresh = timed(enqueue, queue::enqueue(conn, recipient(person), &one, now())).await?;
+            ensure!(fresh, "an alert under a new key was owed already");
 
-        let one = owed(format!("f:{}:0", Uuid::new_v4()), now() + TimeDelta::hours(1));
-        let fresh = timed(enqueue, queue::enqueue(conn, recipient(person), &one, now())).await?;
-        ensure!(fresh, "an alert under a new key was owed already");
+            let plan = person.plan(now(), TimeDelta::zero());
+            let wake_before = now() + TimeDelta::seconds(1);
+            let moved =
+                timed(replan, queue::replace_plan(conn, recipient(person), &plan, now(), wake_before, 2)).await?;
+            ensure!(moved == plan.len(), "{moved} of {} alerts were moved", plan.len());
 
-        let plan = person.plan(now(), TimeDelta::zero());
-        let wake_before = now() + TimeDelta::seconds(1);
-        let moved = timed(replan, queue::replace_plan(conn, recipient(person), &plan, now(), wake_before, 2)).await?;
-        ensure!(moved == plan.len(), "{moved} of {} alerts were moved", plan.len());
-
-        let page = timed(inbox, store::list_inbox(conn, person.reader(), now(), None, 50)).await?;
-        ensure!(page.len() >= EACH / 2, "an inbox holds {} alerts", page.len());
-        Ok(())
+            let page = timed(inbox, store::list_inbox(conn, person.reader(), now(), None, 50)).await?;
+            ensure!(page.len() >= EACH / 2, "an inbox holds {} alerts", page.len());
+            Ok::<_, anyhow::Error>(())
+        };
+        self.api.scoped(Scope::Clinic(person.clinic), api).await
     }
 }
 

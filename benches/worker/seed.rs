@@ -22,6 +22,8 @@ pub async fn people(conn: &mut AsyncPgConnection, keys: &Keys, count: usize) -> 
          SELECT md5('clinic')::uuid, md5('patient' || n)::uuid, md5('user' || n)::uuid, 'Somebody', 'UTC', 'en',
                 now(), 0, 1, now()
            FROM generate_series(1, {count}) AS n;
+         INSERT INTO memberships (clinic_id, id, user_id, role, created_at)
+         SELECT clinic_id, md5('member' || user_id)::uuid, user_id, 'patient', now() FROM patients;
          INSERT INTO patient_zones (clinic_id, patient_id, valid_from, zone)
          SELECT clinic_id, id, linked_at, time_zone FROM patients"
     ))

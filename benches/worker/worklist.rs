@@ -58,6 +58,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let handle = server.handle();
     #[expect(clippy::disallowed_methods, reason = "stopped below")]
     tokio::spawn(server);
+    // As served: without its feeds each request would ask whether the token still stands.
+    #[expect(clippy::disallowed_methods, reason = "aborted below")]
+    let background = tokio::spawn(state.clone().background());
     let client = reqwest::Client::builder().no_proxy().build()?;
     let ask = async || {
         let page = format!("http://{address}/v1/patients?sort=compliance&limit=50");
@@ -85,6 +88,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
                     AND query ~* '^\\s*(select|with)' AND query !~ 'pg_stat' AND query !~ '^SELECT \\$1$'";
     let calls: Option<Calls> = diesel::sql_query(calls).get_result(&mut conn).await.ok();
     handle.stop(false).await;
+    background.abort();
 
     times.sort_by(f64::total_cmp);
     let (p50, p95) = (percentile(&times, 0.5), percentile(&times, 0.95));

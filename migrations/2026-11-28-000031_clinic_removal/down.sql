@@ -1,3 +1,5 @@
+ALTER TABLE audit_seals
+    ADD CONSTRAINT audit_seals_clinic_id_fkey FOREIGN KEY (clinic_id) REFERENCES clinics (id);
 CREATE OR REPLACE FUNCTION refuse_change_of_protocol_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'protocol % version % is published: it never changes', OLD.key, OLD.version;

@@ -23,3 +23,6 @@ BEGIN
     RAISE EXCEPTION 'protocol % version % is published: it never changes', OLD.key, OLD.version;
 END
 $$;
+
+-- The audit trail of a clinic that is gone stays its years, and so do its seals.
+ALTER TABLE audit_seals DROP CONSTRAINT audit_seals_clinic_id_fkey;

@@ -6,6 +6,7 @@
 //! scheduled -> cancelled | suppressed | merged | expired | failed | sent (found too old or tried too often by a claim)
 //! ```
 
+mod attempts;
 mod call_off;
 mod cancel;
 mod claim;
@@ -21,6 +22,7 @@ mod revive;
 mod settle;
 mod withdraw;
 
+pub use attempts::AttemptRow;
 pub use call_off::call_off;
 pub use cancel::cancel_seen;
 pub use claim::{Claim, Claimed, claim_due, in_flight, next_due, queue_depth};
@@ -33,7 +35,7 @@ pub use recall::recall;
 pub use replay::{Replay, replay};
 pub use rescue::{AHEAD, Look, look, register_worker, rescue};
 pub use revive::revive_for_user;
-pub use settle::{AttemptRow, Batch, Settled, Settlement, release, settle};
+pub use settle::{Batch, Settled, Settlement, release, settle};
 pub use withdraw::withdraw;
 
 /// Channel on which a worker hears of alerts due before it would look by itself.

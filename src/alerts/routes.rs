@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::open::open;
 use super::store::{self, InboxRow, Reader};
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{AlertReader, Caller};
 use crate::db::Scope;
 use crate::domain::protocol::ProtocolVersion;
@@ -44,6 +45,7 @@ pub async fn list_alerts(
     query: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let page: Page<InTime> = Page::read(query.limit, query.cursor.as_deref())?;
+    state.reads.note(Entry::of_list(&caller, "alert.read", caller.patient_id)).await?;
     let now = state.clocks.care.now();
     let found = state
         .db
@@ -116,6 +118,9 @@ async fn respond(
         .await?;
     let (found, accepted) = found;
     let found = found.into_iter().next().ok_or(ApiError::NotFound)?;
+    let entry = Entry::by(caller, "alert.read", "alert", id);
+    let patient_id = caller.patient_id.or(found.row.about_patient);
+    state.reads.note(Entry { patient_id, ..entry }).await?;
     let (view, language) = view(found, &accepted, wanted, on_lock_screen);
     Ok(answer(HttpResponse::Ok(), &language, &view))
 }

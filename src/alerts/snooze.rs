@@ -26,6 +26,9 @@ pub enum SnoozeError {
     /// It was put off too often.
     #[error("this alert was put off too often")]
     TooOften,
+    /// It is not due before then.
+    #[error("this alert comes no sooner anyway")]
+    NoLater,
     /// It would be worth nothing by then, or quiet hours outlast it.
     #[error("this alert will be over by then")]
     OverByThen,
@@ -65,6 +68,10 @@ pub async fn snooze(
             return Err(SnoozeError::NotOwed);
         }
         let woken = person.preferences.quiet.map_or(until, |quiet| quiet.after(&person.zones, until));
+        // What was put off already may be put off for less.
+        if before.is_none() && asked.state == "scheduled" && until <= asked.due_at {
+            return Err(SnoozeError::NoLater);
+        }
         if until <= now || is_expired(woken, asked.expires_at) {
             return Err(SnoozeError::OverByThen);
         }

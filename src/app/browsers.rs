@@ -4,12 +4,16 @@ use actix_cors::Cors;
 use actix_web::http::header;
 use actix_web::middleware::DefaultHeaders;
 
+/// What scripts of other sites may read beside the body.
+const EXPOSED: [&str; 7] =
+    ["etag", "location", "retry-after", "ratelimit", "ratelimit-policy", "x-request-id", "content-language"];
+
 /// Other sites may call only if the operator listed them.
 pub fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allow_any_header()
         .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
-        .expose_headers(["etag", "location", "retry-after", "x-request-id", "content-language"])
+        .expose_headers(EXPOSED)
         .max_age(600);
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }

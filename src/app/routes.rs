@@ -1,11 +1,13 @@
 //! The whole route table. Handlers are `<verb>_<resource>`; that name is the `operationId` in openapi.yaml.
 
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, Responder, guard};
 
 use crate::alerts::routes as alerts;
-use crate::app::{about, contract, development, ops};
+use crate::app::{about, budgets, contract, development, ops};
 use crate::appointments::routes as appointments;
+use crate::audit::routes as audit;
 use crate::auth::routes::{own_sessions, second_factor};
 use crate::auth::{me, routes as auth};
 use crate::calendar::routes as calendar;
@@ -47,6 +49,8 @@ pub struct Route {
     pub handler: &'static str,
     /// It exists on development servers alone.
     pub development_only: bool,
+    /// It is paid for twice, and only so many go on at once.
+    pub costly: bool,
 }
 
 impl Route {
@@ -57,7 +61,7 @@ impl Route {
 }
 
 macro_rules! table {
-    ($($servers:ident: $($path:literal => { $($method:ident $handler:path),+ $(,)? })+)+) => {
+    ($($servers:ident: $($path:literal => { $($method:ident $(@$mark:ident)? $handler:path),+ $(,)? })+)+) => {
         /// Every operation, in the order of the table.
         pub const ROUTES: &[Route] = &[
             $($($(Route {
@@ -65,6 +69,7 @@ macro_rules! table {
                 path: $path,
                 handler: stringify!($handler),
                 development_only: development_only!($servers),
+                costly: costly!($($mark)?),
             },)+)+)+
         ];
 
@@ -76,7 +81,7 @@ macro_rules! table {
                     $(
                         config.service(
                             web::resource($path)
-                                $(.route(answering!($method).to($handler)))+
+                                $(.route(guarded!($($mark)? answering!($method).to($handler))))+
                                 .default_service(web::to(method_not_allowed)),
                         );
                     )+
@@ -96,6 +101,25 @@ macro_rules! answering {
     };
     ($method:ident) => {
         web::$method()
+    };
+}
+
+/// What is costly has its handler behind a line.
+macro_rules! guarded {
+    (costly $route:expr) => {
+        $route.wrap(from_fn(budgets::costly))
+    };
+    ($route:expr) => {
+        $route
+    };
+}
+
+macro_rules! costly {
+    (costly) => {
+        true
+    };
+    () => {
+        false
     };
 }
 
@@ -158,6 +182,9 @@ table! {
     "/v1/auth/reset" => { post auth::reset_password }
     "/v1/auth/switch" => { post auth::switch_clinic }
     "/v1/config" => { get about::find_config }
+    "/v1/audit" => { get audit::list_audit }
+    "/v1/audit.csv" => { get @costly audit::download_audit }
+    "/v1/me/access-log" => { get audit::list_looks }
     "/v1/me" => { get me::find_me, patch me::update_me }
     "/v1/me/sessions" => { get own_sessions::list_sessions, delete own_sessions::end_other_sessions }
     "/v1/me/sessions/{id}" => { delete own_sessions::end_session }
@@ -175,7 +202,7 @@ table! {
     "/v1/members" => { get members::list_members }
     "/v1/members/{id}" => { get members::find_member, patch members::update_member, delete members::delete_member }
     "/v1/members/{id}/reset-code" => { post members::create_reset_code }
-    "/v1/members/{id}/second-factor" => { delete members::reset_second_factor }
+    "/v1/members/{id}/second-factor/reset" => { post members::reset_second_factor }
     "/v1/clinic/sign-out" => { post members::sign_out_clinic }
     "/v1/invitations" => { get invitations::list_invitations, post invitations::create_invitation }
     "/v1/invitations/accept" => { post auth::accept_invitation }
@@ -195,9 +222,9 @@ table! {
     "/v1/nudges" => { get nudges::list_nudges }
     "/v1/nudges/{id}/acknowledge" => { post nudges::acknowledge_nudge }
     "/v1/alerts" => { get alerts::list_alerts }
-    "/v1/alerts/statistics" => { get alerts::find_alert_statistics }
+    "/v1/alerts/statistics" => { get @costly alerts::find_alert_statistics }
     "/v1/alerts/failed" => { get alerts::list_failed_alerts }
-    "/v1/alerts/failed/replay" => { post alerts::replay_failed_alerts }
+    "/v1/alerts/failed/replay" => { post @costly alerts::replay_failed_alerts }
     "/v1/alerts/{id}" => { get alerts::find_alert }
     "/v1/alerts/{id}/opened" => { post alerts::open_alert }
     "/v1/alerts/{id}/snooze" => { post alerts::snooze_alert }
@@ -209,28 +236,28 @@ table! {
     "/v1/protocols" => { get protocols::list_protocols }
     "/v1/protocols/{key}/versions/{number}" => { get protocols::find_protocol_version }
     "/v1/protocols/{key}/versions/{number}/disagreements" => { get evidence::list_disagreements }
-    "/v1/protocols/{key}/versions/{number}/diff" => { get evidence::find_protocol_diff }
+    "/v1/protocols/{key}/versions/{number}/diff" => { get @costly evidence::find_protocol_diff }
     "/v1/protocols/{key}/versions/{number}/retire" => { post withdrawals::retire_protocol_version }
     "/v1/protocols/{key}/versions/{number}/recall" => { post withdrawals::recall_protocol_version }
     "/v1/protocols/{key}/versions/{number}/treatments" => { get treatments::list_treated }
-    "/v1/protocols/{key}/versions/{number}/transfers" => { post treatments::create_transfers }
+    "/v1/protocols/{key}/versions/{number}/transfers" => { post @costly treatments::create_transfers }
     "/v1/treatments/{id}/overrides" => { get treatments::list_overrides }
     "/v1/treatments/{id}/overrides/{item_key}" => { put treatments::put_override, delete treatments::delete_override }
     "/v1/treatments/{id}/transfers" => { get treatments::list_transfers, post treatments::create_transfer }
-    "/v1/treatments/{id}/transfers/preview" => { get treatments::preview_transfer }
+    "/v1/treatments/{id}/transfers/preview" => { get @costly treatments::preview_transfer }
     "/v1/protocols/{key}/versions/{number}/locales" => { get locales::list_protocol_locales }
     "/v1/protocols/{key}/versions/{number}/locales/{locale}" => { get locales::find_protocol_locale }
     "/v1/protocols/{key}/versions/{number}/locales/{locale}/acceptance" => {
         put locales::accept_protocol_locale, delete locales::withdraw_protocol_locale,
     }
-    "/v1/protocol-drafts" => { get drafts::list_drafts, post drafts::create_draft }
-    "/v1/protocol-drafts/{id}" => { get drafts::find_draft, put drafts::put_draft, delete drafts::delete_draft }
-    "/v1/protocol-drafts/{id}/preview" => { get treatments::preview_draft }
-    "/v1/protocol-drafts/{id}/publish" => { post drafts::publish_draft }
+    "/v1/protocol-drafts" => { get drafts::list_drafts, post @costly drafts::create_draft }
+    "/v1/protocol-drafts/{id}" => { get drafts::find_draft, put @costly drafts::put_draft, delete drafts::delete_draft }
+    "/v1/protocol-drafts/{id}/preview" => { get @costly treatments::preview_draft }
+    "/v1/protocol-drafts/{id}/publish" => { post @costly drafts::publish_draft }
     "/v1/faqs" => { get protocols::list_faqs }
     "/v1/treatments/{id}/timeline" => { get read::find_timeline }
     "/v1/treatments/{id}/guidance" => { get read::find_guidance }
-    "/v1/treatments/{id}/bundle" => { get offline::find_bundle }
+    "/v1/treatments/{id}/bundle" => { get @costly offline::find_bundle }
     "/v1/sync" => { get offline::list_changes }
     "/v1/treatments/{id}/tasks" => { get outcomes::list_tasks }
     "/v1/treatments/{id}/outcomes" => { post outcomes::create_outcomes }
@@ -253,13 +280,13 @@ table! {
     "/v1/me/calendar-feeds/{id}" => { delete calendar::delete_calendar_feed }
     "/v1/calendar/{token}.ics" => { get calendar::read_calendar }
     "/v1/treatments/{id}/compliance" => { get compliance::find_treatment_compliance }
-    "/v1/patients/{id}/compliance" => { get compliance::find_patient_compliance }
-    "/v1/courses/{id}/compliance" => { get compliance::find_course_compliance }
-    "/v1/clinic/compliance" => { get compliance::find_clinic_compliance }
-    "/v1/treatments/{id}/compliance.csv" => { get compliance::download_treatment_compliance }
-    "/v1/patients/{id}/compliance.csv" => { get compliance::download_patient_compliance }
-    "/v1/courses/{id}/compliance.csv" => { get compliance::download_course_compliance }
-    "/v1/clinic/compliance.csv" => { get compliance::download_clinic_compliance }
+    "/v1/patients/{id}/compliance" => { get @costly compliance::find_patient_compliance }
+    "/v1/courses/{id}/compliance" => { get @costly compliance::find_course_compliance }
+    "/v1/clinic/compliance" => { get @costly compliance::find_clinic_compliance }
+    "/v1/treatments/{id}/compliance.csv" => { get @costly compliance::download_treatment_compliance }
+    "/v1/patients/{id}/compliance.csv" => { get @costly compliance::download_patient_compliance }
+    "/v1/courses/{id}/compliance.csv" => { get @costly compliance::download_course_compliance }
+    "/v1/clinic/compliance.csv" => { get @costly compliance::download_clinic_compliance }
 
     development_servers:
     "/v1/dev/clock" => { post development::advance_clock }

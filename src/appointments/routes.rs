@@ -12,6 +12,7 @@ use super::fields::{CreateAppointment, UpdateAppointment};
 use super::store::{self, Appointment, Filter};
 use super::view::AppointmentView;
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{Caller, Staff};
 use crate::body::{Body, Faults};
 use crate::db::Scope;
@@ -58,7 +59,9 @@ pub async fn create_appointment(
 
 /// `GET /v1/appointments/{id}`
 pub async fn find_appointment(state: Data<State>, caller: Caller, path: Path<Uuid>) -> Result<HttpResponse, ApiError> {
-    Ok(answer(HttpResponse::Ok(), load(&state, &caller, *path).await?))
+    let found = load(&state, &caller, *path).await?;
+    state.reads.note(Entry::by(&caller, "appointment.read", "appointment", *path).about(found.patient_id)).await?;
+    Ok(answer(HttpResponse::Ok(), found))
 }
 
 /// Query of [`list_appointments`].
@@ -87,6 +90,7 @@ pub async fn list_appointments(
         Role::Patient => Some(caller.patient_id.unwrap_or_default()),
         Role::Clinician | Role::Administrator => query.patient_id,
     };
+    state.reads.note(Entry::of_list(&caller, "appointment.read", patient_id)).await?;
     let filter = Filter { patient_id, from, to };
     let list = async |conn: &mut AsyncPgConnection| {
         let rows = store::list_appointments(conn, caller.clinic_id, filter, page.after_time(), page.fetch());

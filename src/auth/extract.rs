@@ -6,14 +6,15 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use chrono::{DateTime, Utc};
 use futures_util::future::LocalBoxFuture;
 use uuid::Uuid;
 
 use super::fetch_token;
 use super::store::{self, TokenHash};
-use super::throttle::client_address;
-use super::token::Verified;
+use super::throttle::{client_address, network};
+use super::token::{TokenError, Verified};
 use crate::app::State;
 use crate::db::{Scope, enter};
 use crate::domain::role::Role;
@@ -67,16 +68,53 @@ pub struct AlertReader {
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress(pub IpAddr);
 
+impl ClientAddress {
+    /// Of this request, if these proxies are believed.
+    pub fn of(request: &HttpRequest, trusted: &[IpAddr]) -> Self {
+        let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
+        let lines = request.headers().get_all("x-forwarded-for");
+        let forwarded: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
+        Self(client_address(peer, &forwarded, trusted))
+    }
+
+    /// The address, or of an IPv6 address the network that is given to one household or host.
+    pub fn network_bits(self) -> u128 {
+        match network(self.0) {
+            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(address) => address.to_bits(),
+        }
+    }
+}
+
 impl FromRequest for ClientAddress {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
-        let lines = request.headers().get_all("x-forwarded-for");
-        let forwarded: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
-        ready(state(request).map(|state| Self(client_address(peer, &forwarded, &state.trusted_proxies))))
+        ready(state(request).map(|state| Self::of(request, &state.trusted_proxies)))
     }
+}
+
+/// Whose budget pays for a request.
+#[derive(Debug)]
+pub enum Payer {
+    /// The bearer of an access token that we issued. Whether it was called back is looked at later.
+    Caller(Verified),
+    /// What says that it is a fetch token; nobody has looked.
+    FetchToken(TokenHash),
+    /// Nobody in particular.
+    Nobody,
+}
+
+/// Who that is. What is found out about a token is kept with the request, so that it is verified once.
+pub fn payer(request: &HttpRequest, now: DateTime<Utc>) -> Payer {
+    let (Some(token), Ok(state)) = (bearer(request), state(request)) else { return Payer::Nobody };
+    if let Some((_, hash)) = fetch_token::parse(token) {
+        return Payer::FetchToken(hash);
+    }
+    let verified = state.auth.tokens.verify(token, now);
+    request.extensions_mut().insert(verified);
+    verified.map_or(Payer::Nobody, Payer::Caller)
 }
 
 type Extraction<T> = LocalBoxFuture<'static, Result<T, ApiError>>;
@@ -212,7 +250,9 @@ async fn authenticate(request: &HttpRequest) -> Result<Caller, ApiError> {
 async fn verify(request: &HttpRequest) -> Result<Verified, ApiError> {
     let state = state(request)?;
     let token = bearer(request).ok_or(ApiError::Unauthenticated("Send an access token as a bearer token.".into()))?;
-    let verified = state.auth.tokens.verify(token, state.clocks.wall.now()).map_err(|error| {
+    let known = request.extensions().get::<Result<Verified, TokenError>>().copied();
+    let verified = known.unwrap_or_else(|| state.auth.tokens.verify(token, state.clocks.wall.now()));
+    let verified = verified.map_err(|error| {
         tracing::debug!(reason = %error, "access token refused");
         refused()
     })?;

@@ -53,6 +53,7 @@ struct Inner {
     collapse: hmac::Key,
     recipient: hmac::Key,
     codes: hmac::Key,
+    trail: hmac::Key,
 }
 
 impl fmt::Debug for Keys {
@@ -88,6 +89,7 @@ impl Keys {
             collapse: mac("push collapse")?,
             recipient: mac("recipient tag")?,
             codes: mac("invitation code")?,
+            trail: mac("audit seal")?,
         })))
     }
 
@@ -135,6 +137,13 @@ impl Keys {
         let length = self.0.sealing.open_in_place(nonce, Aad::from(aad), &mut body)?.len();
         body.truncate(length);
         Ok(body)
+    }
+
+    /// The seal of a clinic's day in the audit trail: whoever has the database and not the secret cannot make one.
+    pub fn trail_seal(&self, day: &[u8]) -> [u8; 32] {
+        let mut seal = [0; 32];
+        seal.copy_from_slice(&hmac::sign(&self.0.trail, day).as_ref()[..32]);
+        seal
     }
 
     /// The name under which a phone replaces an alert it already shows: 22 characters, opaque to providers.

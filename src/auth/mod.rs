@@ -7,6 +7,7 @@ mod ending;
 mod entry;
 pub mod extract;
 pub mod fetch_token;
+pub mod fields;
 mod guessable;
 pub mod keys;
 pub mod me;

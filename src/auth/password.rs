@@ -148,6 +148,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_comes_when_the_line_is_full_is_sent_away_at_once() {
+        let passwords = Passwords::default();
+        let turns = passwords.turns.available_permits();
+        let _busy = Arc::clone(&passwords.turns).acquire_many_owned(u32::try_from(turns).unwrap()).await.unwrap();
+        let mut line: Vec<_> = (0..QUEUE).map(|_| Box::pin(passwords.verify("correct horse stapler", None))).collect();
+        for waiting in &mut line {
+            assert!(futures_util::poll!(waiting).is_pending());
+        }
+        let refused = futures_util::poll!(Box::pin(passwords.verify("correct horse stapler", None)));
+        assert!(matches!(refused, std::task::Poll::Ready(Err(PasswordError::Busy))));
+        // Who hangs up makes room.
+        line.truncate(1);
+        assert_eq!(passwords.queue.available_permits(), QUEUE - 1);
+    }
+
+    #[tokio::test]
     async fn the_decoy_costs_what_a_real_hash_costs() {
         let real = Passwords::default().hash("correct horse stapler").await.unwrap();
         let (real, decoy) = (PasswordHash::new(&real).unwrap(), PasswordHash::new(DECOY).unwrap());

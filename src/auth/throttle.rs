@@ -108,7 +108,7 @@ fn alone(address: IpAddr) -> (Key, Rate) {
 }
 
 /// What one household or host holds: an IPv4 address, or the 64 bits that an IPv6 network is given as a whole.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),

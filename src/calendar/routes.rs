@@ -13,6 +13,7 @@ use super::store::{self, CalendarFeed};
 use super::words::Words;
 use super::{document, token};
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{ClientAddress, PatientCaller};
 use crate::body::{Faults, OptionalBody};
 use crate::db::{Lock, Scope, enter};
@@ -127,6 +128,17 @@ pub async fn read_calendar(
     };
     let reader = state.db.scoped(Scope::Identity, find).await?;
     throttle.refund_address(address);
+    // Whoever it is, they hold the address. The entry does not.
+    let looked = Entry {
+        clinic_id: reader.clinic_id,
+        actor_id: None,
+        actor_role: "calendar",
+        action: "calendar.read",
+        subject_kind: "calendar_feed",
+        subject_id: reader.feed_id,
+        patient_id: Some(reader.patient_id),
+    };
+    state.reads.note(looked).await?;
     let read = async |conn: &mut AsyncPgConnection| {
         Ok::<_, ApiError>(feed::events(conn, &state.protocols, &reader, state.clocks.care.now()).await?)
     };

@@ -95,6 +95,8 @@ pub struct Reader {
     pub locale: String,
     /// Whether titles may say what they are about; absent where the person never chose.
     pub show_details: Option<bool>,
+    /// The feed.
+    pub feed_id: Uuid,
 }
 
 /// The feed with this hash, as long as its login is still the patient's.
@@ -114,6 +116,7 @@ pub async fn find_reader(conn: &mut AsyncPgConnection, hash: &[u8; 32]) -> Query
             calendar_feeds::patient_id,
             users::locale,
             notification_preferences::show_details.nullable(),
+            calendar_feeds::id,
         ))
         .first(conn)
         .await

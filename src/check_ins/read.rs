@@ -50,6 +50,8 @@ pub struct Voice {
     pub windows: Vec<CheckInWindow>,
     /// T0 of the treatment.
     pub performed_at: DateTime<Utc>,
+    /// Whose it is.
+    pub patient_id: Uuid,
 }
 
 /// One check-in, ready to be put into words.
@@ -85,7 +87,8 @@ pub(super) async fn answer(
     let mut told = tell(conn, treatment, vec![check_in]).await?;
     let told = told.pop().ok_or(PlanningError::NotFound)?;
     let accepted = Accepted::by(conn, treatment.clinic_id).await?.of(treatment.protocol_version_id).to_vec();
-    Ok(Answer { told, voice: Voice { version, accepted, manner, windows, performed_at: treatment.performed_at } })
+    let Treatment { performed_at, patient_id, .. } = *treatment;
+    Ok(Answer { told, voice: Voice { version, accepted, manner, windows, performed_at, patient_id } })
 }
 
 /// A page of a treatment's check-ins, newest first: at most `limit` after `after`.
@@ -141,18 +144,19 @@ async fn voice(
     let version = recovery.version(conn, catalogue, caller.clinic_id).await?;
     let windows = windows(&recovery, &version);
     let accepted = Accepted::by(conn, caller.clinic_id).await?.of(treatment.protocol_version_id).to_vec();
-    Ok(Voice { version, accepted, manner, windows, performed_at: treatment.performed_at })
+    let Treatment { performed_at, patient_id, .. } = *treatment;
+    Ok(Voice { version, accepted, manner, windows, performed_at, patient_id })
 }
 
 /// A window in which a check-in is expected, where it stands, and the check-in that answered it.
 pub type StandingWindow = (CheckInWindow, WindowState, Option<Uuid>);
 
-/// When a treatment's check-ins are expected, in order of time.
+/// When a treatment's check-ins are expected, in order of time, and whose they are.
 pub async fn list_windows(
     tools: Tools<'_>,
     caller: &Caller,
     treatment_id: Uuid,
-) -> Result<Vec<StandingWindow>, SubmitError> {
+) -> Result<(Vec<StandingWindow>, Uuid), SubmitError> {
     let (recovery, version, reports) = tools
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
@@ -162,7 +166,8 @@ pub async fn list_windows(
             Ok::<_, SubmitError>((recovery, version, reports))
         })
         .await?;
-    Ok(standing_windows(&recovery, &version, &reports, tools.clocks.care.now()))
+    let windows = standing_windows(&recovery, &version, &reports, tools.clocks.care.now());
+    Ok((windows, recovery.row.patient_id))
 }
 
 /// The windows of a treatment, as they stand at `now` after these reports.

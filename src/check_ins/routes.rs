@@ -11,6 +11,7 @@ use super::read::{self, Answer, Voice};
 use super::submit::{self, MOST, SubmitError};
 use super::view::{CheckInView, WindowView};
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::Caller;
 use crate::body::{Body, Faults};
 use crate::domain::protocol::Texts;
@@ -67,6 +68,8 @@ pub async fn list_check_ins(
 ) -> Result<HttpResponse, ApiError> {
     let page: Page<InTime> = Page::read(query.limit, query.cursor.as_deref())?;
     let (told, voice) = read::list(state.tools(), &caller, *treatment, page.after_time(), page.fetch()).await?;
+    let entry = Entry::by(&caller, "check_in.read", "treatment", *treatment).about(voice.patient_id);
+    state.reads.note(entry).await?;
     let list = page.cut(told, |told| (At(told.check_in.recorded_at), told.check_in.id));
     let texts = texts(&voice, &wanted);
     let list = list.map(|told| CheckInView::new(told, &voice, texts, caller.role.is_staff()));
@@ -79,7 +82,8 @@ pub async fn list_check_in_windows(
     caller: Caller,
     treatment: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
-    let windows = read::list_windows(state.tools(), &caller, *treatment).await?;
+    let (windows, patient_id) = read::list_windows(state.tools(), &caller, *treatment).await?;
+    state.reads.note(Entry::by(&caller, "check_in.read", "treatment", *treatment).about(patient_id)).await?;
     let list = List::whole(windows.into_iter().map(WindowView::new).collect());
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(list))
 }

@@ -35,6 +35,8 @@ pub enum Command {
     ResetCode(ResetCode),
     /// Tell the whole story of everything that a patient was owed on a day
     Explain(super::explain::Explain),
+    /// Say whether the audit trail still is what was sealed; status 1 where it is not
+    VerifyAudit(super::verify_audit::VerifyAudit),
     /// Close a clinic: nobody belongs to it any more, and thirty days later a worker erases it and all of it
     RemoveClinic(super::clinic::Remove),
     /// Open a clinic again that was closed and has not been erased
@@ -144,6 +146,7 @@ async fn on_database(config: &Config, database: &Database, command: Command) -> 
         }
         Command::Invite(asked) => invite(&db, &clocks, &keys, asked).await,
         Command::ResetCode(asked) => reset_code(&db, &clocks, &Auth::new(&keys, &config.http.public_url), asked).await,
+        Command::VerifyAudit(asked) => super::verify_audit::run(&db, &clocks, &keys, &asked).await,
         Command::RemoveClinic(asked) => super::clinic::remove(&db, &clocks, asked).await,
         Command::KeepClinic(asked) => super::clinic::keep(&db, &clocks, asked).await,
         Command::Keys(command) => super::keys::run(command),
@@ -183,21 +186,21 @@ async fn reset_code(db: &Db, clocks: &Clocks, auth: &Auth, asked: ResetCode) -> 
             let memberships = logins::list_memberships(conn, user.id).await?;
             let Some(membership) = memberships.first() else { return Ok(None) };
             let issued = write_reset_code(conn, clocks, auth, user.id, membership.clinic_id, None).await?;
-            for membership in &memberships {
-                let entry = Entry::by_operator(membership.clinic_id, "member.reset_code", "member", membership.id);
-                audit::record(conn, clocks, entry).await?;
-                if asked.second_factor {
-                    let action = "member.reset_second_factor";
-                    let entry = Entry::by_operator(membership.clinic_id, action, "member", membership.id);
-                    audit::record(conn, clocks, entry).await?;
-                }
-            }
+            // The factor first: what is noted below is what was there to take away.
+            let mut is_taken = false;
             if asked.second_factor {
                 logins::lock_user(conn, user.id).await?;
                 let now = clocks.wall.now();
-                logins::delete_second_factor(conn, user.id).await?;
+                is_taken = logins::delete_second_factor(conn, user.id).await?;
                 logins::end_sessions(conn, user.id, None, EndedBecause::SecondFactor, now).await?;
                 logins::call_back_tokens(conn, user.id, now).await?;
+            }
+            for membership in &memberships {
+                let done = ["member.reset_code", "member.reset_second_factor"];
+                for action in done.into_iter().take(1 + usize::from(is_taken)) {
+                    let entry = Entry::by_operator(membership.clinic_id, action, "member", membership.id);
+                    audit::record(conn, clocks, entry).await?;
+                }
             }
             Ok::<_, DbError>(Some(issued))
         })

@@ -13,6 +13,7 @@ mod keys;
 mod limits;
 mod protocol;
 mod serve;
+mod verify_audit;
 
 use std::io::Write;
 use std::process::ExitCode;

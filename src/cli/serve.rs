@@ -128,20 +128,23 @@ pub(super) async fn run_parts(
 
     let all = futures_util::future::try_join_all(running);
     tokio::pin!(all);
-    tokio::select! {
-        ended = &mut all => {
-            ended?;
-            anyhow::bail!("the server ended by itself");
+    let by_itself = tokio::select! {
+        ended = &mut all => Some(ended),
+        () = signals.next() => None,
+        () = stop.cancelled() => None,
+    };
+    let ended = match by_itself {
+        Some(ended) => ended.and_then(|_| Err(anyhow::anyhow!("the server ended by itself"))),
+        None => {
+            tracing::info!("stopping");
+            stop.cancel();
+            let stopped = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
+            tokio::join!(all, stopped).0.map(drop)
         }
-        () = signals.next() => {}
-        () = stop.cancelled() => {}
-    }
-    tracing::info!("stopping");
-    stop.cancel();
-    let stopped = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
-    let (ended, _) = tokio::join!(all, stopped);
-    ended?;
-    Ok(())
+    };
+    // Whoever was served looked at something; nobody is any more.
+    state.reads.close().await;
+    ended
 }
 
 /// What asks a process to end.

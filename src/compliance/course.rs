@@ -32,6 +32,8 @@ pub struct Sat {
 pub struct Course {
     /// The course.
     pub id: Uuid,
+    /// Whose it is.
+    pub patient_id: Uuid,
     /// When it was planned: since then there is anything to count.
     pub created_at: DateTime<Utc>,
     /// Its sessions in order of time, cancelled ones left out.
@@ -68,5 +70,5 @@ pub async fn find_course(
     }
     let visit = last_visit(conn, clinic, course.patient_id, at).await?;
     let given = given(conn, clinic, ids).await?;
-    Ok(Course { id, created_at: course.created_at, sessions, visit, given })
+    Ok(Course { id, patient_id: course.patient_id, created_at: course.created_at, sessions, visit, given })
 }

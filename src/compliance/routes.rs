@@ -15,6 +15,7 @@ use super::course::{self, Course};
 use super::treatment::Ground;
 use super::view::{CourseReportView, ReportView, SessionCompliance};
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{Caller, Staff};
 use crate::db::Scope;
 use crate::domain::compliance::{by_item, by_week, depth, sum};
@@ -30,6 +31,9 @@ pub use download::{
     download_clinic_compliance, download_course_compliance, download_patient_compliance, download_treatment_compliance,
 };
 
+/// What a look at figures is recorded as.
+const READ: &str = "compliance.read";
+
 /// `GET /v1/treatments/{id}/compliance`
 pub async fn find_treatment_compliance(
     state: Data<State>,
@@ -38,7 +42,7 @@ pub async fn find_treatment_compliance(
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
     let now = state.clocks.care.now();
-    let ground = of_treatment(&state, &caller, *path, now).await?;
+    let ground = of_treatment(&state, &caller, *path, now, READ).await?;
     with_report(&ground, now, |report| computed_answer(&known, FALLBACK, &report))
 }
 
@@ -50,7 +54,7 @@ pub async fn find_patient_compliance(
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
     let now = state.clocks.care.now();
-    match of_patient(&state, &caller, *path, now).await? {
+    match of_patient(&state, &caller, *path, now, READ).await? {
         Ok(ground) => with_report(&ground, now, |report| computed_answer(&known, FALLBACK, &report)),
         Err(since) => computed_answer(&known, FALLBACK, &ReportView::nothing(since)),
     }
@@ -64,7 +68,7 @@ pub async fn find_course_compliance(
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
     let now = state.clocks.care.now();
-    let course = of_course(&state, &caller, *path, now).await?;
+    let course = of_course(&state, &caller, *path, now, READ).await?;
     with_course(&course, now, |report| computed_answer(&known, FALLBACK, &report))
 }
 
@@ -75,7 +79,7 @@ pub async fn find_clinic_compliance(
     wanted: Wanted,
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
-    let clinic = of_clinic(&state, &caller).await?;
+    let clinic = of_clinic(&state, &caller, READ).await?;
     let locales: Vec<&str> = clinic.locales.iter().map(String::as_str).collect();
     let mut language = FALLBACK;
     let items = clinic.by_item.iter().map(|item| {
@@ -88,12 +92,21 @@ pub async fn find_clinic_compliance(
     computed_answer(&known, language, &view)
 }
 
-async fn of_treatment(state: &State, caller: &Caller, id: Uuid, at: DateTime<Utc>) -> Result<Ground, ApiError> {
+async fn of_treatment(
+    state: &State,
+    caller: &Caller,
+    id: Uuid,
+    at: DateTime<Utc>,
+    action: &'static str,
+) -> Result<Ground, ApiError> {
     let find = async |conn: &mut AsyncPgConnection| {
         let recovery = find_recovery(conn, caller, id).await?;
         Ground::of(conn, &state.protocols, caller.clinic_id, recovery, at).await
     };
-    Ok(state.db.scoped(Scope::Clinic(caller.clinic_id), find).await?)
+    let ground = state.db.scoped(Scope::Clinic(caller.clinic_id), find).await?;
+    let entry = Entry::by(caller, action, "treatment", id).about(ground.recovery.row.patient_id);
+    state.reads.note(entry).await?;
+    Ok(ground)
 }
 
 /// What a patient recovers from, or since when somebody is known who was never treated.
@@ -102,6 +115,7 @@ async fn of_patient(
     caller: &Caller,
     id: Uuid,
     at: DateTime<Utc>,
+    action: &'static str,
 ) -> Result<Result<Ground, DateTime<Utc>>, ApiError> {
     if !caller.role.is_staff() && caller.patient_id != Some(id) {
         return Err(ApiError::NotFound);
@@ -112,15 +126,26 @@ async fn of_patient(
         };
         Ground::of(conn, &state.protocols, caller.clinic_id, recovery, at).await.map(Ok)
     };
-    Ok(state.db.scoped(Scope::Clinic(caller.clinic_id), find).await?)
+    let found = state.db.scoped(Scope::Clinic(caller.clinic_id), find).await?;
+    state.reads.note(Entry::by(caller, action, "patient", id).about(id)).await?;
+    Ok(found)
 }
 
-async fn of_course(state: &State, caller: &Caller, id: Uuid, at: DateTime<Utc>) -> Result<Course, ApiError> {
+async fn of_course(
+    state: &State,
+    caller: &Caller,
+    id: Uuid,
+    at: DateTime<Utc>,
+    action: &'static str,
+) -> Result<Course, ApiError> {
     let find = async |conn: &mut AsyncPgConnection| course::find_course(conn, &state.protocols, caller, id, at).await;
-    Ok(state.db.scoped(Scope::Clinic(caller.clinic_id), find).await?)
+    let course = state.db.scoped(Scope::Clinic(caller.clinic_id), find).await?;
+    state.reads.note(Entry::by(caller, action, "course", id).about(course.patient_id)).await?;
+    Ok(course)
 }
 
-async fn of_clinic(state: &State, caller: &Caller) -> Result<Clinic, ApiError> {
+async fn of_clinic(state: &State, caller: &Caller, action: &'static str) -> Result<Clinic, ApiError> {
+    state.reads.note(Entry::of_list(caller, action, None)).await?;
     let now = state.clocks.care.now();
     let count = async |conn: &mut AsyncPgConnection| clinic::count(conn, &state.protocols, caller, now).await;
     Ok(state.db.scoped(Scope::Clinic(caller.clinic_id), count).await?)

@@ -1,9 +1,7 @@
-//! Compliance as a table for spreadsheets (CSV, RFC 4180): one line for every part of a breakdown, the same columns
-//! whatever is broken down. A cell that a spreadsheet would take for a formula is marked as text.
-
-use std::borrow::Cow;
+//! Compliance as a table for spreadsheets: one line for every part of a breakdown, the same columns whatever is broken down.
 
 use crate::domain::compliance::Compliance;
+use crate::spreadsheet::Sheet;
 
 /// The first line.
 const COLUMNS: [&str; 16] = [
@@ -26,7 +24,7 @@ const COLUMNS: [&str; 16] = [
 ];
 
 /// A table in the making.
-pub struct Table(csv::Writer<Vec<u8>>);
+pub struct Table(Sheet);
 
 /// What a line is about.
 #[derive(Debug, Clone, Default)]
@@ -53,24 +51,14 @@ impl<'a> Part<'a> {
 impl Table {
     /// A table with its first line.
     pub fn begin() -> anyhow::Result<Self> {
-        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-        writer.write_record(COLUMNS)?;
-        Ok(Self(writer))
+        Ok(Self(Sheet::begin(COLUMNS)?))
     }
 
     /// One line more.
     pub fn line(&mut self, part: Part<'_>, compliance: &Compliance) -> anyhow::Result<()> {
         let share = |share: Option<i64>| share.map(|share| share.to_string()).unwrap_or_default();
         let Compliance { counts, done_w, on_time_w, closed_w, .. } = compliance;
-        for text in [part.breakdown, part.key, part.label] {
-            self.0.write_field(harmless(text).as_bytes())?;
-        }
-        let text = [
-            part.from.unwrap_or_default(),
-            part.to.unwrap_or_default(),
-            share(compliance.completion_bp),
-            share(compliance.on_time_bp),
-        ];
+        let shares = [share(compliance.completion_bp), share(compliance.on_time_bp)];
         let figures = [
             counts.done_on_time,
             counts.done_late,
@@ -81,20 +69,17 @@ impl Table {
             *done_w,
             *on_time_w,
             *closed_w,
-        ];
-        self.0.write_record(text.into_iter().chain(figures.iter().map(i64::to_string)))?;
-        Ok(())
+        ]
+        .map(|figure| figure.to_string());
+        let (from, to) = (part.from.unwrap_or_default(), part.to.unwrap_or_default());
+        let part = [part.breakdown, part.key, part.label, &from, &to];
+        self.0.line(part.into_iter().chain(shares.iter().chain(&figures).map(String::as_str)))
     }
 
     /// The whole table.
     pub fn end(self) -> anyhow::Result<Vec<u8>> {
-        Ok(self.0.into_inner()?)
+        self.0.end()
     }
-}
-
-/// What a spreadsheet would run when it opens the file begins with a quotation mark instead.
-fn harmless(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}").into() } else { text.into() }
 }
 
 #[cfg(test)]

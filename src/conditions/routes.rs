@@ -11,6 +11,7 @@ use super::decide::{self, DecideError, MOST, NewDecision};
 use super::store;
 use super::view::ConditionView;
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{Caller, Staff};
 use crate::body::{Body, Faults};
 use crate::db::Scope;
@@ -53,6 +54,8 @@ pub async fn list_conditions(
         Ok::<_, PlanningError>((recovery, version, decisions, Accepted::by(conn, caller.clinic_id).await?))
     };
     let (recovery, version, decisions, accepted) = state.db.scoped(Scope::Clinic(caller.clinic_id), find).await?;
+    let entry = Entry::by(&caller, "condition.read", "treatment", *path).about(recovery.row.patient_id);
+    state.reads.note(entry).await?;
     let texts = words(&version, accepted.of(recovery.row.protocol_version_id), &wanted, &recovery.locales());
     let laid = recovery.timeline(&version);
     let shown = caller.role.is_staff().then_some(decisions.as_slice());

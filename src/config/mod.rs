@@ -1,6 +1,7 @@
 //! All settings, typed, from the environment: nothing else reads it. Every fault is reported at once and names
 //! its variable. Secrets are redacted in `Debug`. Defaults and meanings stand in the README.
 
+mod budgets;
 mod limits;
 mod origin;
 mod places;
@@ -20,6 +21,7 @@ use secrecy::SecretString;
 
 use crate::push::{self, CARRIERS, Carrier};
 
+pub use budgets::Budgets;
 pub use limits::{Limit, LimitSettings};
 use origin::Origin;
 pub use places::{default_data_dir, search_path};
@@ -44,6 +46,8 @@ pub struct Config {
     pub erasure_journal: Option<PathBuf>,
     /// The API.
     pub http: Http,
+    /// How much one caller may ask.
+    pub budgets: Budgets,
     /// Signing and sealing keys.
     pub keys: Keys,
     /// The worker.
@@ -121,6 +125,7 @@ impl Config {
                     .then(|| vars.number("MENDLINE_HTTP_WORKERS", 1, 1, 1024)),
                 shutdown,
             },
+            budgets: Budgets::read(vars),
             keys: Keys {
                 token: vars.pem("MENDLINE_TOKEN_KEY").map(SecretString::from),
                 secret: vars.secret("MENDLINE_SECRET_KEY").map(SecretString::from),

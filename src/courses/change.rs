@@ -15,6 +15,9 @@ use crate::domain::protocol::ProtocolVersion;
 use crate::planning::{self, Person, PlanningError, Tools, through_planning};
 use crate::protocols::{CatalogueError, Published};
 
+/// How many courses a patient has at most at one clinic, ended ones included.
+pub const MOST: i64 = 100;
+
 /// Why a course was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum CourseError {
@@ -24,6 +27,9 @@ pub enum CourseError {
     /// The patient has an open course of this area.
     #[error("there is an open course of this area")]
     OpenThere,
+    /// The patient has [`MOST`].
+    #[error("the patient has had {MOST} courses")]
+    TooMany,
     /// It was completed or cancelled.
     #[error("the course has ended")]
     Ended,
@@ -106,6 +112,9 @@ pub async fn create(tools: Tools<'_>, caller: &Caller, new: NewCourse) -> Result
         let course = draft(caller, &published.version, &new, now)?;
         if !store::insert_course(conn, &course).await? {
             return replayed(conn, clinic, &new).await;
+        }
+        if store::count_courses(conn, clinic, new.patient_id).await? > MOST {
+            return Err(CourseError::TooMany);
         }
         store::count(conn, clinic, Some(course.id)).await?;
         // A plan does not depend on a course without sessions.

@@ -12,6 +12,7 @@ use super::fields::{CreateCourse, UpdateCourse};
 use super::store::{self, CourseRow, Filter};
 use super::view::{CourseView, SessionView};
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{Caller, Staff};
 use crate::body::{Body, Faults};
 use crate::db::Scope;
@@ -32,6 +33,10 @@ impl From<CourseError> for ApiError {
             CourseError::OpenThere => Self::conflict(
                 Conflict::State,
                 "The patient has an open course of this area: complete or cancel it before another one is planned.",
+            ),
+            CourseError::TooMany => Self::conflict(
+                Conflict::State,
+                format!("The patient has had {} courses: edit the one that is open.", change::MOST),
             ),
             CourseError::Ended => Self::conflict(Conflict::State, "The course was completed or cancelled."),
             CourseError::Changed => Self::PreconditionFailed,
@@ -58,7 +63,9 @@ pub async fn create_course(
 
 /// `GET /v1/courses/{id}`
 pub async fn find_course(state: Data<State>, caller: Caller, path: Path<Uuid>) -> Result<HttpResponse, ApiError> {
-    respond(&state, &caller, HttpResponse::Ok(), *path).await
+    let (patient_id, answer) = found(&state, &caller, HttpResponse::Ok(), *path).await?;
+    state.reads.note(Entry::by(&caller, "course.read", "course", *path).about(patient_id)).await?;
+    Ok(answer)
 }
 
 /// Query of [`list_courses`].
@@ -82,6 +89,7 @@ pub async fn list_courses(
         Role::Patient => Some(caller.patient_id.unwrap_or_default()),
         Role::Clinician | Role::Administrator => query.patient_id,
     };
+    state.reads.note(Entry::of_list(&caller, "course.read", patient_id)).await?;
     let (now, filter) = (state.clocks.care.now(), Filter { patient_id, open: query.open });
     let list = async |conn: &mut AsyncPgConnection| {
         let rows = store::list_rows(conn, caller.clinic_id, filter, now, page.after_time(), page.fetch());
@@ -146,11 +154,21 @@ async fn find(state: &State, conn: &mut AsyncPgConnection, caller: &Caller, id: 
 async fn respond(
     state: &State,
     caller: &Caller,
-    mut answer: HttpResponseBuilder,
+    answer: HttpResponseBuilder,
     id: Uuid,
 ) -> Result<HttpResponse, ApiError> {
+    Ok(found(state, caller, answer, id).await?.1)
+}
+
+/// A course with its sessions, and whose it is.
+async fn found(
+    state: &State,
+    caller: &Caller,
+    mut answer: HttpResponseBuilder,
+    id: Uuid,
+) -> Result<(Uuid, HttpResponse), ApiError> {
     let now = state.clocks.care.now();
-    let found = async |conn: &mut AsyncPgConnection| {
+    let read = async |conn: &mut AsyncPgConnection| {
         let row = find(state, conn, caller, id).await?;
         let mut sessions = Vec::new();
         let listed = store::list_sessions(conn, caller.clinic_id, id).await?;
@@ -165,7 +183,7 @@ async fn respond(
         }
         Ok::<_, ApiError>((row, sessions))
     };
-    let (row, sessions) = state.db.scoped(Scope::Clinic(caller.clinic_id), found).await?;
+    let (row, sessions) = state.db.scoped(Scope::Clinic(caller.clinic_id), read).await?;
     answer.insert_header(version_header(row.version)).insert_header((header::CACHE_CONTROL, "no-store"));
-    Ok(answer.json(CourseView::new(row, Some(sessions), now, caller.role.is_staff())))
+    Ok((row.patient_id, answer.json(CourseView::new(row, Some(sessions), now, caller.role.is_staff()))))
 }

@@ -78,6 +78,12 @@ pub async fn find_open(
     with_sessions(conn, course).await.map(Some)
 }
 
+/// How many courses of a patient there are, ended ones included.
+pub async fn count_courses(mut conn: &AsyncPgConnection, clinic_id: Uuid, patient_id: Uuid) -> QueryResult<i64> {
+    let of_patient = courses::clinic_id.eq(clinic_id).and(courses::patient_id.eq(patient_id));
+    courses::table.filter(of_patient).count().get_result(&mut conn).await
+}
+
 async fn with_sessions(mut conn: &AsyncPgConnection, course: Course) -> QueryResult<(Course, i32)> {
     let sessions: i64 = treatments::table
         .filter(treatments::clinic_id.eq(course.clinic_id).and(treatments::course_id.eq(course.id)))

@@ -43,7 +43,13 @@ pub async fn open_as_owner(url: &SecretString, extra_ca: Option<&str>) -> anyhow
 
 /// Makes the groups where they are missing, and the owner their member. Safe beside other databases of the same server.
 pub(super) async fn ensure_groups(conn: &mut AsyncPgConnection) -> anyhow::Result<()> {
-    let Standing { role: owner, is_installed, owns, .. } = standing(conn).await?;
+    let Standing { role: owner, is_installed, owns, is_api, is_worker, .. } = standing(conn).await?;
+    anyhow::ensure!(
+        is_api == is_worker,
+        "{owner} is a login of the servers' (it belongs to {} and to nothing else), and they own no tables: name the owner's \
+         login in MENDLINE_MIGRATE_URL",
+        if is_api { Group::Api.name() } else { Group::Worker.name() }
+    );
     anyhow::ensure!(
         owns || !is_installed,
         "{owner} does not own the tables, and only who does may migrate: name the owner's login in MENDLINE_MIGRATE_URL"

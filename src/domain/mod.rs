@@ -16,6 +16,7 @@
 //!    [`escalation`]: who is told when nobody does; [`check_in_windows`]: when check-ins are expected;
 //!    [`progress`]: how what they report lies to its usual course;
 //!    [`condition`]: what has ended by what was said.
+//! 8. [`trail`]: what an entry of the audit trail means to whom it is about.
 //!
 //! Tasks, guidance and compliance are computed on every read; stored is only what cannot be: the moment of the treatment,
 //! the zones lived in, what people said, which alerts are owed.
@@ -57,6 +58,7 @@ pub mod symptoms;
 pub mod sync;
 pub mod tally;
 pub mod timeline;
+pub mod trail;
 pub mod triage;
 pub mod whom_to_call;
 mod words;

@@ -12,6 +12,7 @@ use super::change::{self, ExcuseError, MOST, NewExcuse, What};
 use super::store;
 use super::view::ExcuseView;
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::Staff;
 use crate::body::{Body, Faults};
 use crate::db::Scope;
@@ -90,10 +91,11 @@ pub async fn list_excuses(
     path: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
     let list = async |conn: &mut AsyncPgConnection| {
-        find_recovery(conn, &caller, *path).await?;
-        Ok::<_, PlanningError>(store::list_excuses(conn, caller.clinic_id, *path).await?)
+        let patient = find_recovery(conn, &caller, *path).await?.row.patient_id;
+        Ok::<_, PlanningError>((patient, store::list_excuses(conn, caller.clinic_id, *path).await?))
     };
-    let rows = state.db.scoped(Scope::Clinic(caller.clinic_id), list).await?;
+    let (patient, rows) = state.db.scoped(Scope::Clinic(caller.clinic_id), list).await?;
+    state.reads.note(Entry::by(&caller, "excuse.read", "treatment", *path).about(patient)).await?;
     let views: Vec<ExcuseView> = rows.into_iter().map(ExcuseView::from).collect();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(List::whole(views)))
 }

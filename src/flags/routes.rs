@@ -10,6 +10,7 @@ use super::act::{self, ActError, Deed};
 use super::store::{self, Filter};
 use super::view::{FlagHistory, FlagView};
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{Caller, Staff};
 use crate::body::{Faults, OptionalBody};
 use crate::db::Scope;
@@ -70,6 +71,7 @@ pub async fn list_flags(
     let page: Page<(i32, At, Uuid)> = Page::read(query.limit, query.cursor.as_deref())?;
     let after = page.after.map(|(rank, at, id)| (rank, at.0, id));
     let filter = query.filter()?;
+    state.reads.note(Entry::of_list(&caller, "flag.read", query.patient_id)).await?;
     let rows = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
@@ -83,7 +85,9 @@ pub async fn list_flags(
 
 /// `GET /v1/flags/{id}`
 pub async fn find_flag(state: Data<State>, Staff(caller): Staff, id: Path<Uuid>) -> Result<HttpResponse, ApiError> {
-    respond(&state, &caller, *id).await
+    let (patient_id, answer) = respond(&state, &caller, *id).await?;
+    state.reads.note(Entry::by(&caller, "flag.read", "flag", *id).about(patient_id)).await?;
+    Ok(answer)
 }
 
 /// What somebody says about what they do.
@@ -166,10 +170,11 @@ async fn act(
     let tools = state.tools();
     let deed = Deed { act, note, outcome };
     act::act(tools, caller, id, |version| seen.check(version).is_ok(), &deed).await?;
-    respond(state, caller, id).await
+    Ok(respond(state, caller, id).await?.1)
 }
 
-async fn respond(state: &State, caller: &Caller, id: Uuid) -> Result<HttpResponse, ApiError> {
+/// A flag with its history, and whose it is.
+async fn respond(state: &State, caller: &Caller, id: Uuid) -> Result<(Uuid, HttpResponse), ApiError> {
     let (flag, name, events) = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
@@ -180,5 +185,5 @@ async fn respond(state: &State, caller: &Caller, id: Uuid) -> Result<HttpRespons
         .await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CACHE_CONTROL, "no-store")).insert_header(version_header(flag.version));
-    Ok(response.json(FlagHistory::new(flag, name, events)))
+    Ok((flag.patient_id, response.json(FlagHistory::new(flag, name, events))))
 }

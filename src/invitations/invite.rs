@@ -27,12 +27,19 @@ pub enum Whom {
     NewPatient(NewPatient),
 }
 
+/// How many invitations of one clinic wait to be accepted at most: as many as a large clinic brings along in the week for
+/// which they are good. A few more where several come at the same moment.
+pub const MOST_OPEN: i64 = 2_000;
+
 /// Why nobody is invited, or an invitation is not taken back.
 #[derive(Debug, thiserror::Error)]
 pub enum InviteError {
     /// No such record at this clinic.
     #[error("no such patient")]
     NoPatient,
+    /// [`MOST_OPEN`] wait to be accepted.
+    #[error("{MOST_OPEN} invitations are open")]
+    TooMany,
     /// The record has a login already.
     #[error("the patient has a login")]
     Linked,
@@ -73,6 +80,9 @@ pub async fn invite(
     db.scoped(Scope::Clinic(clinic_id), async |conn| {
         if let Some(before) = request.begin(conn, id, clocks.wall.now()).await? {
             return Ok(store::find_invitation(conn, clinic_id, before).await?);
+        }
+        if store::count_open(conn, clinic_id, clocks.wall.now()).await? >= MOST_OPEN {
+            return Err(InviteError::TooMany);
         }
         let (role, patient_id) = match whom {
             Whom::Staff(role) => (role, None),

@@ -10,6 +10,7 @@ use super::link;
 use super::store::{self, Invitation};
 use crate::answer::private;
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::email;
 use crate::auth::extract::{Caller, Staff};
 use crate::body::{Body, Faults};
@@ -25,6 +26,10 @@ impl From<InviteError> for ApiError {
     fn from(error: InviteError) -> Self {
         match error {
             InviteError::NoPatient => Self::invalid("/patient_id", "is not a patient of this clinic"),
+            InviteError::TooMany => Self::conflict(
+                Conflict::State,
+                format!("{} invitations are open: take back those that nobody needs.", invite::MOST_OPEN),
+            ),
             InviteError::Detached => Self::detached(),
             InviteError::Linked => Self::conflict(Conflict::State, "This patient record has a login already."),
             InviteError::Accepted => Self::conflict(Conflict::State, "It was accepted: end the membership instead."),
@@ -145,6 +150,7 @@ pub async fn list_invitations(
     query: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let page = Page::<Uuid>::read(query.limit, query.cursor.as_deref())?;
+    state.reads.note(Entry::of_list(&caller, "invitation.read", None)).await?;
     let (clinic_id, only) = (caller.clinic_id, only(&caller));
     let found = state
         .db

@@ -83,6 +83,17 @@ pub async fn list_invitations(
     found.load(conn).await
 }
 
+/// How many invitations of a clinic can still be accepted.
+pub async fn count_open(conn: &mut AsyncPgConnection, clinic_id: Uuid, now: DateTime<Utc>) -> QueryResult<i64> {
+    let open = invitations::accepted_at.is_null().and(invitations::revoked_at.is_null());
+    invitations::table
+        .filter(invitations::clinic_id.eq(clinic_id))
+        .filter(open.and(invitations::expires_at.gt(now)))
+        .count()
+        .get_result(conn)
+        .await
+}
+
 /// One invitation.
 pub async fn find_invitation(conn: &mut AsyncPgConnection, clinic_id: Uuid, id: Uuid) -> QueryResult<Invitation> {
     invitations::table.find((clinic_id, id)).select(Invitation::as_select()).first(conn).await

@@ -134,6 +134,11 @@ async fn somebody_else(conn: &mut AsyncPgConnection, caller: &Caller, id: Uuid) 
     if user_id == caller.user_id { Err(ChangeError::Oneself) } else { Ok(user_id) }
 }
 
+/// Whether there is such a member, and it is not the caller: asked before the caller shows anything.
+pub async fn find_somebody_else(db: &Db, caller: &Caller, id: Uuid) -> Result<(), ChangeError> {
+    db.scoped(Scope::Clinic(caller.clinic_id), async |conn| somebody_else(conn, caller, id).await).await.map(drop)
+}
+
 /// Takes a member's second factor away, for somebody who lost phone and recovery codes, and ends every session: whoever
 /// has found the phone has what it holds. Like a reset code, not for somebody who also belongs to another clinic.
 pub async fn reset_second_factor(

@@ -9,7 +9,9 @@ use super::change::{self, ChangeError};
 use super::store::{self, Member};
 use crate::answer::private;
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{Administrator, ClientAddress};
+use crate::auth::fields::ProofBody;
 use crate::auth::reauthentication::{Proof, prove};
 use crate::body::{Body, Faults};
 use crate::db::Scope;
@@ -83,6 +85,7 @@ pub async fn list_members(
     let mut faults = Faults::default();
     let role = query.role.as_deref().and_then(|role| faults.parsed("role", role.parse::<Role>()));
     faults.finish()?;
+    state.reads.note(Entry::of_list(&caller, "member.read", None)).await?;
     let members = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {
@@ -104,6 +107,7 @@ pub async fn find_member(
             Ok::<_, ApiError>(store::find_member(conn, caller.clinic_id, *id).await?)
         })
         .await?;
+    state.reads.note(Entry::by(&caller, "member.read", "member", *id)).await?;
     Ok(private(HttpResponse::Ok(), &MemberView::from(member)))
 }
 
@@ -144,10 +148,14 @@ struct ResetCodeView {
 
 /// A one-time code for a member who forgot the password; shown this once.
 pub async fn create_reset_code(
+    ClientAddress(address): ClientAddress,
     state: web::Data<State>,
     Administrator(caller): Administrator,
     id: web::Path<Uuid>,
+    body: Body<ProofBody>,
 ) -> Result<HttpResponse, ApiError> {
+    change::find_somebody_else(&state.db, &caller, *id).await?;
+    prove(&state.db, &state.clocks, &state.auth, &caller, body.value.proof(address)).await?;
     let issued = change::issue_reset_code(&state.db, &state.clocks, &state.auth, &caller, *id).await?;
     let view = ResetCodeView { code: issued.code, expires_at: issued.expires_at };
     Ok(private(HttpResponse::Created(), &view))
@@ -155,10 +163,14 @@ pub async fn create_reset_code(
 
 /// Takes a member's second factor away.
 pub async fn reset_second_factor(
+    ClientAddress(address): ClientAddress,
     state: web::Data<State>,
     Administrator(caller): Administrator,
     id: web::Path<Uuid>,
+    body: Body<ProofBody>,
 ) -> Result<HttpResponse, ApiError> {
+    change::find_somebody_else(&state.db, &caller, *id).await?;
+    prove(&state.db, &state.clocks, &state.auth, &caller, body.value.proof(address)).await?;
     change::reset_second_factor(&state.db, &state.clocks, &state.auth, &caller, *id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

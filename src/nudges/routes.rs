@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::act;
 use super::store::{self, Nudge};
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::Staff;
 use crate::db::Scope;
 use crate::error::ApiError;
@@ -73,6 +74,7 @@ pub async fn list_nudges(
 ) -> Result<HttpResponse, ApiError> {
     let page: Page<InTime> = Page::read(query.limit, query.cursor.as_deref())?;
     let live = query.live.unwrap_or(true);
+    state.reads.note(Entry::of_list(&caller, "nudge.read", None)).await?;
     let list = async |conn: &mut AsyncPgConnection| {
         let rows = store::list_nudges(conn, caller.clinic_id, live, page.after_time(), page.fetch()).await?;
         Ok::<_, ApiError>(rows)

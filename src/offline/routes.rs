@@ -9,6 +9,7 @@ use super::bundle::gather;
 use super::bundle_view::BundleView;
 use super::sync::{Position, changes};
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{Caller, PatientCaller};
 use crate::error::ApiError;
 use crate::language::Wanted;
@@ -27,6 +28,8 @@ pub async fn find_bundle(
 ) -> Result<HttpResponse, ApiError> {
     let gathered = gather(&state, &caller, *path, &wanted).await?;
     let (recovery, version) = (&gathered.recovery, &gathered.version);
+    let entry = Entry::by(&caller, "bundle.read", "treatment", *path).about(recovery.row.patient_id);
+    state.reads.note(entry).await?;
     let accepted = gathered.accepted.of(recovery.row.protocol_version_id);
     let texts = words(version, accepted, &wanted, &recovery.locales());
     let laid = recovery.timeline(version);
@@ -41,6 +44,8 @@ pub async fn list_changes(
     query: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let page: Page<Position> = Page::read(query.limit, query.cursor.as_deref())?;
+    let patient = caller.patient_id.ok_or(ApiError::NotFound)?;
+    state.reads.note(Entry::by(&caller, "sync.read", "patient", patient).about(patient)).await?;
     let feed = changes(&state, &caller, &wanted, &page).await?;
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CACHE_CONTROL, "no-store")).insert_header((VARY, "accept-language"));

@@ -12,6 +12,7 @@ use super::fields::{MOST, OutcomesFields, ReadEntry, read};
 use super::judge::{Entry, Refusal, SKEW, Verdict};
 use super::submit::submit;
 use crate::app::State;
+use crate::audit;
 use crate::auth::extract::Caller;
 use crate::body::{Body, Faults};
 use crate::db::Scope;
@@ -69,6 +70,7 @@ pub async fn list_tasks(
         Ok::<_, PlanningError>((recovery, version, Accepted::by(conn, caller.clinic_id).await?))
     });
     let (recovery, version, accepted) = found.await?;
+    state.reads.note(audit::Entry::by(&caller, "task.read", "treatment", *path).about(recovery.row.patient_id)).await?;
     let texts = words(&version, accepted.of(recovery.row.protocol_version_id), &wanted, &recovery.locales());
     let at = recovery.judged_at(state.clocks.care.now());
     let starts_at = recovery.starts_at(at);

@@ -10,6 +10,7 @@ use super::record::{self, CreateError, Created};
 use super::store::{self, Patient};
 use super::view::PatientView;
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::Staff;
 use crate::body::{Body, Faults};
 use crate::db::Scope;
@@ -49,9 +50,15 @@ pub async fn create_patient(
 }
 
 /// One record: for staff of the clinic, and for the person it is about.
-pub async fn find_patient(seen: VisiblePatient, known: IfNoneMatch) -> HttpResponse {
+pub async fn find_patient(
+    state: web::Data<State>,
+    seen: VisiblePatient,
+    known: IfNoneMatch,
+) -> Result<HttpResponse, ApiError> {
+    let id = seen.patient.id;
+    state.reads.note(Entry::by(&seen.caller, "patient.read", "patient", id).about(id)).await?;
     let tag = version_tag(seen.patient.version);
-    known.not_modified(&tag).unwrap_or_else(|| answer(&mut HttpResponse::Ok(), seen.patient))
+    Ok(known.not_modified(&tag).unwrap_or_else(|| answer(&mut HttpResponse::Ok(), seen.patient)))
 }
 
 /// Edits a record. The edit names the version that it was made on.

@@ -12,6 +12,7 @@ use super::guidance_view::GuidanceView;
 
 use super::timeline_view::TimelineView;
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::Caller;
 use crate::body::Faults;
 use crate::db::Scope;
@@ -29,18 +30,23 @@ use crate::recovery::{self, Recovery};
 /// How far ahead of a treatment may be looked whose plan has no end.
 const FURTHEST: TimeDelta = TimeDelta::days(366);
 
-/// A treatment that the caller may see, with its protocol version and the languages that the clinic has accepted.
+/// A treatment that the caller may see, with its protocol version and the languages that the clinic has accepted. The look is
+/// recorded as `action`.
 async fn load(
     state: &State,
     caller: &Caller,
     id: Uuid,
+    action: &'static str,
 ) -> Result<(Recovery, Arc<ProtocolVersion>, Accepted), ApiError> {
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
         let mut recovery = recovery::find_recovery(conn, caller, id).await?;
         let version = recovery.version(conn, &state.protocols, caller.clinic_id).await?;
         Ok::<_, PlanningError>((recovery, version, Accepted::by(conn, caller.clinic_id).await?))
     });
-    Ok(found.await?)
+    let found = found.await?;
+    let entry = Entry::by(caller, action, "treatment", id).about(found.0.row.patient_id);
+    state.reads.note(entry).await?;
+    Ok(found)
 }
 
 /// `GET /v1/treatments/{id}/timeline`
@@ -51,7 +57,7 @@ pub async fn find_timeline(
     wanted: Wanted,
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
-    let (recovery, version, accepted) = load(&state, &caller, path.into_inner()).await?;
+    let (recovery, version, accepted) = load(&state, &caller, path.into_inner(), "timeline.read").await?;
     let texts = words(&version, accepted.of(recovery.row.protocol_version_id), &wanted, &recovery.locales());
     let laid = recovery.timeline(&version);
     let view = TimelineView::new(recovery.row.id, &version, texts, &laid, state.clocks.care.now());
@@ -77,7 +83,7 @@ pub async fn find_guidance(
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
     let asked = query.at.as_deref().map(instant).transpose().map_err(|error| ApiError::invalid("at", error))?;
-    let (recovery, version, accepted) = load(&state, &caller, path.into_inner()).await?;
+    let (recovery, version, accepted) = load(&state, &caller, path.into_inner(), "guidance.read").await?;
     let now = state.clocks.care.now();
     let at = asked.unwrap_or(now);
     let texts = words(&version, accepted.of(recovery.row.protocol_version_id), &wanted, &recovery.locales());

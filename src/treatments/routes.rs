@@ -18,6 +18,7 @@ use super::refusal::TreatmentError;
 use super::store::{self, Treatment};
 use super::view::{ProtocolRef, TreatmentView};
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{Caller, Staff};
 use crate::body::Body;
 use crate::db::{DbError, Scope};
@@ -85,6 +86,8 @@ pub async fn create_treatment(
 /// `GET /v1/treatments/{id}`
 pub async fn find_treatment(state: Data<State>, caller: Caller, path: Path<Uuid>) -> Result<HttpResponse, ApiError> {
     let treatment = load(&state, &caller, path.into_inner()).await?;
+    let entry = Entry::by(&caller, "treatment.read", "treatment", treatment.id).about(treatment.patient_id);
+    state.reads.note(entry).await?;
     respond(&state, &caller, HttpResponse::Ok(), treatment).await
 }
 
@@ -125,6 +128,7 @@ pub async fn list_treatments(
         Role::Patient => Some(caller.patient_id.unwrap_or_default()),
         Role::Clinician | Role::Administrator => query.patient_id,
     };
+    state.reads.note(Entry::of_list(&caller, "treatment.read", patient)).await?;
     let (rows, names) = state
         .db
         .scoped(Scope::Clinic(caller.clinic_id), async |conn| {

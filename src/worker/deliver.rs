@@ -75,14 +75,7 @@ pub(super) async fn deliver(
         Decision::Sent => None,
         _ => results.iter().rev().find_map(DeviceResult::reason).map(str::to_owned),
     };
-    let settlement = Settlement {
-        clinic_id: claim.clinic_id,
-        alert_id: claim.id,
-        claim_no: claim.claim_no,
-        decision,
-        at: frame.now,
-        reason,
-    };
+    let settlement = claim.settled(decision, frame.now, reason);
     let mut finished = Finished {
         claim_id: claim.claim_id,
         settlement,

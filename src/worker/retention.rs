@@ -1,4 +1,4 @@
-//! What goes by age, and the partitions of the months to come. Which class each table belongs to is said in docs/OPERATIONS.md,
+//! What goes by age, the partitions of the months to come, and the seals of days that are over. Which class each table belongs to is said in docs/OPERATIONS.md,
 //! which a test compares with the catalogue. Workers may do it at the same time: rows are removed by their age, and partitions
 //! are made under a lock.
 
@@ -8,6 +8,7 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
 use super::Parts;
 use crate::alerts::store as alerts;
+use crate::audit::{seal, store as trail, verify};
 use crate::auth::prune as prune_logins;
 use crate::db::{DbError, Scope, ensure_partitions};
 use crate::devices::store as devices;
@@ -69,6 +70,11 @@ pub(super) async fn tidy(parts: &Parts) {
     let care = parts.clocks.care.now();
     job(parts, "what is gone", async |conn| offline::prune(conn, care, care - KEEP_GONE).await.map(drop)).await;
     job(parts, "push health", async |conn| push_health::prune(conn, now - KEEP_HEALTH, now).await.map(drop)).await;
+    let months = verify::kept_from(now);
+    job(parts, "months of the audit trail", async |conn| trail::drop_months(conn, months).await.map(drop)).await;
+    if let Err(error) = seal::seal_due(&parts.db, &parts.keys, now).await {
+        tracing::warn!(%error, "sealing the audit trail failed; it is tried again in an hour");
+    }
     job(parts, "idempotency keys", async |conn| idempotency::prune(conn, now).await.map(drop)).await;
 }
 

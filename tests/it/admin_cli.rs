@@ -79,6 +79,9 @@ async fn an_operator_helps_who_lost_the_second_factor() {
     let password = "another four plain words";
     app.post("/v1/auth/reset", "", json!({ "code": code, "password": password })).await.expect(204);
     app.post("/v1/auth/login", "", json!({ "email": person.email, "password": password })).await.expect(200);
+    answer(&run(&app, &reset).await);
+    let noted = "SELECT count(*) FROM audit WHERE action = 'member.reset_second_factor'";
+    assert_eq!(app.count(noted).await, 1, "what was not there is not noted as taken away");
 }
 
 #[tokio::test]

@@ -59,6 +59,7 @@ const BASE: &[(&str, &[&str])] = &[
     ("preconditions", &["error", "language"]),
     ("query", &["error"]),
     ("schema", &[]),
+    ("spreadsheet", &[]),
     ("telemetry", &[]),
 ];
 /// Blocks that any use case may join to its transaction, though they are use cases themselves.
@@ -156,14 +157,26 @@ impl Kind {
             Self::Extract => {
                 vec!["app::State", "auth", "clock", "db", "domain", "error", "patients::store", "treatments::store"]
             }
-            Self::Shape => vec!["body", "domain", "error", "language", "recovery"],
-            Self::UseCase => [
-                BLOCKS,
-                &["body", "clock", "config", "db", "domain", "error", "failpoint", "journal", "schema", "telemetry"],
-            ]
-            .concat(),
+            Self::Shape => vec!["body", "domain", "error", "language", "query", "recovery"],
+            Self::UseCase => {
+                let base = [
+                    "body",
+                    "clock",
+                    "config",
+                    "db",
+                    "domain",
+                    "error",
+                    "failpoint",
+                    "journal",
+                    "schema",
+                    "spreadsheet",
+                    "telemetry",
+                ];
+                [BLOCKS, &base].concat()
+            }
             Self::Worker => vec![
                 "alerts",
+                "audit",
                 "auth::keys",
                 "auth::prune",
                 "clinics::removal",

@@ -2,9 +2,14 @@
 //! patient. A route without a row fails the test, so whoever adds a route says here whom it is for.
 
 use chrono::TimeDelta;
+use diesel::QueryableByName;
+use diesel::sql_types::{Nullable, Text, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
 use mendline::app::ROUTES;
 use mendline::auth::token::LIFETIME;
+use mendline::db::Connector;
 use mendline::domain::role::Role;
+use mendline::domain::trail::{LOOKS, meaning};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -169,6 +174,7 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/me/outdoors", Patients),
     row("PUT", "/v1/me/outdoors", Patients),
     row("DELETE", "/v1/me/outdoors", Patients),
+    row("GET", "/v1/me/access-log", Patients),
     row("GET", "/v1/me/notification-preferences", Users),
     row("PUT", "/v1/me/notification-preferences", Users),
     row("GET", "/v1/clinic", Administrators),
@@ -177,9 +183,11 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/members/{id}", Administrators).on(MEMBER),
     row("PATCH", "/v1/members/{id}", Administrators).on(MEMBER).sending(|_| json!({ "role": "administrator" })),
     row("DELETE", "/v1/members/{id}", Administrators).on(MEMBER),
-    row("POST", "/v1/members/{id}/reset-code", Administrators).on(MEMBER),
-    row("DELETE", "/v1/members/{id}/second-factor", Administrators).on(MEMBER),
+    row("POST", "/v1/members/{id}/reset-code", Administrators).on(MEMBER).sending(|_| proof(json!({}))),
+    row("POST", "/v1/members/{id}/second-factor/reset", Administrators).on(MEMBER).sending(|_| proof(json!({}))),
     row("POST", "/v1/clinic/sign-out", Administrators).sending(|_| proof(json!({ "whom": "everybody" }))),
+    row("GET", "/v1/audit", Administrators),
+    row("GET", "/v1/audit.csv", Administrators).asking("from=2026-02-01T00:00:00Z&to=2026-02-02T00:00:00Z", |_| None),
     row("GET", "/v1/invitations", Staff),
     row("POST", "/v1/invitations", Staff).sending(|_| json!({ "role": "clinician" })),
     row("DELETE", "/v1/invitations/{id}", Staff).on(|world| vec![world.invitation]),
@@ -221,7 +229,9 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/protocols", Staff),
     row("GET", "/v1/protocols/{key}/versions/{number}", Staff).named(&["conservative", "2"]),
     row("GET", "/v1/protocols/{key}/versions/{number}/disagreements", Staff).named(&["conservative", "2"]),
-    row("GET", "/v1/protocols/{key}/versions/{number}/diff", Staff).named(&["conservative", "2"]),
+    row("GET", "/v1/protocols/{key}/versions/{number}/diff", Staff)
+        .named(&["conservative", "2"])
+        .asking("with=day-by-day@1", |_| None),
     row("GET", "/v1/treatments/{id}/overrides", Staff).on(TREATMENT),
     row("PUT", "/v1/treatments/{id}/overrides/{item_key}", Staff)
         .on(TREATMENT)
@@ -303,6 +313,113 @@ const TABLE: &[Row] = &[
     row("GET", "/v1/calendar/{token}.ics", Anybody).named(&["no-such-token"]),
     row("POST", "/v1/dev/clock", Users),
 ];
+
+/// What is read without an entry in the audit trail, with the reason: it holds nothing of a patient's record, or nothing that
+/// anybody but its owner could read.
+const UNRECORDED: &[(&str, &str)] = &[
+    ("/healthz", "says nothing of anybody"),
+    ("/readyz", "says nothing of anybody"),
+    ("/openapi.yaml", "says nothing of anybody"),
+    ("/docs", "says nothing of anybody"),
+    ("/.well-known/jwks.json", "says nothing of anybody"),
+    ("/v1/config", "says nothing of anybody"),
+    ("/v1/me", "the caller's own login"),
+    ("/v1/me/sessions", "the caller's own login"),
+    ("/v1/me/second-factor", "the caller's own login"),
+    ("/v1/me/devices", "the caller's own phones"),
+    ("/v1/me/outdoors", "the caller's own switch"),
+    ("/v1/me/notification-preferences", "the caller's own wishes"),
+    ("/v1/me/calendar-feeds", "the caller's own addresses; reading at one is recorded"),
+    ("/v1/clinic", "the clinic's settings"),
+    ("/v1/push/providers", "how services are doing"),
+    ("/v1/alerts/statistics", "sums over a clinic"),
+    ("/v1/protocols", "a plan, and nobody's"),
+    ("/v1/protocols/{key}/versions/{number}", "a plan, and nobody's"),
+    ("/v1/protocols/{key}/versions/{number}/disagreements", "a plan, and nobody's"),
+    ("/v1/protocols/{key}/versions/{number}/diff", "a plan, and nobody's"),
+    ("/v1/protocols/{key}/versions/{number}/locales", "a plan, and nobody's"),
+    ("/v1/protocols/{key}/versions/{number}/locales/{locale}", "a plan, and nobody's"),
+    ("/v1/protocol-drafts", "a plan, and nobody's"),
+    ("/v1/protocol-drafts/{id}", "a plan, and nobody's"),
+    ("/v1/faqs", "a plan, and nobody's"),
+    (
+        "/v1/calendar/{token}.ics",
+        "nothing is behind this row's address; tests/it/audit.rs reads at one that leads somewhere",
+    ),
+];
+
+/// An entry in the trail, as far as a look tells it.
+#[derive(Debug, QueryableByName)]
+struct Looked {
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    actor_id: Option<Uuid>,
+    #[diesel(sql_type = Text)]
+    action: String,
+    #[diesel(sql_type = Text)]
+    subject_kind: String,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    patient_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<Text>)]
+    address: Option<String>,
+}
+
+/// Who may read what a row names, and should be in the trail for it.
+fn readers<'w>(row: &Row, world: &'w World) -> Vec<&'w Person> {
+    let (staff, patient) = (&world.clinic.admin, &world.patient);
+    match row.whom {
+        Anybody => Vec::new(),
+        Users if row.ids.is_some() => vec![patient],
+        Users | StaffAndOneself => vec![staff, patient],
+        Patients => vec![patient],
+        Staff | Administrators => vec![staff],
+    }
+}
+
+#[tokio::test]
+async fn whoever_looks_at_a_patients_record_is_in_the_trail() {
+    let app = TestApp::start().await;
+    let world = world(&app).await;
+    let mut conn = Connector::new(&app.database.url, None).unwrap().open().await.unwrap();
+    let mut wrong = Vec::new();
+    for row in TABLE.iter().filter(|row| row.method == "GET") {
+        let recorded = UNRECORDED.iter().all(|(path, _)| *path != row.path);
+        for reader in readers(row, &world) {
+            let id = Uuid::new_v4();
+            let path = row.path(&world);
+            let answer = app.get_with(&path, &reader.token, "x-request-id", &id.to_string()).await;
+            if answer.status != 200 {
+                wrong.push(format!("{path} for a {}: {}", reader.role, answer.text));
+            }
+            app.state.reads.flush().await.unwrap();
+            let looked = "SELECT actor_id, action, subject_kind, patient_id, address FROM audit WHERE request_id = $1";
+            let looked: Vec<Looked> = diesel::sql_query(looked).bind::<SqlUuid, _>(id).load(&mut conn).await.unwrap();
+            let as_it_should = match looked.as_slice() {
+                [] => !recorded,
+                [entry] => {
+                    // Lists of many are one entry about none of them; attempts and memberships are about no record.
+                    let of_nobody = ["clinic", "member"].contains(&entry.subject_kind.as_str())
+                        || row.path == "/v1/alerts/{id}/attempts";
+                    let whose = entry.patient_id == Some(world.patient.patient())
+                        || (of_nobody && entry.patient_id.is_none() && reader.role.is_staff());
+                    let (verb, known) = (entry.action.rsplit('.').next().unwrap(), meaning(&entry.action).is_some());
+                    recorded
+                        && whose
+                        && known
+                        && LOOKS.contains(&verb)
+                        && entry.actor_id == Some(reader.user_id)
+                        && entry.address.as_deref() == Some("127.0.0.1")
+                }
+                [_, _, ..] => false,
+            };
+            if !as_it_should {
+                wrong.push(format!("{path} for a {}: {looked:?}", reader.role));
+            }
+        }
+    }
+    let stray = UNRECORDED.iter().filter(|(path, _)| !TABLE.iter().any(|row| row.path == *path && row.method == "GET"));
+    wrong.extend(stray.map(|(path, _)| format!("{path}: no such route is read")));
+    assert!(wrong.is_empty(), "record the look (`state.reads.note`), or say why not:\n{}", wrong.join("\n"));
+}
 
 #[test]
 fn every_route_has_a_row_and_every_row_a_route() {

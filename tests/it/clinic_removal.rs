@@ -23,8 +23,10 @@ const HERE: &str = "00000000-0000-4000-8000-00000000000a";
 const THERE: &str = "00000000-0000-4000-8000-00000000000b";
 
 /// What stays of a clinic that is gone, each with its reason.
-const STAYS: [(&str, &str); 1] =
-    [("audit", "who did what stays its years; everybody in it is an id that names nobody")];
+const STAYS: [(&str, &str); 2] = [
+    ("audit", "who did what stays its years; everybody in it is an id that names nobody"),
+    ("audit_seals", "what the trail held of each day: digests of the above"),
+];
 
 #[derive(QueryableByName)]
 struct Rows {

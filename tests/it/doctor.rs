@@ -60,9 +60,19 @@ async fn an_installation_that_works_is_told_so_and_no_secret_is() {
     let (status, said, lines) = doctor(app.database.url.expose_secret(), &settings).await;
     // The suite's own server runs as a superuser and cares little about power cuts.
     assert_eq!(status, 1, "{said}");
-    for area in
-        ["settings", "public URL", "TLS roots", "database", "clock", "schema", "protocols", "queue", "fcm", "web_push"]
-    {
+    for area in [
+        "settings",
+        "public URL",
+        "TLS roots",
+        "database",
+        "clock",
+        "schema",
+        "protocols",
+        "queue",
+        "audit trail",
+        "fcm",
+        "web_push",
+    ] {
         let found = levels(&lines, area);
         assert!(!found.is_empty() && found.iter().all(|level| *level == "ok"), "{area}: {said}");
     }
@@ -73,6 +83,18 @@ async fn an_installation_that_works_is_told_so_and_no_secret_is() {
     }
     let body: Value = serde_json::from_slice(&google.received_requests().await.unwrap().last().unwrap().body).unwrap();
     assert_eq!(body["validate_only"], true, "nobody is reached");
+}
+
+#[tokio::test]
+async fn seals_that_nobody_makes_any_more_are_missed() {
+    let app = TestApp::start().await;
+    let clinic = app.stage_clinic().await;
+    let (_, said, lines) = doctor(app.database.url.expose_secret(), &[]).await;
+    assert_eq!(levels(&lines, "audit trail"), ["ok"], "it has no day that is over: {said}");
+    app.sql(&format!("UPDATE clinics SET created_at = now() - interval '9 days' WHERE id = '{clinic}'")).await;
+    let (status, said, lines) = doctor(app.database.url.expose_secret(), &[]).await;
+    assert_eq!((status, levels(&lines, "audit trail")), (1, vec!["warning"]), "{said}");
+    assert!(said.contains("1 clinics have no seal of"), "{said}");
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ async fn nobody_reads_with_it_what_somebody_else_was_sent() {
 
 #[tokio::test]
 async fn it_opens_no_other_door() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_with(&[("MENDLINE_RATE_TOKEN", "0")]).await;
     let (ada, phone) = patient(&app).await;
     let fetch_token = token(&register(&app, &ada, phone).await);
     let alert = told(&app, &ada, phone).await;

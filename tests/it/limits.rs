@@ -1,6 +1,7 @@
 //! How much there may be of what one person can make: the last that fits is taken, the next one is refused and says why.
 
 use chrono::TimeDelta;
+use mendline::domain::role::Role;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -105,4 +106,83 @@ async fn outdoors_is_switched_on_fifty_times_a_day() {
     refused(on().await, "50 times");
     scene.app.care.advance(TimeDelta::hours(24));
     on().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_patient_has_a_hundred_courses() {
+    let scene = Scene::new().await;
+    let patient = scene.patient.caller.patient_id.unwrap();
+    let plan = async |area: &str| {
+        let body = json!({ "patient_id": patient, "area": area });
+        scene.app.post("/v1/courses", &scene.clinician.token, body).await
+    };
+    plan("face").await.expect(201);
+    scene.app.sql(&copies("courses", patient, 98)).await;
+    plan("neck").await.expect(201);
+    refused(plan("scalp").await, "100 courses");
+}
+
+#[tokio::test]
+async fn two_thousand_invitations_of_a_clinic_are_open_and_old_ones_do_not_count() {
+    let scene = Scene::new().await;
+    let admin = scene.app.stage(scene.clinic, Role::Administrator).await;
+    let now = scene.app.state.clocks.wall.now();
+    let many = |count: i32, expires: &str| {
+        format!(
+            "INSERT INTO invitations (clinic_id, id, code_hash, role, created_at, expires_at)
+             SELECT '{}', gen_random_uuid(), decode(md5(n::text || '{expires}') || md5('x' || n::text), 'hex'), 'clinician',
+                    '{now}'::timestamptz - interval '8 days', '{now}'::timestamptz + interval '{expires}'
+               FROM generate_series(1, {count}) AS n",
+            scene.clinic
+        )
+    };
+    scene.app.sql(&many(100, "-1 day")).await;
+    scene.app.sql(&many(1999, "1 day")).await;
+    let invite = async || {
+        let body = json!({ "role": "clinician" });
+        scene.app.post("/v1/invitations", &admin.token, body).await
+    };
+    invite().await.expect(201);
+    refused(invite().await, "2000 invitations");
+}
+
+#[tokio::test]
+async fn a_treatment_has_a_hundred_excuses() {
+    let scene = Scene::new().await;
+    let many = format!(
+        "INSERT INTO excuses (clinic_id, id, treatment_id, from_on, to_on, reason, excused_by, excused_at)
+         SELECT '{}', gen_random_uuid(), '{}', '2026-02-03', '2026-02-03', 'Ill.', '{}', '2026-02-02T12:00:00Z'
+           FROM generate_series(1, 99)",
+        scene.clinic, scene.treatment, scene.clinician.caller.user_id
+    );
+    scene.app.sql(&many).await;
+    let excuse = async |day: &str| {
+        let body = json!({ "from": day, "reason": "Travelling." });
+        scene.app.post(&format!("/v1/treatments/{}/excuses", scene.treatment), &scene.clinician.token, body).await
+    };
+    excuse("2026-02-04").await.expect(201);
+    refused(excuse("2026-02-05").await, "100");
+}
+
+#[tokio::test]
+async fn a_clinic_writes_on_twenty_drafts() {
+    let scene = Scene::new().await;
+    let begin = async |number: u32| {
+        let body = json!({ "from": "conservative@2", "key": format!("own-plan-{number}") });
+        scene.app.post("/v1/protocol-drafts", &scene.clinician.token, body).await
+    };
+    for number in 1..=20 {
+        begin(number).await.expect(201);
+    }
+    refused(begin(21).await, "20 drafts");
+}
+
+#[tokio::test]
+async fn a_patient_has_ten_feeds() {
+    let scene = Scene::new().await;
+    let make = async || scene.app.post("/v1/me/calendar-feeds", &scene.patient.token, json!({})).await;
+    for _ in 0..10 {
+        make().await.expect(201);
+    }
+    refused(make().await, "10 feeds");
 }

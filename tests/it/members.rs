@@ -21,6 +21,11 @@ async fn start() -> (TestApp, Clinic) {
     (app, clinic)
 }
 
+/// What shows that it is the administrator who asks.
+fn proof() -> serde_json::Value {
+    json!({ "current_password": PASSWORD })
+}
+
 #[tokio::test]
 async fn members_are_listed_by_role_and_in_pages() {
     let (app, clinic) = start().await;
@@ -137,8 +142,8 @@ async fn a_code_from_the_clinic_sets_a_forgotten_password_once_and_ends_every_se
     let feed = feed.as_str().unwrap().strip_prefix(app.state.public_url.trim_end_matches('/')).unwrap();
     app.get(feed, "").await.expect(200);
     let codes = format!("{}/reset-code", path(&patient));
-    let void = app.post(&codes, &clinic.admin.token, json!({})).await.expect(201)["code"].clone();
-    let issued = app.post(&codes, &clinic.admin.token, json!({})).await;
+    let void = app.post(&codes, &clinic.admin.token, proof()).await.expect(201)["code"].clone();
+    let issued = app.post(&codes, &clinic.admin.token, proof()).await;
     assert_eq!(issued.headers["cache-control"], "no-store");
     let code = issued.expect(201)["code"].clone();
     let reset = async |code: &serde_json::Value, password: &str| {
@@ -165,7 +170,7 @@ async fn one_clinic_alone_cannot_take_over_a_login_that_another_trusts() {
     let person = app.clinician_of(&clinic).await;
     let code = app.operator_invites(other.id, Role::Administrator, None).await;
     app.post("/v1/invitations/accept", &person.token, json!({ "invitation_code": code })).await.expect(201);
-    let refused = app.post(&format!("{}/reset-code", path(&person)), &clinic.admin.token, json!({})).await;
+    let refused = app.post(&format!("{}/reset-code", path(&person)), &clinic.admin.token, proof()).await;
     assert_eq!(refused.problem(409), "conflict");
 }
 
@@ -175,7 +180,7 @@ async fn a_code_issued_before_the_login_joined_another_clinic_is_good_for_nothin
     let other = app.clinic().await;
     let person = app.clinician_of(&clinic).await;
     let codes = format!("{}/reset-code", path(&person));
-    let code = app.post(&codes, &clinic.admin.token, json!({})).await.expect(201)["code"].clone();
+    let code = app.post(&codes, &clinic.admin.token, proof()).await.expect(201)["code"].clone();
     let invitation = app.operator_invites(other.id, Role::Administrator, None).await;
     app.post("/v1/invitations/accept", &person.token, json!({ "invitation_code": invitation })).await.expect(201);
     let reset = json!({ "code": code, "password": "another four plain words" });
@@ -189,12 +194,25 @@ async fn a_code_issued_before_the_login_joined_another_clinic_is_good_for_nothin
 }
 
 #[tokio::test]
-async fn an_administrators_token_alone_does_not_lead_to_the_administrators_login() {
+async fn an_administrators_token_alone_does_not_lead_to_somebody_elses_login() {
+    let (app, clinic) = start().await;
+    let person = app.clinician_of(&clinic).await;
+    for power in ["reset-code", "second-factor/reset"] {
+        let power = format!("{}/{power}", path(&person));
+        let refused =
+            app.post(&power, &clinic.admin.token, json!({ "current_password": "not the one that it is" })).await;
+        assert_eq!(refused.expect(422)["errors"][0]["pointer"], "/current_password", "{power}");
+    }
+    assert_eq!(app.count("SELECT count(*) FROM reset_codes").await, 0);
+}
+
+#[tokio::test]
+async fn nobodys_own_login_is_reset_by_the_administrators_powers() {
     let (app, clinic) = start().await;
     let own = path(&clinic.admin);
-    let code = app.post(&format!("{own}/reset-code"), &clinic.admin.token, json!({})).await;
+    let code = app.post(&format!("{own}/reset-code"), &clinic.admin.token, proof()).await;
     assert_eq!(code.problem(409), "conflict");
-    let factor = app.delete(&format!("{own}/second-factor"), &clinic.admin.token).await;
+    let factor = app.post(&format!("{own}/second-factor/reset"), &clinic.admin.token, proof()).await;
     assert_eq!(factor.problem(409), "conflict");
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
-use mendline::app::ROUTES;
+use mendline::app::{FREE, ROUTES};
 use mendline::push::CARRIERS;
 use serde_json::{Value, json};
 
@@ -115,6 +115,9 @@ fn an_operation_declares_every_error_that_its_shape_brings() {
         }
         if operation["security"].is_null() {
             expected.extend(["401", "503"]);
+        }
+        if !FREE.contains(&path) {
+            expected.push("429");
         }
         for parameter in &parameters {
             match (parameter["in"].as_str(), parameter["name"].as_str()) {

@@ -221,7 +221,7 @@ async fn whatever_ends_a_token_reaches_another_node_within_a_second() {
             tokio::task::yield_now().await;
         }
         for what in
-            ["removal", "role", "own session", "all others", "password", "sign-out", "requirement", "reset", "deletion"]
+            ["removal", "role", "own session", "all others", "password", "sign-out", "reset", "deletion", "requirement"]
         {
             let person = app.clinician_of(&clinic).await;
             let here = app.log_in(&person).await;
@@ -249,7 +249,10 @@ async fn whatever_ends_a_token_reaches_another_node_within_a_second() {
                     app.request(Method::POST, "/v1/me/deletion", &here.token).json(&body)
                 }
                 "reset" => {
-                    let code = app.post(&format!("{member}/reset-code"), token, json!({})).await.expect(201);
+                    let code = app
+                        .post(&format!("{member}/reset-code"), token, json!({ "current_password": PASSWORD }))
+                        .await
+                        .expect(201);
                     let body = json!({ "code": code["code"], "password": OTHER_PASSWORD });
                     app.request(Method::POST, "/v1/auth/reset", "").json(&body)
                 }

@@ -167,6 +167,8 @@ async fn a_snoozed_reminder_rings_again_and_not_once_its_task_is_done() {
 async fn a_reminder_can_be_put_off_before_it_rings_but_neither_beyond_its_end_nor_without_limits() {
     let t = treated().await;
     let ahead = t.next("check_in").await;
+    t.go_to(due(&ahead) - TimeDelta::minutes(30)).await;
+    assert_eq!(t.snooze(&ahead, 20).await.problem(409), "conflict", "it comes later anyway");
     t.go_to(due(&ahead) - TimeDelta::minutes(5)).await;
     let later = t.snooze(&ahead, 60).await.expect(200);
     assert_eq!((&later["id"], due(&later)), (&ahead["id"], t.app.care.now() + TimeDelta::minutes(60)));

@@ -208,14 +208,14 @@ async fn what_is_sensitive_takes_the_password_and_a_code() {
 #[tokio::test]
 async fn an_administrator_helps_who_lost_phone_and_codes_and_nobody_who_is_another_clinics_too() {
     let (app, clinic, person) = start().await;
-    let path = format!("/v1/members/{}/second-factor", person.membership_id);
+    let path = format!("/v1/members/{}/second-factor/reset", person.membership_id);
     let member = format!("/v1/members/{}", person.membership_id);
-    assert_eq!(app.delete(&path, &clinic.admin.token).await.problem(409), "conflict");
+    assert_eq!(app.post(&path, &clinic.admin.token, proof(None)).await.problem(409), "conflict");
     assert_eq!(app.get(&member, &clinic.admin.token).await.expect(200)["second_factor"], false);
     app.enrol(&person).await;
     assert_eq!(app.get(&member, &clinic.admin.token).await.expect(200)["second_factor"], true);
     app.pass(STEP);
-    app.delete(&path, &clinic.admin.token).await.expect(204);
+    app.post(&path, &clinic.admin.token, proof(None)).await.expect(204);
     app.get("/v1/me", &person.token).await.expect(401);
     app.post("/v1/auth/refresh", "", json!({ "refresh_token": person.refresh_token })).await.expect(401);
     let person = app.log_in(&person).await;
@@ -225,7 +225,7 @@ async fn an_administrator_helps_who_lost_phone_and_codes_and_nobody_who_is_anoth
     let other = app.clinic().await;
     let code = app.operator_invites(other.id, Role::Clinician, None).await;
     app.post("/v1/invitations/accept", &person.token, json!({ "invitation_code": code })).await.expect(201);
-    assert_eq!(app.delete(&path, &clinic.admin.token).await.problem(409), "conflict");
+    assert_eq!(app.post(&path, &clinic.admin.token, proof(None)).await.problem(409), "conflict");
     assert_eq!(app.try_log_in(&person, None).await.problem(401), "second_factor_required");
 }
 

@@ -272,6 +272,9 @@ async fn the_audit_can_be_written_and_read_and_neither_changed_nor_dropped() {
         assert!(!attempt(&mut conn, &scope, "SELECT t::text AS line FROM audit AS t").await.unwrap().is_empty());
         for sql in [
             "UPDATE audit SET action = 'x' RETURNING action AS line",
+            "UPDATE audit_seals SET entries = 1 RETURNING day::text AS line",
+            "DELETE FROM audit_seals RETURNING day::text AS line",
+            "TRUNCATE audit_seals",
             "DELETE FROM audit RETURNING action AS line",
             "TRUNCATE audit",
             "DROP TABLE audit_rest",
@@ -308,6 +311,7 @@ async fn the_roles_own_nothing_and_what_runs_as_the_owner_is_for_them_alone() {
     let doors = "SELECT proname::text AS line FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef
         AND has_function_privilege('mendline_api', oid, 'EXECUTE') ORDER BY 1";
     let known = [
+        "append_reads",
         "clinic_of_feed",
         "clinic_of_invitation",
         "count_clinics_of_login",

@@ -323,13 +323,6 @@ async fn what_ran_out_of_time_while_it_was_given_more_is_owed_again() {
 
 /// No device was found for a claim.
 fn settled(claim: &queue::Claim, at: chrono::DateTime<chrono::Utc>) -> queue::Batch {
-    let settlement = queue::Settlement {
-        clinic_id: claim.clinic_id,
-        alert_id: claim.id,
-        claim_no: claim.claim_no,
-        decision: mendline::domain::alert::Decision::NoDevice,
-        at,
-        reason: None,
-    };
+    let settlement = claim.settled(mendline::domain::alert::Decision::NoDevice, at, None);
     queue::Batch { settlements: vec![settlement], over: vec![claim.claim_id], ..queue::Batch::default() }
 }

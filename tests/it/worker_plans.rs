@@ -127,18 +127,8 @@ impl Run<'_> {
                 self.ended.insert(n, state);
             }
         }
-        let settlements: Vec<Settlement> = self
-            .held
-            .drain(..)
-            .map(|claim| Settlement {
-                clinic_id: claim.clinic_id,
-                alert_id: claim.id,
-                claim_no: claim.claim_no,
-                decision,
-                at: now,
-                reason: None,
-            })
-            .collect();
+        let settlements: Vec<Settlement> =
+            self.held.drain(..).map(|claim| claim.settled(decision, now, None)).collect();
         seed::run(self.app, async |conn| queue::settle(conn, &Batch { settlements, ..Batch::default() }).await).await;
         let rows = self.rows().await;
         self.sent = rows.iter().filter(|row| row.state == "sent").map(|row| row.dedupe_key.clone()).collect();

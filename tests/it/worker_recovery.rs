@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use diesel_async::SimpleAsyncConnection as _;
 use futures_util::future::BoxFuture;
-use mendline::alerts::queue::{self, Batch, Settlement};
+use mendline::alerts::queue::{self, Batch};
 use mendline::domain::alert::{Decision, PushOutcome};
 use mendline::domain::provider::Provider;
 use mendline::push::recording::Recording;
@@ -27,14 +27,7 @@ async fn claim_as(app: &TestApp, worker: i32, lease_seconds: i32) -> Vec<queue::
 }
 
 async fn settle(app: &TestApp, claim: &queue::Claim, decision: Decision) -> usize {
-    let settlement = Settlement {
-        clinic_id: claim.clinic_id,
-        alert_id: claim.id,
-        claim_no: claim.claim_no,
-        decision,
-        at: app.care.now(),
-        reason: None,
-    };
+    let settlement = claim.settled(decision, app.care.now(), None);
     seed::run(app, async |conn| {
         Ok(queue::settle(conn, &Batch { settlements: vec![settlement], ..Batch::default() }).await?.len())
     })

@@ -135,15 +135,7 @@ pub fn batch(claims: &[Claim], at: DateTime<Utc>) -> Batch {
 }
 
 fn settlements(claims: &[Claim], at: DateTime<Utc>) -> Vec<Settlement> {
-    let settlement = |claim: &Claim| Settlement {
-        clinic_id: claim.clinic_id,
-        alert_id: claim.id,
-        claim_no: claim.claim_no,
-        decision: Decision::Sent,
-        at,
-        reason: None,
-    };
-    claims.iter().map(settlement).collect()
+    claims.iter().map(|claim| claim.settled(Decision::Sent, at, None)).collect()
 }
 
 fn attempts(claims: &[Claim], at: DateTime<Utc>) -> Vec<AttemptRow> {

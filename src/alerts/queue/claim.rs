@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::settle::{self, Settlement};
 use crate::db::hot::hot_query;
+use crate::db::tid::{Place, Tid};
 use crate::domain::alert::{Decision, MIN_TIME_LEFT, is_expired};
 use crate::domain::backoff::MAX_TRIES;
 
@@ -54,12 +55,20 @@ pub struct Claim {
     slot_ends_at: Option<DateTime<Utc>>,
     /// Entries of the queue that the claim went by, over all that it took.
     entries: i64,
+    /// Where the claim has written it.
+    pub(super) place: Place,
 }
 
 impl Claim {
     /// Until when it may be sent, as it is planned.
     pub fn send_until(&self) -> DateTime<Utc> {
         self.slot_ends_at.map_or(self.expires_at, |slot| slot.min(self.expires_at))
+    }
+
+    /// That this came of it at `at`, and why where something went wrong.
+    pub fn settled(&self, decision: Decision, at: DateTime<Utc>, reason: Option<String>) -> Settlement {
+        let Self { clinic_id, id: alert_id, claim_no, place, .. } = *self;
+        Settlement { clinic_id, alert_id, claim_no, place, decision, at, reason }
     }
 
     /// Nothing speaks against it but that its plan holds no longer.
@@ -124,6 +133,7 @@ hot_query! {
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Text, Bool, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>,
         Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, SqlUuid, Bool, Nullable<Timestamptz>, Int8,
+        Tid,
     );
     ", due AS MATERIALIZED (
         SELECT q.ctid AS entry, a.ctid AS alert, q.clinic_id, q.alert_id
@@ -137,7 +147,7 @@ hot_query! {
             state = 'sending', reason = NULL, claim_no = a.claim_no + 1, tries = a.tries + 1, claimed_by = $3
           WHERE a.ctid = ANY (ARRAY(SELECT alert FROM due))
         RETURNING a.clinic_id, a.id, a.recipient_kind, a.recipient_id, a.category, a.urgent, a.treatment_id, a.device_id,
-            a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries, a.slot_ends_at
+            a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries, a.slot_ends_at, a.ctid AS place
     ), unqueued AS (
         DELETE FROM alert_queue WHERE ctid = ANY (ARRAY(
             SELECT entry FROM due
@@ -150,7 +160,7 @@ hot_query! {
     )
     SELECT t.clinic_id, t.id, t.recipient_kind, t.recipient_id, t.category, t.urgent, t.treatment_id, t.device_id,
            t.protocol_version_id, t.item_key, t.seq, t.due_at, t.expires_at, t.claim_no, t.tries,
-           n.id, t.expires_at < $5, t.slot_ends_at, (SELECT count(*) FROM due)
+           n.id, t.expires_at < $5, t.slot_ends_at, (SELECT count(*) FROM due), t.place
       FROM taken AS t CROSS JOIN noted AS n"
 }
 
@@ -193,9 +203,7 @@ async fn end(
                     (Decision::RetryAt { at: now + ASK_AGAIN, refund: true }, Some("slot_over"))
                 }
             };
-            let reason = reason.map(str::to_owned);
-            let (clinic_id, alert_id, claim_no) = (claim.clinic_id, claim.id, claim.claim_no);
-            Settlement { clinic_id, alert_id, claim_no, decision, at: now, reason }
+            claim.settled(decision, now, reason.map(str::to_owned))
         })
         .collect();
     let settled = settle::untried(conn, &settlements, over).await?;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::alerts::store::{self, TryRow};
 use crate::answer::private;
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::Administrator;
 use crate::db::Scope;
 use crate::error::ApiError;
@@ -54,6 +55,7 @@ pub async fn list_attempts(
 ) -> Result<HttpResponse, ApiError> {
     let page: Page<InTime> = Page::read(query.limit, query.cursor.as_deref())?;
     let clinic = caller.clinic_id;
+    state.reads.note(Entry::by(&caller, "alert.read", "alert", *id)).await?;
     let rows = state
         .db
         .scoped(Scope::Clinic(clinic), async |conn| {

@@ -11,6 +11,7 @@ use super::view::AlertView;
 use super::{reader, view};
 use crate::alerts::store;
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::Caller;
 use crate::body::Faults;
 use crate::db::Scope;
@@ -77,6 +78,7 @@ pub async fn list_reminders(
     known: IfNoneMatch,
 ) -> Result<HttpResponse, ApiError> {
     let (from, to) = query.read(state.clocks.care.now())?;
+    state.reads.note(Entry::of_list(&caller, "alert.read", caller.patient_id)).await?;
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
         let rows = store::list_ahead(conn, reader(&caller), from, to, MOST).await?;
         super::found(&state, conn, &caller, rows).await

@@ -59,6 +59,9 @@ impl From<SnoozeError> for ApiError {
     fn from(error: SnoozeError) -> Self {
         match error {
             SnoozeError::NotOwed => Self::conflict(Conflict::State, "There is nothing left to be reminded of."),
+            SnoozeError::NoLater => {
+                Self::conflict(Conflict::State, "It is not due before then: there is nothing to put off.")
+            }
             SnoozeError::OverByThen => {
                 Self::conflict(Conflict::State, "It is worth nothing by then, or quiet hours outlast it.")
             }

@@ -10,6 +10,7 @@ use crate::alerts::replay::{self, ReplayError};
 use crate::alerts::store::{self, UnsentFilter, UnsentRow};
 use crate::answer::private;
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{Administrator, Caller};
 use crate::body::{Body, Faults};
 use crate::db::Scope;
@@ -168,6 +169,7 @@ pub async fn list_failed_alerts(
     query: Query<ListFailed>,
 ) -> Result<HttpResponse, ApiError> {
     let page: Page<InTime> = Page::read(query.limit, query.cursor.as_deref())?;
+    state.reads.note(Entry::of_list(&caller, "alert.read", None)).await?;
     let rows = page_of(&state, &caller, query.filter().read("", &state.providers)?, &page).await?;
     Ok(private(HttpResponse::Ok(), &page.cut(rows, |row| (At(row.due_at), row.id)).map(UnsentView::from)))
 }

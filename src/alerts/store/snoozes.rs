@@ -18,6 +18,8 @@ pub struct Snoozable {
     pub dedupe_key: String,
     /// Where it stands.
     pub state: String,
+    /// From when it is owed.
+    pub due_at: DateTime<Utc>,
     /// From when it is worth nothing.
     pub expires_at: DateTime<Utc>,
 }
@@ -31,7 +33,7 @@ pub async fn find_snoozable(
     alerts::table
         .find((clinic_id, alert))
         .filter(alerts::recipient_kind.eq("patient").and(alerts::recipient_id.eq(patient_id)))
-        .select((alerts::treatment_id, alerts::dedupe_key, alerts::state, alerts::expires_at))
+        .select((alerts::treatment_id, alerts::dedupe_key, alerts::state, alerts::due_at, alerts::expires_at))
         .first(conn)
         .await
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::answer::private;
 use crate::app::State;
 use crate::auth::extract::{AccountHolder, ClientAddress};
-use crate::auth::reauthentication::{Proof, prove};
+use crate::auth::fields::ProofBody;
+use crate::auth::reauthentication::prove;
 use crate::auth::{second_factor, store};
 use crate::body::Body;
 use crate::db::Scope;
@@ -51,14 +52,6 @@ pub async fn find_second_factor(
     Ok(private(HttpResponse::Ok(), &view))
 }
 
-/// What shows that the caller is the login's owner.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProofBody {
-    current_password: String,
-    code: Option<String>,
-}
-
 #[derive(Serialize)]
 struct EnrolmentView {
     secret: String,
@@ -72,8 +65,7 @@ pub async fn create_second_factor(
     AccountHolder(caller): AccountHolder,
     body: Body<ProofBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let proof = Proof { password: &body.value.current_password, code: body.value.code.as_deref(), address };
-    prove(&state.db, &state.clocks, &state.auth, &caller, proof).await?;
+    prove(&state.db, &state.clocks, &state.auth, &caller, body.value.proof(address)).await?;
     let begun = second_factor::begin(&state.db, &state.clocks, &state.auth, &caller).await?;
     Ok(private(HttpResponse::Created(), &EnrolmentView { secret: begun.secret, uri: begun.uri }))
 }
@@ -113,8 +105,7 @@ pub async fn renew_recovery_codes(
     AccountHolder(caller): AccountHolder,
     body: Body<ProofBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let proof = Proof { password: &body.value.current_password, code: body.value.code.as_deref(), address };
-    prove(&state.db, &state.clocks, &state.auth, &caller, proof).await?;
+    prove(&state.db, &state.clocks, &state.auth, &caller, body.value.proof(address)).await?;
     let recovery_codes = second_factor::renew_codes(&state.db, &state.clocks, &state.auth, &caller).await?;
     Ok(private(HttpResponse::Ok(), &RecoveryCodesView { recovery_codes }))
 }
@@ -126,8 +117,7 @@ pub async fn disable_second_factor(
     AccountHolder(caller): AccountHolder,
     body: Body<ProofBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let proof = Proof { password: &body.value.current_password, code: body.value.code.as_deref(), address };
-    prove(&state.db, &state.clocks, &state.auth, &caller, proof).await?;
+    prove(&state.db, &state.clocks, &state.auth, &caller, body.value.proof(address)).await?;
     second_factor::disable(&state.db, &state.clocks, &state.auth, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }

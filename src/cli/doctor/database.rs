@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
-use super::login;
 use super::report::Report;
+use super::{login, trail};
 use crate::alerts::queue;
 use crate::cli::Database;
 use crate::clock::Clocks;
@@ -133,6 +133,7 @@ async fn look_at_queue(
     if login.is_worker && migration_state(conn).await? == MigrationState::Current {
         conn.batch_execute("SET mendline.scope = 'system'").await?;
         queued(clocks, conn, report).await?;
+        trail::examine(clocks, conn, report).await?;
     }
     Ok(())
 }

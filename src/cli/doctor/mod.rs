@@ -2,7 +2,7 @@
 //! command of a development server makes for itself (keys, the private database if there is one already).
 //!
 //! `host.rs` looks at the machine and the settings, `journal.rs` at what outlives a restore, `database.rs` at Postgres,
-//! `login.rs` at who we are there, `push.rs` at the push services.
+//! `login.rs` at who we are there, `trail.rs` at the audit trail's seals, `push.rs` at the push services.
 
 mod database;
 mod host;
@@ -10,6 +10,7 @@ mod journal;
 mod login;
 mod push;
 mod report;
+mod trail;
 
 use std::process::ExitCode;
 

@@ -1,16 +1,19 @@
 //! The same reports as tables, for spreadsheets.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
 use actix_web::web::{Data, Path};
 use uuid::Uuid;
 
 use super::{of_clinic, of_course, of_patient, of_treatment, with_course, with_report};
+use crate::answer::private_table;
 use crate::app::State;
 use crate::auth::extract::{Caller, Staff};
 use crate::compliance::table::{Part, Table};
 use crate::compliance::view::ReportView;
 use crate::error::ApiError;
+
+/// What taking figures away is recorded as.
+const DOWNLOAD: &str = "compliance.download";
 
 /// `GET /v1/treatments/{id}/compliance.csv`
 pub async fn download_treatment_compliance(
@@ -19,7 +22,7 @@ pub async fn download_treatment_compliance(
     path: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
     let now = state.clocks.care.now();
-    let ground = of_treatment(&state, &caller, *path, now).await?;
+    let ground = of_treatment(&state, &caller, *path, now, DOWNLOAD).await?;
     answer(with_report(&ground, now, |report| report.table()))
 }
 
@@ -30,7 +33,7 @@ pub async fn download_patient_compliance(
     path: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
     let now = state.clocks.care.now();
-    answer(match of_patient(&state, &caller, *path, now).await? {
+    answer(match of_patient(&state, &caller, *path, now, DOWNLOAD).await? {
         Ok(ground) => with_report(&ground, now, |report| report.table()),
         Err(since) => ReportView::nothing(since).table(),
     })
@@ -43,13 +46,13 @@ pub async fn download_course_compliance(
     path: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
     let now = state.clocks.care.now();
-    let course = of_course(&state, &caller, *path, now).await?;
+    let course = of_course(&state, &caller, *path, now, DOWNLOAD).await?;
     answer(with_course(&course, now, |report| report.table()))
 }
 
 /// `GET /v1/clinic/compliance.csv`: the clinic, its items and every running treatment.
 pub async fn download_clinic_compliance(state: Data<State>, Staff(caller): Staff) -> Result<HttpResponse, ApiError> {
-    let clinic = of_clinic(&state, &caller).await?;
+    let clinic = of_clinic(&state, &caller, DOWNLOAD).await?;
     let fill = || {
         let mut table = Table::begin()?;
         table.line(Part::of("total"), &clinic.to_date)?;
@@ -70,10 +73,5 @@ pub async fn download_clinic_compliance(state: Data<State>, Staff(caller): Staff
 }
 
 fn answer(table: anyhow::Result<Vec<u8>>) -> Result<HttpResponse, ApiError> {
-    let table = table.map_err(ApiError::Internal)?;
-    Ok(HttpResponse::Ok()
-        .content_type("text/csv; charset=utf-8; header=present")
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"compliance.csv\""))
-        .body(table))
+    Ok(private_table(table.map_err(ApiError::Internal)?, "compliance"))
 }

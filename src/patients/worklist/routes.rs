@@ -15,6 +15,7 @@ use super::rank::{Followed, Position, Ranked, Sort, Wish, rank};
 use super::store;
 use super::view::{Line, LineView};
 use crate::app::State;
+use crate::audit;
 use crate::auth::extract::Staff;
 use crate::body::Faults;
 use crate::db::Scope;
@@ -93,6 +94,7 @@ pub async fn list_patients(
 ) -> Result<HttpResponse, ApiError> {
     let wish = query.wish()?;
     let (page, as_of) = query.page(&wish, state.clocks.care.now())?;
+    state.reads.note(audit::Entry::of_list(&caller, "patient.read", None)).await?;
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
         let rows = store::list_ranked(conn, caller.clinic_id, query.detached.unwrap_or(false)).await?;
         let mut versions = HashMap::new();

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::super::overriding::{self, NewOverride};
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{Caller, Staff};
 use crate::body::{Body, Faults};
 use crate::db::Scope;
@@ -73,6 +74,8 @@ pub async fn list_overrides(
     path: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
     let recovery = find(&state, &caller, *path).await?;
+    let entry = Entry::by(&caller, "treatment.read", "treatment", *path).about(recovery.row.patient_id);
+    state.reads.note(entry).await?;
     let items = recovery.overrides().items.iter().map(OverrideView::from).collect();
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(List::whole(items)))
 }

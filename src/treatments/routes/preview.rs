@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::super::preview_view::PreviewView;
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{Caller, Staff};
 use crate::body::Faults;
 use crate::db::Scope;
@@ -85,6 +86,8 @@ impl Ground {
             }
         };
         let treatment = super::load(state, caller, id).await?;
+        let entry = Entry::by(caller, "timeline.read", "treatment", id).about(treatment.patient_id);
+        state.reads.note(entry).await?;
         let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
             let person = planning::look(conn, caller.clinic_id, treatment.patient_id).await?;
             let status = [treatment.status.as_str()];

@@ -16,6 +16,7 @@ use super::super::transfer_view::{Side, TransferPreview, TransferView, TreatedVi
 use super::super::view::ProtocolRef;
 use super::{load, respond};
 use crate::app::State;
+use crate::audit::Entry;
 use crate::auth::extract::{Administrator, Caller, Staff};
 use crate::body::{Body, Faults};
 use crate::db::Scope;
@@ -96,6 +97,8 @@ pub async fn preview_transfer(
 ) -> Result<HttpResponse, ApiError> {
     let name = named("to", &query.to)?;
     let treatment = load(&state, &caller, *path).await?;
+    let entry = Entry::by(&caller, "treatment.read", "treatment", *path).about(treatment.patient_id);
+    state.reads.note(entry).await?;
     let now = state.clocks.care.now();
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
         let mut recovery = recovery::find_recovery(conn, &caller, treatment.id).await?;
@@ -152,6 +155,8 @@ pub async fn list_transfers(
     path: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
     let treatment = load(&state, &caller, *path).await?;
+    let entry = Entry::by(&caller, "treatment.read", "treatment", *path).about(treatment.patient_id);
+    state.reads.note(entry).await?;
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
         let mut views = Vec::new();
         for transfer in store::list_transfers(conn, caller.clinic_id, treatment.id).await? {
@@ -173,6 +178,7 @@ pub async fn list_treated(
     query: Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let page: Page<Uuid> = Page::read(query.limit, query.cursor.as_deref())?;
+    state.reads.note(Entry::of_list(&caller, "treatment.read", None)).await?;
     let name = path.into_inner();
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
         let Some(version) = version(conn, &state, &caller, &name).await? else { return Ok(None) };

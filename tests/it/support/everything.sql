@@ -79,6 +79,7 @@ INSERT INTO local_reminders (device_id, alert_id, due_at, until_at) VALUES ('{id
 INSERT INTO replans VALUES ('{id}', '{id}', 1);
 INSERT INTO audit (at, id, clinic_id, actor_role, action, subject_kind, subject_id)
 VALUES (now(), '{id}', '{id}', 'operator', 'clinic.create', 'clinic', '{id}');
+INSERT INTO audit_seals VALUES ('{id}', current_date, 0, sha256('{id}'), NULL, sha256('{id}'), now());
 INSERT INTO second_factors (user_id, secret_sealed, created_at, failures) VALUES ('{id}', '', now(), 0);
 INSERT INTO recovery_codes (code_hash, user_id, created_at) VALUES (sha256('{id}'), '{id}', now());
 INSERT INTO restores VALUES ('{id}', now(), now());
