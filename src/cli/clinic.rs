@@ -1,4 +1,7 @@
-//! `admin remove-clinic` and `admin keep-clinic`: the end of a clinic, in two steps, and the way back between them.
+//! `admin export-clinic`, `remove-clinic` and `keep-clinic`: a clinic's data to take away, its end in two steps, and the way back
+//! between them.
+
+use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -35,6 +38,29 @@ pub struct Keep {
     json: bool,
 }
 
+/// Which clinic, and where to.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The clinic's id
+    #[arg(long)]
+    clinic: Uuid,
+    /// A directory that is not there yet
+    #[arg(long)]
+    to: PathBuf,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Written {
+    clinic_id: Uuid,
+    /// Tables that hold anything of it.
+    files: usize,
+    /// Their rows.
+    rows: usize,
+}
+
 #[derive(Serialize)]
 struct Removed {
     clinic_id: Uuid,
@@ -51,6 +77,12 @@ struct Kept {
     clinic_id: Uuid,
     /// People who belong to it again.
     members: usize,
+}
+
+/// Writes the clinic into the directory.
+pub(super) async fn export(db: &Db, clocks: &Clocks, asked: &Export) -> anyhow::Result<()> {
+    let exported = removal::export(db, clocks, asked.clinic, &asked.to).await?;
+    print(&Written { clinic_id: asked.clinic, files: exported.files, rows: exported.rows }, asked.json)
 }
 
 /// Closes the clinic.

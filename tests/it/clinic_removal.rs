@@ -89,6 +89,20 @@ async fn nothing_is_left_of_an_erased_clinic_in_any_table_and_nothing_is_missing
 
     let (db, clocks) = (&app.state.worker_db, &app.state.clocks);
     let here: Uuid = HERE.parse().unwrap();
+    let taken = dir.path().join("export");
+    let exported = removal::export(db, clocks, here, &taken).await.unwrap();
+    let read = |file: &str| std::fs::read_to_string(taken.join(file)).unwrap();
+    for (file, lines) in [("clinics.jsonl", 1), ("users.jsonl", 2), ("check_ins.jsonl", 1), ("protocol_texts.jsonl", 1)]
+    {
+        let text = read(file);
+        assert_eq!(text.lines().count(), lines, "{file}");
+        assert!(!text.contains("password") && !text.contains(THERE), "{file}: {text}");
+    }
+    let files: Vec<_> = std::fs::read_dir(&taken).unwrap().map(|file| file.unwrap().path()).collect();
+    let lines = files.iter().map(|file| std::fs::read_to_string(file).unwrap().lines().count()).sum();
+    assert_eq!((exported.files, exported.rows), (files.len(), lines));
+    assert!(removal::export(db, clocks, here, &taken).await.is_err(), "nothing is written over");
+
     let closing = removal::close(db, clocks, here, "C").await.unwrap();
     assert_eq!((closing.members, closing.alerts), (2, 1));
     let at = |moment| Clocks { wall: Clock::manual(moment), ..clocks.clone() };

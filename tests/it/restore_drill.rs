@@ -181,6 +181,7 @@ async fn command(url: &SecretString, arguments: &[&str]) -> (bool, String, Strin
     (output.status.success(), text(&output.stdout), text(&output.stderr))
 }
 
+#[expect(clippy::print_stdout, reason = "what script/drill shows")]
 fn table(rows: &[(&str, usize)]) {
     println!("{:<66} {:>6}", "after the restore", "");
     for (what, number) in rows {

@@ -92,11 +92,9 @@ async fn what_nobody_can_use_any_more_goes_when_a_worker_starts() {
     ] {
         owner.batch_execute(&format!("{old} {fresh}")).await.unwrap();
     }
-    let old = format!(
-        "(SELECT 1 FROM invitations WHERE code_hash = sha256('old') UNION ALL SELECT 1 FROM receipts WHERE receipt_id = 'old'
-          UNION ALL SELECT 1 FROM snoozes WHERE dedupe_key = 'old') AS old"
-    );
-    assert_eq!(count(&app, &old).await, 3);
-    work_until_none(&app, &old).await;
+    let old = "(SELECT 1 FROM invitations WHERE code_hash = sha256('old') UNION ALL SELECT 1 FROM receipts WHERE receipt_id = 'old'
+          UNION ALL SELECT 1 FROM snoozes WHERE dedupe_key = 'old') AS old";
+    assert_eq!(count(&app, old).await, 3);
+    work_until_none(&app, old).await;
     assert_eq!(count(&app, &old.replace("'old'", "'new'")).await, 3, "what can still be used stays");
 }

@@ -2,6 +2,7 @@
 //! erases it and all of it. People who belong to other clinics stay, without it; the audit trail stays its years, in which
 //! everybody is an id that names nobody. In the system's scope; each is whole or has not happened, and doing it again does nothing.
 
+mod export;
 mod store;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,6 +19,8 @@ use crate::erasure;
 use crate::escalation::store as escalations;
 use crate::journal::{Erased, Journal};
 use crate::planning;
+
+pub use export::{Exported, export};
 
 /// For how long a closed clinic can be opened again.
 pub const WINDOW: TimeDelta = TimeDelta::days(30);

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use futures_util::TryStreamExt;
 use uuid::Uuid;
 
 use crate::schema::{clinics, memberships, patients};
@@ -121,4 +123,71 @@ pub(super) async fn delete(conn: &mut AsyncPgConnection, clinic: Uuid) -> QueryR
         conn.batch_execute(&format!("DELETE FROM {table} WHERE clinic_id = '{clinic}'")).await?;
     }
     Ok(diesel::delete(clinics::table.find(clinic)).execute(conn).await? == 1)
+}
+
+/// Whether there is such a clinic.
+pub(super) async fn find(conn: &mut AsyncPgConnection, clinic: Uuid) -> QueryResult<Uuid> {
+    clinics::table.find(clinic).select(clinics::id).first(conn).await
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+/// What is the server's own business, and means nothing to anybody else.
+const MACHINERY: [&str; 11] = [
+    "alert_queue",
+    "attempts",
+    "calendar_feeds",
+    "idempotency_keys",
+    "nudge_rounds",
+    "receipts",
+    "replans",
+    "reset_codes",
+    "sessions",
+    "sync_entries",
+    "sync_logs",
+];
+
+/// Tables that know clinics, the clinic's own row, its people and the words of its protocols.
+pub(super) async fn list_tables(conn: &mut AsyncPgConnection) -> QueryResult<Vec<String>> {
+    let tables: Vec<Line> = diesel::sql_query(
+        "SELECT c.relname::text AS line FROM pg_class AS c
+          WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+            AND (c.relname IN ('clinics', 'users', 'protocol_texts') OR EXISTS (
+                 SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'clinic_id' AND NOT a.attisdropped))
+          ORDER BY 1",
+    )
+    .load(conn)
+    .await?;
+    Ok(tables.into_iter().map(|row| row.line).filter(|name| !MACHINERY.contains(&name.as_str())).collect())
+}
+
+/// Hands over the clinic's rows of a table one by one, each as JSON, without what opens something; returns how many.
+pub(super) async fn each_row(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    table: &str,
+    mut take: impl FnMut(&str) -> std::io::Result<()>,
+) -> anyhow::Result<usize> {
+    let whose = match table {
+        "clinics" => "t.id = $1",
+        "users" => "t.id IN (SELECT user_id FROM memberships WHERE clinic_id = $1)",
+        "protocol_texts" => "t.version_id IN (SELECT id FROM protocol_versions WHERE clinic_id = $1)",
+        _ => "t.clinic_id = $1",
+    };
+    let sql = format!(
+        "SELECT (to_jsonb(t) - '{{password_hash,code_hash,tokens_valid_after}}'::text[])::text AS line
+           FROM {table} AS t WHERE {whose}"
+    );
+    let lines = diesel::sql_query(sql).bind::<SqlUuid, _>(clinic).load_stream::<Line>(conn).await?;
+    let mut lines = std::pin::pin!(lines);
+    let mut rows = 0;
+    while let Some(line) = lines.try_next().await? {
+        take(&line.line)?;
+        rows += 1;
+    }
+    Ok(rows)
 }
