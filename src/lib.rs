@@ -1,5 +1,6 @@
 //! The module map of mendline; nothing else lives here.
 
+pub mod after_restore;
 pub mod alerts;
 pub mod answer;
 pub mod app;

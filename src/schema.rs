@@ -329,6 +329,10 @@ diesel::table! {
         require_second_factor -> Bool,
         /// For how many years the clinic has to keep the record of a patient who left.
         retention_years -> Int4,
+        /// When the operator closed it: nobody belongs to it since (wall clock).
+        closed_at -> Nullable<Timestamptz>,
+        /// When it is final: a worker erases the clinic then (wall clock).
+        erase_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -1041,6 +1045,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Restores from a backup that somebody has followed up.
+    restores (id) {
+        /// Chosen by the server.
+        id -> Uuid,
+        /// The last moment that the backup knew of, or the one that the operator named (wall clock).
+        restored_to -> Timestamptz,
+        /// When that was done (wall clock): what happens later happened to the restored database.
+        followed_up_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     /// Authenticator apps of logins, at most one each.
     second_factors (user_id) {
         /// Whose login it guards.
@@ -1296,6 +1312,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     refresh_tokens,
     replans,
     reset_codes,
+    restores,
     second_factors,
     sessions,
     snoozes,

@@ -19,9 +19,10 @@ pub use day::{DayRow, list_due};
 pub use inbox::{InboxRow, Position, Reader, find_own, list_ahead, list_inbox, list_told_with};
 pub use receipts::{
     FIRST_QUESTION, FORGOTTEN, ReceiptRow, claim_receipts, delete_answered, delete_forgotten, insert_receipts,
+    prune_receipts,
 };
-pub use retention::{BATCH, delete_alerts_of, drop_attempts, prune_alerts, prune_attempts};
-pub use snoozes::{Snoozable, find_snoozable, find_snooze, upsert_snooze};
+pub use retention::{BATCH, delete_alerts_of, delete_alerts_of_clinic, drop_attempts, prune_alerts, prune_attempts};
+pub use snoozes::{Snoozable, find_snoozable, find_snooze, prune_snoozes, upsert_snooze};
 pub use statistics::{AlertLine, AttemptLine, Figures, Window, count_alerts, count_attempts};
 pub use unsent::{TryRow, UnsentFilter, UnsentRow, list_by_id, list_tries, list_unsent};
 

@@ -93,6 +93,11 @@ impl Secret {
     }
 }
 
+/// The last step whose code is taken at `now`.
+pub fn last_step(now: DateTime<Utc>) -> i64 {
+    now.timestamp().div_euclid(STEP) + DRIFT
+}
+
 /// The code as it was typed, without blanks; `None` where it does not look like an app's.
 pub fn typed(code: &str) -> Option<String> {
     let plain: String = code.chars().filter(|c| !c.is_whitespace()).collect();

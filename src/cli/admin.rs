@@ -37,6 +37,14 @@ pub enum Command {
     Explain(super::explain::Explain),
     /// Say whether the audit trail still is what was sealed; status 1 where it is not
     VerifyAudit(super::verify_audit::VerifyAudit),
+    /// Write everything of a clinic into a new directory, as JSON lines
+    ExportClinic(super::clinic::Export),
+    /// Close a clinic: nobody belongs to it any more, and thirty days later a worker erases it and all of it
+    RemoveClinic(super::clinic::Remove),
+    /// Open a clinic again that was closed and has not been erased
+    KeepClinic(super::clinic::Keep),
+    /// Follow up a database that came back from a backup, before servers are started on it
+    AfterRestore(super::after_restore::AfterRestore),
     /// Make or rotate keys
     #[command(subcommand)]
     Keys(super::keys::Command),
@@ -113,6 +121,9 @@ pub async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
 }
 
 async fn on_database(config: &Config, database: &Database, command: Command) -> anyhow::Result<()> {
+    if let Command::AfterRestore(asked) = command {
+        return super::after_restore::run(config, database, asked).await;
+    }
     let access = database.prepare(config, &[Group::Worker]).await?;
     let db = access.worker.clone();
     let (clocks, keys) = (Clocks::system(), Keys::load(config)?);
@@ -138,7 +149,12 @@ async fn on_database(config: &Config, database: &Database, command: Command) -> 
         Command::Invite(asked) => invite(&db, &clocks, &keys, asked).await,
         Command::ResetCode(asked) => reset_code(&db, &clocks, &Auth::new(&keys, &config.http.public_url), asked).await,
         Command::VerifyAudit(asked) => super::verify_audit::run(&db, &clocks, &keys, &asked).await,
+        Command::ExportClinic(asked) => super::clinic::export(&db, &clocks, &asked).await,
+        Command::RemoveClinic(asked) => super::clinic::remove(&db, &clocks, asked).await,
+        Command::KeepClinic(asked) => super::clinic::keep(&db, &clocks, asked).await,
         Command::Keys(command) => super::keys::run(command),
+        // This has run before anything was migrated.
+        Command::AfterRestore(_) => Ok(()),
     }
 }
 

@@ -2,6 +2,8 @@
 //! What the commands do is composed from the rest of the crate; no business decision is made here.
 
 mod admin;
+mod after_restore;
+mod clinic;
 mod database;
 mod demo;
 mod doctor;
@@ -47,7 +49,7 @@ pub enum Role {
     Migrate,
     /// Tell six weeks of one patient's recovery as a story, then go on serving
     Demo(demo::Options),
-    /// Set clinics up, invite staff, help somebody back in, explain a day, make keys
+    /// Set clinics up, invite staff, help somebody back in, explain a day, follow a restore up, make keys
     #[command(subcommand)]
     Admin(admin::Command),
     /// Check, show or record a protocol

@@ -2,5 +2,6 @@
 
 mod consequences;
 pub mod create;
+pub mod removal;
 pub mod routes;
 pub mod store;

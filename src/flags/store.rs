@@ -115,6 +115,16 @@ pub async fn find_flag_with_name(
         .await
 }
 
+/// Every flag of any clinic that nobody has seen.
+pub async fn list_unseen(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Flag>> {
+    flags::table
+        .filter(flags::status.eq("open"))
+        .select(Flag::as_select())
+        .order((flags::clinic_id, flags::id))
+        .load(conn)
+        .await
+}
+
 /// Every flag of a treatment.
 pub async fn list_of_treatment(
     conn: &mut AsyncPgConnection,

@@ -115,3 +115,8 @@ pub async fn delete_invitation(
     diesel::update(open).set(invitations::revoked_at.eq(now)).execute(conn).await?;
     Ok(())
 }
+
+/// Removes invitations that ran out before `before`, accepted or not; returns how many.
+pub async fn prune(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::delete(invitations::table.filter(invitations::expires_at.lt(before))).execute(conn).await
+}

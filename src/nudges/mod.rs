@@ -94,6 +94,18 @@ pub async fn schedule(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> anyho
     Ok(())
 }
 
+/// Leaves rounds that are due at `now` to the next end of each clinic's quiet hours: they may have been made, by a server
+/// whose memory is lost. Returns how many those were.
+pub async fn put_off_due(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> diesel::QueryResult<usize> {
+    let mut put_off = 0;
+    while let Some((clinic_id, _)) = store::lock_due(conn, now).await? {
+        let (quiet, zones) = hours(&store::find_clinic(conn, clinic_id).await?);
+        store::update_round(conn, clinic_id, quiet.next_end(&zones, now), None).await?;
+        put_off += 1;
+    }
+    Ok(put_off)
+}
+
 /// When the clinic is quiet, by its own clock; by that of Greenwich where its zone has left the tables.
 fn hours(clinic: &ClinicRow) -> (QuietHours, ZoneHistory) {
     let zone = clinic.time_zone.parse().unwrap_or_else(|_| {

@@ -118,10 +118,11 @@ pub async fn next_due(conn: &mut AsyncPgConnection) -> QueryResult<Option<DateTi
     nudge_rounds::table.select(diesel::dsl::min(nudge_rounds::due_at)).first(conn).await
 }
 
-/// Clinics that have no round yet, some of them.
+/// Clinics that have no round yet and are not closed, some of them.
 pub async fn list_unscheduled(conn: &mut AsyncPgConnection) -> QueryResult<Vec<ClinicRow>> {
     let scheduled = nudge_rounds::table.filter(nudge_rounds::clinic_id.eq(clinics::id)).select(nudge_rounds::clinic_id);
     clinics::table
+        .filter(clinics::closed_at.is_null())
         .filter(diesel::dsl::not(diesel::dsl::exists(scheduled)))
         .limit(NEW_CLINICS)
         .select(ClinicRow::as_select())

@@ -9,6 +9,9 @@ use uuid::Uuid;
 use crate::db::hot::hot_query;
 use crate::domain::sync::Log;
 
+/// More than what any patient's log can have lost.
+const BEYOND: i64 = 1_000_000;
+
 /// Where in a patient's changes somebody is: the number of a change, and what of it.
 pub type Place = (i64, String, Uuid);
 
@@ -84,6 +87,13 @@ pub async fn list_changed(
     };
     let entries = rows.into_iter().filter_map(entry).collect();
     Ok(Changed { log: Log { commits, forgotten_to }, history, entries })
+}
+
+/// Forgets all that any app may have read, and what one may have read of a log whose end is lost: every app must begin anew.
+/// Returns how many patients' that are.
+pub async fn forget_all(conn: &mut AsyncPgConnection) -> QueryResult<usize> {
+    let beyond = "UPDATE sync_logs SET commits = commits + $1, forgotten_to = commits + $1";
+    sql_query(beyond).bind::<Int8, _>(BEYOND).execute(conn).await
 }
 
 /// Notes what is gone by `now`, and forgets what was noted before `before`; returns how much was forgotten. The logs are

@@ -53,6 +53,8 @@ pub(super) const TABLES: &[Table] = &[
             "seen_at",
         ],
     )]),
+    Table::stays("restores", "when a backup was put back: nothing of anybody")
+        .withheld(&[(PLAIN, &["id", "restored_to", "followed_up_at"])]),
     Table::stays("clinics", "a clinic's own figures").withheld(&[(
         PLAIN,
         &[
@@ -70,6 +72,8 @@ pub(super) const TABLES: &[Table] = &[
             "demo",
             "version",
             "created_at",
+            "closed_at",
+            "erase_at",
             "escalate_clinicians_minutes",
             "escalate_administrators_minutes",
             "out_of_hours_text",

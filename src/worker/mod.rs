@@ -24,6 +24,7 @@ mod nudge;
 mod open_claims;
 mod presence;
 mod receipts;
+mod retention;
 mod settle;
 
 use std::sync::Arc;

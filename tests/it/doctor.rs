@@ -150,3 +150,21 @@ async fn settings_that_stop_the_start_are_all_named_and_a_database_that_is_away_
     assert!(said.contains("check host, port, password and sslmode"), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
 }
+
+#[tokio::test]
+async fn a_journal_of_deletions_that_could_not_be_written_or_followed_is_a_failure() {
+    let (app, dir) = (TestApp::start().await, tempfile::tempdir().unwrap());
+    let url = app.database.url.expose_secret();
+    let journal = async |path: &std::path::Path| {
+        let (_, said, lines) = doctor(url, &[("MENDLINE_ERASURE_JOURNAL", path.to_str().unwrap())]).await;
+        (levels(&lines, "journal").join(" "), said)
+    };
+    let (_, said, lines) = doctor(url, &[]).await;
+    assert_eq!(levels(&lines, "journal"), ["ok"], "development needs none: {said}");
+    assert_eq!(journal(&dir.path().join("missing")).await.0, "failure");
+    assert_eq!(journal(dir.path()).await.0, "ok");
+    std::fs::write(dir.path().join("2026-03-x.jsonl"), "somebody@example.org\n").unwrap();
+    let (found, said) = journal(dir.path()).await;
+    assert_eq!(found, "failure");
+    assert!(said.contains("2026-03-x.jsonl, line 1") && !said.contains("somebody"), "{said}");
+}

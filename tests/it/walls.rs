@@ -61,6 +61,7 @@ fn whose(table: &str, columns: &[String], clinic: &str) -> String {
         | "login_deletions"
         | "consents" => format!("user_id = '{clinic}'"),
         "local_reminders" => format!("device_id = '{clinic}'"),
+        "restores" => format!("id = '{clinic}'"),
         "refresh_tokens" => format!("session_id = '{clinic}'"),
         "protocol_texts" => format!("version_id = '{clinic}'"),
         "claims" => format!("'{clinic}' = ANY (clinic_ids)"),

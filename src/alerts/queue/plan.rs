@@ -14,6 +14,7 @@ hot_query! {
     /// `$23` says whether planned alerts that are no longer owed are cancelled (a replan) or left alone (one more alert).
     /// What was given back because a slot was over waited for just this plan: it is tried at once, unless its new slot leaves
     /// no time either (`MIN_TIME_LEFT`).
+    /// What was forgone because it may have been sent comes back only with another moment, which lies ahead.
     /// What is in flight is locked first and in the order in which settling locks it, so that neither waits for the other.
     struct Upsert {
         clinic: Uuid as SqlUuid,
@@ -93,7 +94,7 @@ hot_query! {
                           WHEN excluded.expires_at > a.expires_at THEN 'expires_later'
                           ELSE nullif(a.reason, 'left_the_plan') END,
             plan_revision = excluded.plan_revision
-          WHERE $23 AND a.state <> 'sent'
+          WHERE $23 AND a.state <> 'sent' AND (a.reason IS DISTINCT FROM 'after_restore' OR excluded.due_at > $4)
             AND (a.state = 'scheduled' AND a.reason = 'slot_over' OR
                 (a.state, a.superseded, a.due_at, a.expires_at, a.category, a.treatment_id, a.protocol_version_id,
                  a.item_key, a.day_index, a.seq, a.slot_ends_at, a.merged_into,

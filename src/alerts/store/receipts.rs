@@ -2,12 +2,13 @@
 //! first moves the next question ahead, and acts only on rows that are still there with the answer.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
 use diesel::sql_types::{Array, Int4, Int8, Text, Timestamptz, Uuid as SqlUuid};
-use diesel::{QueryResult, Queryable};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
+use crate::schema::receipts;
 
 /// When to ask first: earlier, providers may not know yet.
 pub const FIRST_QUESTION: TimeDelta = TimeDelta::minutes(15);
@@ -147,4 +148,9 @@ pub async fn delete_forgotten(
     now: DateTime<Utc>,
 ) -> QueryResult<i64> {
     DeleteForgotten { provider, now, before: now - FORGOTTEN }.get_result(conn).await
+}
+
+/// Removes what was never asked for: nobody carries for that provider any more. Providers have forgotten it long since.
+pub async fn prune_receipts(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::delete(receipts::table.filter(receipts::accepted_at.lt(now - FORGOTTEN * 2))).execute(conn).await
 }

@@ -101,3 +101,11 @@ pub async fn delete_alerts_of(conn: &mut AsyncPgConnection, clinic: Uuid, recipi
     let gone: i64 = DeleteAlerts { clinic, recipient }.get_result(conn).await?;
     Ok(usize::try_from(gone).unwrap_or(0))
 }
+
+/// Forgets everything that anybody at a clinic was ever owed or sent, and where it stands in the queue.
+pub async fn delete_alerts_of_clinic(conn: &mut AsyncPgConnection, clinic: Uuid) -> QueryResult<()> {
+    for table in ["receipts", "attempts", "alert_queue", "alerts"] {
+        conn.batch_execute(&format!("DELETE FROM {table} WHERE clinic_id = '{clinic}'")).await?;
+    }
+    conn.batch_execute(&format!("DELETE FROM claims WHERE '{clinic}' = ALL (clinic_ids)")).await
+}

@@ -66,3 +66,8 @@ pub async fn upsert_snooze(
         .get_result(conn)
         .await
 }
+
+/// Forgets what was put off until some moment before `before`: it was told then, or was not owed any more.
+pub async fn prune_snoozes(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::delete(snoozes::table.filter(snoozes::until_at.lt(before))).execute(conn).await
+}

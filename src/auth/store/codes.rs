@@ -183,3 +183,8 @@ pub async fn delete_reset_codes(
     open.execute(conn).await?;
     Ok(())
 }
+
+/// Removes every code that nobody has used, as far as is known. Returns how many.
+pub async fn delete_open_reset_codes(conn: &mut AsyncPgConnection) -> QueryResult<usize> {
+    diesel::delete(reset_codes::table.filter(reset_codes::used_at.is_null())).execute(conn).await
+}

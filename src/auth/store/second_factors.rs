@@ -6,6 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{CodeHash, announce_all};
+use crate::auth::totp;
 use crate::schema::{recovery_codes, second_factors, users};
 
 /// An authenticator app of a login.
@@ -97,6 +98,13 @@ pub async fn use_step(conn: &mut AsyncPgConnection, user_id: Uuid, step: i64) ->
         ))
         .execute(conn)
         .await?;
+    Ok(())
+}
+
+/// Makes every code void that may have been used by `now`, of everybody's: which were is lost.
+pub async fn use_all_steps(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<()> {
+    let confirmed = second_factors::table.filter(second_factors::confirmed_at.is_not_null());
+    diesel::update(confirmed).set(second_factors::last_step.eq(totp::last_step(now))).execute(conn).await?;
     Ok(())
 }
 

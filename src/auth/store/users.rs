@@ -119,6 +119,12 @@ pub async fn update_password(conn: &mut AsyncPgConnection, id: Uuid, password_ha
     Ok(())
 }
 
+/// Makes every access token void that was issued before `at`: for servers that are about to start. Returns how many logins
+/// that concerns.
+pub async fn call_back_all_tokens(conn: &mut AsyncPgConnection, at: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::update(users::table).set(users::tokens_valid_after.eq(at)).execute(conn).await
+}
+
 /// Makes all access tokens issued before `at` void, everywhere, when the transaction commits.
 pub async fn call_back_tokens(conn: &mut AsyncPgConnection, user_id: Uuid, at: DateTime<Utc>) -> QueryResult<()> {
     diesel::update(users::table.find(user_id)).set(users::tokens_valid_after.eq(at)).execute(conn).await?;

@@ -82,5 +82,6 @@ VALUES (now(), '{id}', '{id}', 'operator', 'clinic.create', 'clinic', '{id}');
 INSERT INTO audit_seals VALUES ('{id}', current_date, 0, sha256('{id}'), NULL, sha256('{id}'), now());
 INSERT INTO second_factors (user_id, secret_sealed, created_at, failures) VALUES ('{id}', '', now(), 0);
 INSERT INTO recovery_codes (code_hash, user_id, created_at) VALUES (sha256('{id}'), '{id}', now());
+INSERT INTO restores VALUES ('{id}', now(), now());
 INSERT INTO login_deletions (user_id, requested_at, erase_at) VALUES ('{id}', now(), now() + interval '14 days');
 INSERT INTO consents (user_id, id, kind, version, given_at) VALUES ('{id}', '{id}', 'terms', '1', now());
