@@ -325,6 +325,8 @@ const UNRECORDED: &[(&str, &str)] = &[
     ("/v1/config", "says nothing of anybody"),
     ("/v1/me", "the caller's own login"),
     ("/v1/me/sessions", "the caller's own login"),
+    ("/v1/me/consents", "the caller's own login"),
+    ("/v1/me/deletion", "the caller's own login"),
     ("/v1/me/second-factor", "the caller's own login"),
     ("/v1/me/devices", "the caller's own phones"),
     ("/v1/me/outdoors", "the caller's own switch"),
