@@ -11,7 +11,9 @@ pub(super) const TABLES: &[Table] = &[
         .whose(Whose::Record("t.clinic_id = '$clinic' AND t.patient_id = '$patient'"))
         .shown(&["at", "actor_role", "action", "subject_kind", "subject_id"])
         .noted(&["actor_id", "request_id"])
-        .withheld(&[(OWN, &["clinic_id", "patient_id"]), (PLAIN, &["id"])]),
+        .withheld(&[(OWN, &["clinic_id", "patient_id"]), (PLAIN, &["id"]), (OTHERS, &["address"])]),
+    Table::stays("audit_seals", "what the trail held of each day: counts and digests")
+        .withheld(&[(PLAIN, &["clinic_id", "day", "entries", "digest", "previous", "seal", "sealed_at"])]),
     Table::stays("invitations", "that somebody was invited, and when; those to a record go with it")
         .cleared(&["email"])
         .whose(Whose::Record("t.clinic_id = '$clinic' AND t.patient_id = '$patient'"))
