@@ -24,13 +24,14 @@ pub use ops::ops_server;
 pub use routes::{ROUTES, Route};
 pub use stepping::Stepping;
 
-use crate::auth::Auth;
 use crate::auth::keys::Keys;
+use crate::auth::{Auth, Tools, forgotten};
 use crate::clock::Clocks;
 use crate::config::{Config, Http};
 use crate::db::{Access, Db};
 use crate::domain::endpoint::AllowedHosts;
 use crate::domain::provider::Providers;
+use crate::mail::{Errands, Transport};
 use crate::planning;
 use crate::protocols::Catalogue;
 use crate::telemetry::{self, Metrics};
@@ -55,6 +56,8 @@ pub struct State {
     pub budgets: Budgets,
     /// Published protocol versions.
     pub protocols: Catalogue,
+    /// Letters that are to be written, where mail is sent at all.
+    pub mail: Option<Errands>,
     /// Push providers, configured or not.
     pub providers: Providers,
     /// Hosts of Web Push services that may be private or plain http.
@@ -80,6 +83,8 @@ impl State {
             .map_err(|error| anyhow::anyhow!("MENDLINE_PUSH_ALLOWED_HOSTS: {error}"))?;
         let about = About::new(config, &providers::vapid_keys(&keys)?);
         let trusted_proxies = config.http.trusted_proxies.clone();
+        let transport = config.mail.as_ref().map(|mail| Transport::new(mail, config.database.extra_ca.as_deref()));
+        let mail = transport.transpose().context("MENDLINE_SMTP_URL")?.map(Errands::new);
         Ok(Self {
             db: access.api,
             worker_db: access.worker,
@@ -89,6 +94,7 @@ impl State {
             auth,
             budgets: Budgets::new(&config.budgets),
             protocols,
+            mail,
             providers: config.push.providers(),
             push_hosts,
             about,
@@ -124,7 +130,13 @@ impl State {
 
     /// What must run beside the API for as long as it does.
     pub async fn background(self) {
-        self.auth.revocations.run(self.db, self.clocks).await;
+        let letters = async {
+            if let Some(errands) = &self.mail {
+                let (db, clocks, auth) = (&self.db, &self.clocks, &self.auth);
+                forgotten::run(errands, Tools { db, clocks, auth, catalogue: &self.protocols }).await;
+            }
+        };
+        tokio::join!(self.auth.revocations.clone().run(self.db.clone(), self.clocks.clone()), letters);
     }
 }
 

@@ -29,6 +29,7 @@ pub mod flags;
 pub mod idempotency;
 pub mod invitations;
 pub mod language;
+pub mod mail;
 pub mod members;
 pub mod nudges;
 pub mod offline;

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, Responder, guard};
 use crate::alerts::routes as alerts;
 use crate::app::{about, budgets, contract, development, ops};
 use crate::appointments::routes as appointments;
-use crate::auth::routes::{own_sessions, second_factor};
+use crate::auth::routes::{forgotten, own_sessions, second_factor};
 use crate::auth::{me, routes as auth};
 use crate::calendar::routes as calendar;
 use crate::check_ins::routes as check_ins;
@@ -173,6 +173,7 @@ table! {
     "/v1/auth/refresh" => { post auth::refresh_session }
     "/v1/auth/logout" => { post auth::delete_session }
     "/v1/auth/reset" => { post auth::reset_password }
+    "/v1/password-resets" => { post forgotten::create_password_reset }
     "/v1/auth/switch" => { post auth::switch_clinic }
     "/v1/config" => { get about::find_config }
     "/v1/me" => { get me::find_me, patch me::update_me }

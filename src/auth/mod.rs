@@ -6,6 +6,7 @@ mod ending;
 mod entry;
 pub mod extract;
 pub mod fetch_token;
+pub mod forgotten;
 mod guessable;
 pub mod keys;
 pub mod me;
@@ -28,6 +29,7 @@ use revocation::Revocations;
 use throttle::Throttle;
 use token::Tokens;
 
+pub use entry::Tools;
 pub use profile::{Me, MembershipView};
 pub use store::prune;
 

@@ -30,6 +30,7 @@ mod explain;
 mod failed_alerts;
 mod fetch_tokens;
 mod flags;
+mod forgotten;
 mod guidance;
 mod health;
 mod hostile;

@@ -2,11 +2,12 @@
 //! command of a development server makes for itself (keys, the private database if there is one already).
 //!
 //! `host.rs` looks at the machine and the settings, `database.rs` at Postgres, `login.rs` at who we are there,
-//! `push.rs` at the push services.
+//! `push.rs` at the push services, `mail.rs` at the mail server.
 
 mod database;
 mod host;
 mod login;
+mod mail;
 mod push;
 mod report;
 
@@ -57,4 +58,5 @@ async fn examine(config: &Config, report: &mut Report) {
     host::examine(config, report);
     database::examine(config, &clocks, report).await;
     push::examine(config, &clocks, report).await;
+    mail::examine(config, report).await;
 }
