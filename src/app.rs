@@ -29,8 +29,8 @@ pub use routes::ROUTES;
 pub use stepping::Stepping;
 
 use crate::audit::Reads;
-use crate::auth::Auth;
 use crate::auth::keys::Keys;
+use crate::auth::{Auth, Tools, forgotten};
 use crate::clock::Clocks;
 use crate::config::{Config, Http};
 use crate::db::{Access, Db};
@@ -38,6 +38,7 @@ use crate::domain::endpoint::AllowedHosts;
 use crate::domain::provider::Providers;
 use crate::export::Desk;
 use crate::journal::Journal;
+use crate::mail::{Errands, Transport};
 use crate::planning;
 use crate::protocols::Catalogue;
 use crate::telemetry::{self, Metrics};
@@ -66,6 +67,8 @@ pub struct State {
     pub journal: Journal,
     /// Published protocol versions.
     pub protocols: Catalogue,
+    /// Letters that are to be written, where mail is sent at all.
+    pub mail: Option<Errands>,
     /// Push providers, configured or not.
     pub providers: Providers,
     /// Hosts of Web Push services that may be private or plain http.
@@ -96,6 +99,8 @@ impl State {
             .map_err(|error| anyhow::anyhow!("MENDLINE_PUSH_ALLOWED_HOSTS: {error}"))?;
         let about = About::new(config, &providers::vapid_keys(&keys)?);
         let trusted_proxies = config.http.trusted_proxies.clone();
+        let transport = config.mail.as_ref().map(|mail| Transport::new(mail, config.database.extra_ca.as_deref()));
+        let mail = transport.transpose().context("MENDLINE_SMTP_URL")?.map(Errands::new);
         Ok(Self {
             reads: Reads::new(access.api.clone(), clocks.clone()),
             db: access.api,
@@ -107,6 +112,7 @@ impl State {
             budgets: Budgets::new(&config.budgets),
             journal,
             protocols,
+            mail,
             providers: config.push.providers(),
             push_hosts,
             about,
@@ -145,7 +151,14 @@ impl State {
 
     /// What must run beside the API for as long as it does.
     pub async fn background(self) {
-        tokio::join!(self.auth.revocations.run(self.db, self.clocks), self.reads.run());
+        let letters = async {
+            if let Some(errands) = &self.mail {
+                let (db, clocks, auth) = (&self.db, &self.clocks, &self.auth);
+                forgotten::run(errands, Tools { db, clocks, auth, catalogue: &self.protocols }).await;
+            }
+        };
+        let revocations = self.auth.revocations.clone().run(self.db.clone(), self.clocks.clone());
+        tokio::join!(revocations, self.reads.clone().run(), letters);
     }
 }
 

@@ -35,6 +35,7 @@ pub mod idempotency;
 pub mod invitations;
 pub mod journal;
 pub mod language;
+pub mod mail;
 pub mod members;
 pub mod nudges;
 pub mod offline;

@@ -1041,6 +1041,8 @@ diesel::table! {
         expires_at -> Timestamptz,
         /// When it was used.
         used_at -> Nullable<Timestamptz>,
+        /// It was asked for at the login's address and sent there; otherwise somebody hands it out.
+        by_mail -> Bool,
     }
 }
 

@@ -36,11 +36,12 @@ struct ConfigAnswer<'a> {
 impl About {
     /// From the settings and the keys that browsers subscribe with.
     pub fn new(config: &Config, keys: &VapidKeys) -> Self {
+        let by_mail = config.mail.is_some().then_some("password_reset_by_mail");
         Self {
             vapid_public_key: keys.current().public_key().to_owned(),
             vapid_key_id: keys.current().id().to_owned(),
             vapid_key_ids: keys.iter().map(|key| key.id().to_owned()).collect(),
-            features: config.push.configured().map(|provider| provider.word).collect(),
+            features: config.push.configured().map(|provider| provider.word).chain(by_mail).collect(),
             versions: config.app.clone(),
         }
     }

@@ -122,11 +122,11 @@ struct Inner {
 impl Budgets {
     /// As the settings say.
     pub fn new(settings: &config::Budgets) -> Self {
-        let staff = ["administrator-read", "administrator-write"];
+        let names = ["administrator-read", "administrator-write"];
         Self(Arc::new(Inner {
             patient: ByMethod::new(["patient-read", "patient-write"], "patient", settings.patient),
             clinician: ByMethod::new(["clinician-read", "clinician-write"], "clinician", settings.clinician),
-            administrator: ByMethod::new(staff, "administrator", settings.administrator),
+            administrator: ByMethod::new(names, "administrator", settings.administrator),
             anonymous: Policy::new("anonymous", "anonymous", "any", settings.anonymous),
             token: Policy::new("token", "token", "any", settings.token),
             costly: Policy::new("costly", "any", "costly", settings.costly),

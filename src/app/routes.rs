@@ -9,7 +9,7 @@ use crate::app::route::Route;
 use crate::app::{about, budgets, contract, development, ops};
 use crate::appointments::routes as appointments;
 use crate::audit::routes as audit;
-use crate::auth::routes::{own_sessions, second_factor};
+use crate::auth::routes::{forgotten, own_sessions, second_factor};
 use crate::auth::{me, routes as auth};
 use crate::calendar::routes as calendar;
 use crate::check_ins::routes as check_ins;
@@ -159,6 +159,7 @@ table! {
     "/v1/auth/logout" => { post auth::delete_session }
     "/v1/auth/cancel-deletion" => { post auth::cancel_deletion }
     "/v1/auth/reset" => { post auth::reset_password }
+    "/v1/password-resets" => { post forgotten::create_password_reset }
     "/v1/auth/switch" => { post auth::switch_clinic }
     "/v1/config" => { get about::find_config }
     "/v1/audit" => { get audit::list_audit }

@@ -230,8 +230,8 @@ pub async fn accept(tools: Tools<'_>, user_id: Uuid, code: &str, zone: Option<Tz
     .await
 }
 
-/// Sets a new password by a code that the clinic handed out, and ends every session.
-pub async fn reset(tools: Tools<'_>, code: &str, password: &str) -> Result<(), Refusal> {
+/// Sets a new password by a code that was handed out or sent, and ends every session: whose login it is. Other codes are void.
+pub async fn reset(tools: Tools<'_>, code: &str, password: &str) -> Result<Uuid, Refusal> {
     let Tools { db, clocks, auth, .. } = tools;
     let code = codes::hash(code);
     let find = async |conn: &mut AsyncPgConnection| {
@@ -263,6 +263,7 @@ pub async fn reset(tools: Tools<'_>, code: &str, password: &str) -> Result<(), R
             if !store::use_reset_code(conn, &code, now).await? {
                 return Err(Refusal::Code("/code"));
             }
+            store::delete_reset_codes(conn, user_id, None).await?;
             store::update_password(conn, user_id, &password_hash).await?;
             store::end_sessions(conn, user_id, None, EndedBecause::Reset, now).await?;
             calendar::store::delete_feeds_of(conn, user_id, None).await?;
@@ -282,5 +283,5 @@ pub async fn reset(tools: Tools<'_>, code: &str, password: &str) -> Result<(), R
         })
         .await?;
     auth.revocations.note(user_id, at);
-    Ok(())
+    Ok(user_id)
 }

@@ -8,6 +8,7 @@ mod entry;
 pub mod extract;
 pub mod fetch_token;
 pub mod fields;
+pub mod forgotten;
 mod guessable;
 pub mod keys;
 pub mod me;
@@ -30,6 +31,7 @@ use revocation::Revocations;
 use throttle::Throttle;
 use token::Tokens;
 
+pub use entry::Tools;
 pub use profile::{Me, MembershipView};
 pub use store::prune;
 

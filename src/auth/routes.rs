@@ -1,5 +1,6 @@
 //! Registering, logging in and out, refreshing, resetting, switching, accepting invitations; the public keys.
 
+pub mod forgotten;
 pub mod own_sessions;
 pub mod second_factor;
 
@@ -207,7 +208,8 @@ pub async fn reset_password(
     let code = faults.text("/code", &body.value.code, 1..=100);
     password::check(&mut faults, "/password", &body.value.password, &[]);
     faults.finish()?;
-    trying_a_code(&state, address, entry::reset(tools(&state), &code, &body.value.password)).await?;
+    let user_id = trying_a_code(&state, address, entry::reset(tools(&state), &code, &body.value.password)).await?;
+    forgotten::tell_of_change(&state, user_id);
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 use super::codes::sha256;
 
@@ -13,6 +14,8 @@ use super::codes::sha256;
 const PAIR: Rate = Rate { burst: 10.0, every: TimeDelta::seconds(60) };
 /// Guesses from one address, at whatever accounts: many people may share it.
 const ADDRESS: Rate = Rate { burst: 100.0, every: TimeDelta::seconds(6) };
+/// Letters with a code to one login, whoever asks for them.
+const LETTERS: Rate = Rate { burst: 3.0, every: TimeDelta::minutes(20) };
 /// Buckets kept at most. Those that are full again go first.
 const MOST: usize = 100_000;
 
@@ -55,6 +58,11 @@ impl Throttle {
         self.pay_for(&[alone(address)], now)
     }
 
+    /// The same for a letter to a login, from whatever address it is asked for: a mailbox is not to be filled.
+    pub fn pay_letter(&self, user_id: Uuid, now: DateTime<Utc>) -> Result<(), u32> {
+        self.pay_for(&[(sha256(format!("letter:{user_id}").as_bytes()), LETTERS)], now)
+    }
+
     fn pay_for(&self, keys: &[(Key, Rate)], now: DateTime<Utc>) -> Result<(), u32> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MOST {
@@ -67,7 +75,11 @@ impl Throttle {
             let left = buckets.get(key).map_or(rate.burst, |bucket| bucket.filled(now));
             if left < 1.0 {
                 let wait = rate.every.as_seconds_f64() * (1.0 - left);
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a minute")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "between 0 and twenty minutes"
+                )]
                 return Err((wait.ceil() as u32).max(1));
             }
         }

@@ -3,6 +3,7 @@
 
 mod budgets;
 mod limits;
+mod mail;
 mod origin;
 mod places;
 pub mod postgres_url;
@@ -23,6 +24,7 @@ use crate::push::{self, CARRIERS, Carrier};
 
 pub use budgets::Budgets;
 pub use limits::{Limit, LimitSettings};
+pub use mail::{Mail, MailServer, Security};
 use origin::Origin;
 pub use places::{default_data_dir, search_path};
 pub use sections::{AppVersions, Database, Environment, Http, Keys, Worker};
@@ -52,6 +54,8 @@ pub struct Config {
     pub keys: Keys,
     /// The worker.
     pub worker: Worker,
+    /// Where mail is handed in, if any is sent.
+    pub mail: Option<Mail>,
     /// Push providers; what each wants to be told stands in its own file.
     pub push: push::Settings,
     /// `MENDLINE_ERASURE_WINDOW_DAYS`: for how long a deleted login can be brought back.
@@ -139,6 +143,7 @@ impl Config {
                 poll: seconds(vars, "MENDLINE_POLL_SECONDS", 1, 600),
                 limit: ALL_PROVIDERS.read(vars),
             },
+            mail: Mail::read(vars),
             push: push::Settings::read(vars, environment, extra_ca, carriers),
             // The longest that the law waits for an erasure is a month.
             erasure_window: TimeDelta::days(i64::from(vars.number("MENDLINE_ERASURE_WINDOW_DAYS", 14_u32, 0, 30))),

@@ -237,6 +237,7 @@ pub async fn write_reset_code(
         issued_by,
         issued_at: now,
         expires_at,
+        by_mail: false,
     };
     logins::insert_reset_code(conn, &new).await?;
     Ok(ResetCode { code, expires_at })

@@ -78,6 +78,7 @@ const BLOCKS: &[&str] = &[
     "escalation",
     "idempotency",
     "invitations",
+    "mail",
     "patients::record",
     "patients::zones",
     "personal_data",
@@ -101,6 +102,7 @@ const HTTP: &[&str] = &[
     "form",
     "idempotency",
     "language",
+    "mail",
     "paging",
     "planning",
     "preconditions",
@@ -420,6 +422,7 @@ fn crates_that_do_io_stay_in_their_rooms() {
 /// Who makes connections beside `push/http`, the one builder of outgoing clients, each with its reason.
 const CONNECTS: &[(&str, &str)] = &[
     ("cli/healthcheck.rs", "asks this machine's own operators' address, which the operator set"),
+    ("mail/transport.rs", "hands letters to the one server that the operator names"),
     ("demo/api.rs", "is the demo's app, which calls the demo's own server"),
 ];
 
@@ -433,6 +436,7 @@ fn outgoing_clients_are_built_in_one_place() {
         "reqwest::get",
         "reqwest::blocking",
         "hyper_util",
+        "AsyncSmtpTransport",
         "TcpStream",
         "TcpSocket",
         "UdpSocket",

@@ -141,6 +141,7 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/auth/cancel-deletion", Anybody),
     row("POST", "/v1/auth/refresh", Anybody),
     row("POST", "/v1/auth/reset", Anybody),
+    row("POST", "/v1/password-resets", Anybody),
     row("POST", "/v1/auth/logout", Users),
     row("POST", "/v1/auth/switch", Users).sending(|world| json!({ "clinic_id": world.rival.id })),
     row("POST", "/v1/invitations/accept", Users).sending(|_| json!({ "invitation_code": "x" })),

@@ -37,6 +37,7 @@ mod export;
 mod failed_alerts;
 mod fetch_tokens;
 mod flags;
+mod forgotten;
 mod guidance;
 mod health;
 mod hostile;

@@ -130,5 +130,6 @@ pub async fn change_password(
     let proof = Proof { password: &body.current_password, code: body.code.as_deref(), address };
     let proven = prove(&state.db, &state.clocks, &state.auth, &caller, proof).await?;
     ending::change_password(&state.db, &state.clocks, &state.auth, &caller, &proven, &body.password).await?;
+    super::forgotten::tell_of_change(&state, caller.user_id);
     Ok(HttpResponse::NoContent().finish())
 }

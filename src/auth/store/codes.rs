@@ -100,12 +100,17 @@ pub struct NewResetCode {
     pub issued_at: DateTime<Utc>,
     /// Useless from then on.
     pub expires_at: DateTime<Utc>,
+    /// It is sent to the login's address; otherwise somebody hands it out.
+    pub by_mail: bool,
 }
 
-/// Stores a reset code; earlier ones of the same person are void from now on.
+/// Stores a reset code; earlier ones of the same person that came the same way are void from now on. A stranger who asks for
+/// one by mail must not make void what a clinic has handed out.
 pub async fn insert_reset_code(conn: &mut AsyncPgConnection, code: &NewResetCode) -> QueryResult<()> {
     diesel::delete(
-        reset_codes::table.filter(reset_codes::user_id.eq(code.user_id)).filter(reset_codes::used_at.is_null()),
+        reset_codes::table
+            .filter(reset_codes::user_id.eq(code.user_id))
+            .filter(reset_codes::by_mail.eq(code.by_mail).and(reset_codes::used_at.is_null())),
     )
     .execute(conn)
     .await?;

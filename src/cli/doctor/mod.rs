@@ -2,12 +2,14 @@
 //! command of a development server makes for itself (keys, the private database if there is one already).
 //!
 //! `host.rs` looks at the machine and the settings, `journal.rs` at what outlives a restore, `database.rs` at Postgres,
-//! `login.rs` at who we are there, `trail.rs` at the audit trail's seals, `push.rs` at the push services.
+//! `login.rs` at who we are there, `trail.rs` at the audit trail's seals, `push.rs` at the push services, `mail.rs` at the
+//! mail server.
 
 mod database;
 mod host;
 mod journal;
 mod login;
+mod mail;
 mod push;
 mod report;
 mod trail;
@@ -60,4 +62,5 @@ async fn examine(config: &Config, report: &mut Report) {
     journal::examine(config, report);
     database::examine(config, &clocks, report).await;
     push::examine(config, &clocks, report).await;
+    mail::examine(config, report).await;
 }
