@@ -62,7 +62,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut conn = lab::connect(&url).await?;
     seed::people(&mut conn, &state.keys, options.patients).await?;
     let hash = state.auth.passwords.hash(PASSWORD).await?;
-    conn.batch_execute(&format!("UPDATE users SET password_hash = '{hash}'; {MEMBERSHIPS}")).await?;
+    conn.batch_execute(&format!("UPDATE users SET password_hash = '{hash}'")).await?;
     conn.batch_execute("VACUUM ANALYZE").await?;
     let clinic: Uuid = clinics::table.select(clinics::id).get_result(&mut conn).await?;
     let people: Vec<Uuid> = patients::table.select(patients::id).load(&mut conn).await?;
@@ -103,10 +103,6 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     );
     Ok(())
 }
-
-/// Patients who log in are members.
-const MEMBERSHIPS: &str = "INSERT INTO memberships (clinic_id, id, user_id, role, created_at)
-     SELECT clinic_id, gen_random_uuid(), user_id, 'patient', now() FROM patients";
 
 /// A server as operators run it, without limits for single callers: here they are few who stand for many.
 async fn start(lab: &Lab, url: &SecretString, threads: usize) -> anyhow::Result<(Child, SocketAddr)> {

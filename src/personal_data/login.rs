@@ -39,11 +39,9 @@ pub(super) const TABLES: &[Table] = &[
     Table::of_login("recovery_codes", MINE)
         .shown(&["created_at"])
         .withheld(&[(SECRET, &["code_hash"]), (OWN, &["user_id"])]),
-    Table::of_login("reset_codes", MINE).shown(&["clinic_id", "issued_at", "expires_at", "used_at"]).withheld(&[
-        (SECRET, &["code_hash"]),
-        (OWN, &["user_id"]),
-        (super::OTHERS, &["issued_by"]),
-    ]),
+    Table::of_login("reset_codes", MINE)
+        .shown(&["clinic_id", "issued_at", "expires_at", "used_at", "by_mail"])
+        .withheld(&[(SECRET, &["code_hash"]), (OWN, &["user_id"]), (super::OTHERS, &["issued_by"])]),
     Table::of_login("devices", MINE)
         .shown(&[
             "id",

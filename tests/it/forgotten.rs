@@ -114,7 +114,11 @@ async fn a_newer_code_replaces_the_older_one_and_none_lasts_or_touches_what_a_cl
     let clinic = app.clinic().await;
     let person = app.patient_of(&clinic).await;
     let path = format!("/v1/members/{}/reset-code", person.membership_id);
-    let handed = app.post(&path, &clinic.admin.token, json!({})).await.expect(201)["code"].as_str().unwrap().to_owned();
+    let handed =
+        app.post(&path, &clinic.admin.token, json!({ "current_password": PASSWORD })).await.expect(201)["code"]
+            .as_str()
+            .unwrap()
+            .to_owned();
     let mut codes = Vec::new();
     for _ in 0..2 {
         assert_eq!(forget(&app, &person.email).await.status, 202);
