@@ -21,9 +21,12 @@ pub const MAX_BODY: usize = 256 * 1024;
 /// How long a body may take to arrive, from its first byte to its last.
 pub const MAX_WAIT: Duration = Duration::from_secs(15);
 
-/// How many bytes of bodies that are still arriving are held at once, in the whole process. Whoever sends many and never ends
-/// them fills this and not the memory; who comes then is asked to come again.
+/// How many bytes of bodies that are still arriving are held at once, in the whole process, beside the [`SMALL`] part of each.
+/// Whoever sends many and never ends them fills this and not the memory; who comes then is asked to come again.
 const MOST_ARRIVING: usize = 64 * 1024 * 1024;
+/// So much of every body is not counted: what most requests send finds room however many large ones are stuck. As many as there
+/// may be connections hold no more than [`MOST_ARRIVING`] either.
+const SMALL: usize = 16 * 1024;
 
 /// Bytes of bodies that are arriving.
 static ARRIVING: AtomicUsize = AtomicUsize::new(0);
@@ -84,8 +87,8 @@ async fn read(payload: &mut Payload, limit: usize) -> Result<Bytes, ApiError> {
         if raw.len() + chunk.len() > limit {
             return Err(ApiError::PayloadTooLarge { limit });
         }
-        room.take(chunk.len())?;
         raw.extend_from_slice(&chunk);
+        room.take(raw.len().saturating_sub(SMALL).min(chunk.len()))?;
     }
     Ok(raw.freeze())
 }

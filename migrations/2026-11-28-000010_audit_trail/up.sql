@@ -8,13 +8,18 @@ CREATE INDEX audit_by_patient ON audit (clinic_id, patient_id, at, id) WHERE pat
 CREATE INDEX audit_by_actor ON audit (clinic_id, actor_id, at, id) WHERE actor_id IS NOT NULL;
 
 -- Reads come in batches of many clinics, and again where nobody knows whether the first time was the last. It adds and does
--- nothing else.
+-- nothing else. Nobody can write through it, into another clinic's trail, that something was changed, or that the operator did it.
 CREATE FUNCTION append_reads(noted jsonb) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     scope text := enter_system();
     written bigint;
 BEGIN
+    IF EXISTS (SELECT FROM jsonb_to_recordset(noted) AS n(actor_role text, action text)
+                WHERE (n.action ~ '^[a-z_]+\.(read|download|explain)$'
+                       AND n.actor_role IN ('patient', 'clinician', 'administrator', 'calendar')) IS NOT TRUE) THEN
+        RAISE EXCEPTION 'append_reads takes looks, by people and calendars' USING ERRCODE = 'check_violation';
+    END IF;
     INSERT INTO audit (at, id, clinic_id, actor_id, actor_role, action, subject_kind, subject_id, patient_id, request_id, address)
     SELECT n.at, n.id, n.clinic_id, n.actor_id, n.actor_role, n.action, n.subject_kind, n.subject_id, n.patient_id, n.request_id,
            n.address

@@ -13,10 +13,10 @@ COMMENT ON COLUMN login_deletions.user_id IS 'The login.';
 COMMENT ON COLUMN login_deletions.requested_at IS 'When its person asked for it (wall clock).';
 COMMENT ON COLUMN login_deletions.erase_at IS 'When it is final: a worker erases the login then (wall clock).';
 
--- A person's own, and for the clinics that they belong to: these plan nothing for who is about to leave.
-SELECT wall('login_deletions', api => 'SELECT, INSERT, DELETE', whose =>
-    'user_id = (SELECT scope_user()) OR EXISTS (SELECT FROM memberships AS m
-        WHERE m.clinic_id = (SELECT scope_clinic()) AND m.user_id = login_deletions.user_id)');
+-- A person's own; the clinics that they belong to see it, since these plan nothing for who is about to leave.
+SELECT wall('login_deletions', api => 'SELECT, INSERT, DELETE', whose => 'user_id = (SELECT scope_user())');
+CREATE POLICY members ON login_deletions FOR SELECT TO mendline_api USING (
+    EXISTS (SELECT FROM memberships AS m WHERE m.clinic_id = (SELECT scope_clinic()) AND m.user_id = login_deletions.user_id));
 
 ALTER TABLE patients
     ADD COLUMN detached_at timestamptz,

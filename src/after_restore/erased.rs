@@ -34,6 +34,7 @@ pub(super) async fn erase_again(
             Erased::Patient { clinic_id, id } => {
                 again.patients += usize::from(erasure::purge(conn, clocks, clinic_id, id).await?);
             }
+            // Its people have lines of their own: who is at no other clinic here may be by now.
             Erased::Clinic { id } => again.clinics += usize::from(removal::erase(conn, clocks, id).await?),
         }
     }

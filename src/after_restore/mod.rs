@@ -83,7 +83,7 @@ pub struct Done {
     pub clinics: usize,
     /// What the journal told of and was there again.
     pub erased_again: ErasedAgain,
-    /// Deletions whose window ended since the backup: they may have been taken back, and their window begins anew.
+    /// Deletions of logins and clinics that are not final yet: they may have been taken back, and their window begins anew.
     pub deletions_put_off: usize,
 }
 
@@ -149,7 +149,7 @@ async fn everything(conn: &mut AsyncPgConnection, clocks: &Clocks, done: Done) -
         tokens_called_back: logins::call_back_all_tokens(conn, wall).await?,
         reset_codes_void: logins::delete_open_reset_codes(conn).await?,
         apps_to_resync: offline::forget_all(conn).await?,
-        deletions_put_off: deletions::put_off_due(conn, wall).await?,
+        deletions_put_off: deletions::put_off_all(conn, wall).await? + store::put_off_clinics(conn, wall).await?,
         ..done
     };
     logins::use_all_steps(conn, wall).await?;

@@ -71,6 +71,15 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// Begins the window of every closed clinic anew at `now`: whether it was opened again is lost. When it was closed stays, since
+/// its members are found by that moment. Returns how many.
+pub(super) async fn put_off_clinics(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::sql_query("UPDATE clinics SET erase_at = $1 + (erase_at - closed_at) WHERE closed_at IS NOT NULL")
+        .bind::<Timestamptz, _>(now)
+        .execute(conn)
+        .await
+}
+
 /// Every clinic.
 pub(super) async fn list_clinics(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Uuid>> {
     clinics::table.order(clinics::id).select(clinics::id).load(conn).await

@@ -65,7 +65,8 @@ pub struct DeviceRow {
 }
 
 hot_query! {
-    // Postgres takes `coalesce` for something that may leak: behind a policy no index would be asked for it.
+    // Postgres takes `coalesce` for something that may leak: behind a policy no index would be asked for it. Whether a clinic
+    // is closed is looked up for each alert: as a join, all clinics might be read.
     struct ListDevices {
         clinics: Vec<Uuid> as Array<SqlUuid>,
         alerts: Vec<Uuid> as Array<SqlUuid>,
@@ -103,10 +104,11 @@ hot_query! {
                     count(*) FILTER (WHERE t.outcome IN ('unavailable', 'not_sent', 'throttled_device')) AS tries
                FROM attempts AS t
               WHERE c.again AND t.clinic_id = c.clinic_id AND t.alert_id = c.alert_id AND t.device_id = d.id
-             ) AS earlier ON c.again"
+             ) AS earlier ON c.again
+      WHERE (SELECT k.closed_at FROM clinics AS k WHERE k.id = c.clinic_id) IS NULL"
 }
 
-/// The devices of the recipients of a batch of claims at `now`: one statement for all of them.
+/// The devices of the recipients of a batch of claims at `now`: one statement for all of them. A closed clinic reaches nobody.
 pub async fn list_devices(
     conn: &mut AsyncPgConnection,
     claims: &[Claim],

@@ -150,7 +150,7 @@ table! {
         put preferences::put_notification_preferences,
     }
     "/v1/patients" => { get worklist::list_patients, post patients::create_patient }
-    "/v1/patients/{id}/export" => { post export::export_patient }
+    "/v1/patients/{id}/export" => { post @costly export::export_patient }
     "/v1/patients/{id}" => { get patients::find_patient, patch patients::update_patient }
     "/.well-known/jwks.json" => { get auth::list_keys }
     "/v1/auth/register" => { post auth::register_user }
@@ -237,7 +237,7 @@ table! {
     "/v1/faqs" => { get protocols::list_faqs }
     "/v1/treatments/{id}/timeline" => { get read::find_timeline }
     "/v1/treatments/{id}/guidance" => { get read::find_guidance }
-    "/v1/treatments/{id}/bundle" => { get @costly offline::find_bundle }
+    "/v1/treatments/{id}/bundle" => { get offline::find_bundle }
     "/v1/sync" => { get offline::list_changes }
     "/v1/treatments/{id}/tasks" => { get outcomes::list_tasks }
     "/v1/treatments/{id}/outcomes" => { post outcomes::create_outcomes }
@@ -260,8 +260,8 @@ table! {
     "/v1/me/calendar-feeds/{id}" => { delete calendar::delete_calendar_feed }
     "/v1/calendar/{token}.ics" => { get calendar::read_calendar }
     "/v1/treatments/{id}/compliance" => { get compliance::find_treatment_compliance }
-    "/v1/patients/{id}/compliance" => { get @costly compliance::find_patient_compliance }
-    "/v1/courses/{id}/compliance" => { get @costly compliance::find_course_compliance }
+    "/v1/patients/{id}/compliance" => { get compliance::find_patient_compliance }
+    "/v1/courses/{id}/compliance" => { get compliance::find_course_compliance }
     "/v1/clinic/compliance" => { get @costly compliance::find_clinic_compliance }
     "/v1/treatments/{id}/compliance.csv" => { get @costly compliance::download_treatment_compliance }
     "/v1/patients/{id}/compliance.csv" => { get @costly compliance::download_patient_compliance }

@@ -181,6 +181,9 @@ pub async fn change(
         let zone = zone(conn, clinic).await?;
         let mut after = apply(before.clone(), &change, zone, now)?;
         if after == before {
+            // It is answered all the same: without an entry this would be a way to read it unseen.
+            let entry = Entry::by(caller, "appointment.read", "appointment", id).about(patient_id);
+            audit::record(conn, tools.clocks, entry).await?;
             return Ok(before);
         }
         after.version += 1;

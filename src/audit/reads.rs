@@ -4,6 +4,7 @@
 //! Nothing is dropped. Where there is no room a request waits for some; where there is none for long, or the database has
 //! refused the last batch for long, records are not shown: 503. What is lost is what a killed process held, the last second.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::{Entry, Noted, store};
 use crate::clock::Clocks;
-use crate::db::{Db, DbError, Scope};
+use crate::db::{Db, DbError, Dedicated, Scope};
 
 /// How many entries wait at most.
 const ROOM: usize = 8192;
@@ -38,18 +39,30 @@ pub struct Reads(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    db: Db,
     clocks: Clocks,
     /// Places that are free, and how many there are.
     room: Semaphore,
     places: usize,
     noted: Mutex<Vec<Noted>>,
-    /// The batch that is being written. It stays until it is known to be in the database.
-    batch: tokio::sync::Mutex<Vec<Noted>>,
+    batch: tokio::sync::Mutex<Batch>,
     /// Since when the database refuses.
     refused_since: Mutex<Option<DateTime<Utc>>>,
     /// Many wait: write them before their second is over.
     many: Notify,
+}
+
+/// What is being written, one batch at a time.
+struct Batch {
+    /// It stays until it is known to be in the database.
+    noted: Vec<Noted>,
+    /// Beside the pool: one that is full of requests refuses, and the more are served the more there is to be written.
+    conn: Dedicated,
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("noted", &self.noted).finish_non_exhaustive()
+    }
 }
 
 impl Reads {
@@ -60,13 +73,13 @@ impl Reads {
 
     /// The same with room for fewer.
     pub fn with_room(db: Db, clocks: Clocks, places: usize) -> Self {
+        let conn = db.dedicated(Scope::Identity);
         Self(Arc::new(Inner {
-            db,
             clocks,
             room: Semaphore::new(places),
             places,
             noted: Mutex::default(),
-            batch: tokio::sync::Mutex::default(),
+            batch: tokio::sync::Mutex::new(Batch { noted: Vec::new(), conn }),
             refused_since: Mutex::default(),
             many: Notify::new(),
         }))
@@ -101,7 +114,8 @@ impl Reads {
     /// Writes what was noted by now.
     pub async fn flush(&self) -> Result<(), DbError> {
         let inner = &*self.0;
-        let mut batch = inner.batch.lock().await;
+        let mut held = inner.batch.lock().await;
+        let Batch { noted: batch, conn } = &mut *held;
         batch.append(&mut inner.noted());
         if batch.is_empty() {
             return Ok(());
@@ -110,10 +124,8 @@ impl Reads {
         for noted in batch.iter_mut() {
             noted.at = noted.at.max(now - LATEST);
         }
-        let written = inner
-            .db
-            .scoped(Scope::Identity, async |conn| Ok::<_, DbError>(store::append_reads(conn, &batch).await?))
-            .await;
+        let entries: &[Noted] = batch;
+        let written = conn.run(async |conn| Ok::<_, DbError>(store::append_reads(conn, entries).await?)).await;
         match written {
             Ok(_) => {
                 inner.room.add_permits(batch.len());
@@ -148,7 +160,7 @@ impl Reads {
             }
             tokio::time::sleep(EVERY).await;
         }
-        let lost = self.0.batch.lock().await.len();
+        let lost = self.0.batch.lock().await.noted.len();
         tracing::error!(lost, "looks at records are lost: the database did not take them before the end");
     }
 }

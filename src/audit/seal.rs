@@ -60,7 +60,8 @@ async fn seal_next(
         Some(last) => last.day.succ_opt(),
         None => trail::find_first(conn, clinic_id).await?.map(|at| at.date_naive()),
     };
-    let Some(day) = day.filter(|day| *day <= last_over(now)) else { return Ok(None) };
+    let end = last_day(conn, clinic_id, now).await?;
+    let Some(day) = day.filter(|day| end.is_some_and(|end| *day <= end)) else { return Ok(None) };
     let (entries, digest) = read_day(conn, clinic_id, day).await?;
     let previous = last.map(|last| last.seal);
     let mut seal = Seal { clinic_id, day, entries, digest, previous, seal: Vec::new(), sealed_at: now };
@@ -72,6 +73,20 @@ async fn seal_next(
 /// The last day that may be sealed.
 pub(super) fn last_over(now: DateTime<Utc>) -> NaiveDate {
     (now - MARGIN).date_naive() - Days::new(1)
+}
+
+/// The last day of a clinic that may be sealed. Of one that is gone nothing comes after its last entry; none are left once its
+/// months were dropped.
+pub(super) async fn last_day(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<NaiveDate>> {
+    let over = last_over(now);
+    if seals::is_there(conn, clinic_id).await? {
+        return Ok(Some(over));
+    }
+    Ok(trail::find_last(conn, clinic_id).await?.map(|at| at.date_naive().min(over)))
 }
 
 /// How many entries a day has, and SHA-256 over them.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Datelike, Days, Months, NaiveDate, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use super::seal::{last_over, read_day, sealed};
+use super::seal::{last_day, last_over, read_day, sealed};
 use super::store::seals::{self, Seal};
 use super::store::trail;
 use crate::auth::keys::Keys;
@@ -78,7 +78,10 @@ pub async fn verify(
         let first_seal = seals::find_first_day(conn, clinic_id).await?;
         let first_entry = trail::find_first(conn, clinic_id).await?.map(|at| at.date_naive());
         let Some(first) = first_seal.or(first_entry) else { return Ok::<_, DbError>(None) };
-        let (from, to) = (from.unwrap_or(first).max(first), to.unwrap_or(NaiveDate::MAX).min(last_over(now)));
+        let last_seal = seals::find_last(conn, clinic_id, None).await?.map(|seal| seal.day);
+        // Days after the last seal are looked at too: they should have one.
+        let end = last_day(conn, clinic_id, now).await?.max(last_seal).unwrap_or(first).min(last_over(now));
+        let (from, to) = (from.unwrap_or(first).max(first), to.unwrap_or(NaiveDate::MAX).min(end));
         let before = seals::find_last(conn, clinic_id, Some(from)).await?;
         Ok(Some((first, first_entry, from, to, before, seals::list_seals(conn, clinic_id, (from, to)).await?)))
     };

@@ -19,6 +19,8 @@ pub async fn admit(
         (None, false) => Ok(()),
         (None, true) => Err(Refusal::NothingToCancel),
         (Some(pending), false) => Err(Refusal::DeletionPending(pending.erase_at)),
+        // It is final, and may stand in the journal already.
+        (Some(pending), true) if pending.erase_at <= tools.clocks.wall.now() => Err(Refusal::NothingToCancel),
         (Some(_), true) => Ok(erasure::cancel(conn, tools.clocks, tools.catalogue, user_id).await?),
     }
 }

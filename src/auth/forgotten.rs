@@ -11,6 +11,7 @@ use super::entry::Tools;
 use super::store::{self, NewResetCode, User};
 use crate::audit::{self, Entry};
 use crate::db::{DbError, Scope, enter};
+use crate::erasure::store as deletions;
 use crate::mail::{AT_ONCE, Errand, Errands, Letter, MailError, Transport};
 
 /// How long a code that was sent can be used.
@@ -68,6 +69,10 @@ async fn write_code(tools: Tools<'_>, email: String) -> Result<Option<(User, Str
         }
         enter(conn, Scope::User(user.id)).await?;
         store::lock_user(conn, user.id).await?;
+        // Who is about to be erased is told nothing, and gets in by no new password.
+        if deletions::find_pending(conn, user.id).await?.is_some() {
+            return Ok(None);
+        }
         // Who belongs to no clinic any more could not log in.
         let memberships = store::list_memberships(conn, user.id).await?;
         let Some(membership) = memberships.first() else { return Ok(None) };

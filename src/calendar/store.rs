@@ -1,13 +1,14 @@
 //! SQL over `calendar_feeds`.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use diesel::sql_types::{Binary, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
-use crate::schema::{calendar_feeds, notification_preferences, patients, users};
+use crate::schema::{calendar_feeds, login_deletions, notification_preferences, patients, users};
 
 /// A feed as stored.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -111,6 +112,8 @@ pub async fn find_reader(conn: &mut AsyncPgConnection, hash: &[u8; 32]) -> Query
         )
         .left_join(notification_preferences::table.on(notification_preferences::user_id.eq(calendar_feeds::user_id)))
         .filter(calendar_feeds::token_hash.eq(hash.as_slice()))
+        // One that was made while its person left is read by nobody.
+        .filter(not(exists(login_deletions::table.find(calendar_feeds::user_id))))
         .select((
             calendar_feeds::clinic_id,
             calendar_feeds::patient_id,

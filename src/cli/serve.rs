@@ -118,29 +118,36 @@ pub(super) async fn run_parts(
         running.push(Box::pin(async { api.await.context("the API") }));
     }
     running.push(beside(addresses));
-    if api {
-        let background = stop.clone().run_until_cancelled_owned(state.clone().background());
-        running.push(Box::pin(async {
-            background.await;
-            Ok(())
-        }));
-    }
 
-    let all = futures_util::future::try_join_all(running);
-    tokio::pin!(all);
-    let by_itself = tokio::select! {
-        ended = &mut all => Some(ended),
-        () = signals.next() => None,
-        () = stop.cancelled() => None,
-    };
-    let ended = match by_itself {
-        Some(ended) => ended.and_then(|_| Err(anyhow::anyhow!("the server ended by itself"))),
-        None => {
-            tracing::info!("stopping");
-            stop.cancel();
-            let stopped = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
-            tokio::join!(all, stopped).0.map(drop)
+    let served = async {
+        let all = futures_util::future::try_join_all(running);
+        tokio::pin!(all);
+        let by_itself = tokio::select! {
+            ended = &mut all => Some(ended),
+            () = signals.next() => None,
+            () = stop.cancelled() => None,
+        };
+        match by_itself {
+            Some(ended) => ended.and_then(|_| Err(anyhow::anyhow!("the server ended by itself"))),
+            None => {
+                tracing::info!("stopping");
+                stop.cancel();
+                let stopped = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
+                tokio::join!(all, stopped).0.map(drop)
+            }
         }
+    };
+    // Whoever is still being served while the servers stop needs what runs beside them: looks find no room unless they are
+    // written.
+    let background = async {
+        if api {
+            state.clone().background().await;
+        }
+        std::future::pending::<anyhow::Result<()>>().await
+    };
+    let ended = tokio::select! {
+        ended = served => ended,
+        never = background => never,
     };
     // Whoever was served looked at something; nobody is any more.
     state.reads.close().await;

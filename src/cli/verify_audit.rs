@@ -16,7 +16,7 @@ use crate::db::{Db, DbError, Scope};
 /// What is to be verified.
 #[derive(Debug, Args)]
 pub struct VerifyAudit {
-    /// One clinic's trail; else every clinic's
+    /// One clinic's trail, which may be gone; else every clinic's
     #[arg(long)]
     clinic: Option<Uuid>,
     /// From this day on, such as 2026-03-01 (UTC); else from the first
@@ -55,7 +55,7 @@ pub(super) async fn run(db: &Db, clocks: &Clocks, keys: &Keys, asked: &VerifyAud
     let mut clinics = db.scoped(Scope::System, async |conn| Ok::<_, DbError>(list_clinics(conn).await?)).await?;
     if let Some(clinic) = asked.clinic {
         clinics.retain(|id| *id == clinic);
-        anyhow::ensure!(!clinics.is_empty(), "there is no clinic {clinic}");
+        anyhow::ensure!(!clinics.is_empty(), "there is no clinic {clinic}, and no seal of one");
     }
     let mut faulty = 0;
     for clinic_id in clinics {

@@ -220,7 +220,11 @@ pub async fn change(
         if let Change::Edit(Edits { protocol: Some(key), .. }) = &change {
             newest(conn, tools, &person, key).await?;
         }
-        let Some(after) = apply(before, &change, now)? else { return Ok(()) };
+        let Some(after) = apply(before, &change, now)? else {
+            // It is answered all the same: without an entry this would be a way to read it unseen.
+            let entry = Entry::by(caller, "course.read", "course", id).about(patient_id);
+            return Ok(audit::record(conn, tools.clocks, entry).await?);
+        };
         store::update_course(conn, &after).await?;
         store::count(conn, clinic, Some(id)).await?;
         let entry = Entry::by(caller, change.action(), "course", id).about(patient_id);

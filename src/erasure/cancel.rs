@@ -12,18 +12,21 @@ use crate::db::{Scope, enter};
 use crate::planning::{self, PlanningError};
 use crate::protocols::Catalogue;
 
-/// The same for a login that nobody has locked yet; one that stays, stays.
+/// The same for a login that nobody has locked yet; one that stays, stays. `false` where it is too late: the deletion may stand
+/// in the journal already.
 pub async fn take_back(
     conn: &mut AsyncPgConnection,
     clocks: &Clocks,
     catalogue: &Catalogue,
     user_id: Uuid,
-) -> Result<(), PlanningError> {
+) -> Result<bool, PlanningError> {
     logins::lock_user(conn, user_id).await?;
     match store::find_pending(conn, user_id).await? {
-        Some(_) => cancel(conn, clocks, catalogue, user_id).await,
-        None => Ok(()),
+        Some(pending) if pending.erase_at <= clocks.wall.now() => return Ok(false),
+        Some(_) => cancel(conn, clocks, catalogue, user_id).await?,
+        None => {}
     }
+    Ok(true)
 }
 
 /// Takes the mark from a locked login, in its person's own scope, which the transaction goes on in.

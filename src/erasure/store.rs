@@ -54,14 +54,13 @@ pub(super) async fn list_due(
         .await
 }
 
-/// Begins the windows of deletions anew that are over at `now`: whether they were taken back in time is lost. Returns how many.
-pub async fn put_off_due(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::sql_query(
-        "UPDATE login_deletions SET requested_at = $1, erase_at = $1 + (erase_at - requested_at) WHERE erase_at <= $1",
-    )
-    .bind::<Timestamptz, _>(now)
-    .execute(conn)
-    .await
+/// Begins the window of every deletion anew at `now`, also of those that run on: whether they were taken back is lost. Returns
+/// how many.
+pub async fn put_off_all(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<usize> {
+    diesel::sql_query("UPDATE login_deletions SET requested_at = $1, erase_at = $1 + (erase_at - requested_at)")
+        .bind::<Timestamptz, _>(now)
+        .execute(conn)
+        .await
 }
 
 /// Detached records whose time is over, some of them: clinic and patient.

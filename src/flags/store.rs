@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::db::hot::hot_query;
 use crate::domain::protocol::Level;
-use crate::schema::{flag_events, flags, patients, users};
+use crate::schema::{clinics, flag_events, flags, patients, users};
 
 /// A flag as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -115,10 +115,14 @@ pub async fn find_flag_with_name(
         .await
 }
 
-/// Every flag of any clinic that nobody has seen.
+/// Every flag of any clinic that nobody has seen, but those of detached records and at closed clinics.
 pub async fn list_unseen(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Flag>> {
+    let patient = patients::clinic_id.eq(flags::clinic_id).and(patients::id.eq(flags::patient_id));
     flags::table
+        .inner_join(patients::table.on(patient))
+        .inner_join(clinics::table.on(clinics::id.eq(flags::clinic_id)))
         .filter(flags::status.eq("open"))
+        .filter(patients::detached_at.is_null().and(clinics::closed_at.is_null()))
         .select(Flag::as_select())
         .order((flags::clinic_id, flags::id))
         .load(conn)

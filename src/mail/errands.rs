@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::Transport;
 
-/// Errands that wait. More are refused, whomever they concern.
-const WAITING: usize = 32;
+/// Errands of each kind that wait. More are given up, whomever they concern.
+const WAITING: usize = 256;
 /// Errands that are run at once.
 pub const AT_ONCE: usize = 4;
 
@@ -35,31 +35,43 @@ pub struct Full;
 #[derive(Clone)]
 pub struct Errands {
     transport: Transport,
-    left: mpsc::Sender<Errand>,
-    waiting: Arc<Mutex<mpsc::Receiver<Errand>>>,
+    /// Codes that anybody may ask for.
+    codes: mpsc::Sender<Errand>,
+    /// What is told without being asked for, which codes must not crowd out.
+    notices: mpsc::Sender<Errand>,
+    waiting: Arc<Mutex<[mpsc::Receiver<Errand>; 2]>>,
 }
 
 impl std::fmt::Debug for Errands {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Errands").field("room", &self.left.capacity()).finish_non_exhaustive()
+        f.debug_struct("Errands").field("room", &self.codes.capacity()).finish_non_exhaustive()
     }
 }
 
 impl Errands {
     /// None yet.
     pub fn new(transport: Transport) -> Self {
-        let (left, waiting) = mpsc::channel(WAITING);
-        Self { transport, left, waiting: Arc::new(Mutex::new(waiting)) }
+        let ((codes, asked), (notices, told)) = (mpsc::channel(WAITING), mpsc::channel(WAITING));
+        Self { transport, codes, notices, waiting: Arc::new(Mutex::new([told, asked])) }
     }
 
     /// Leaves one to be run later.
     pub fn leave(&self, errand: Errand) -> Result<(), Full> {
-        self.left.try_send(errand).map_err(|_full| Full)
+        let line = match errand {
+            Errand::Forgotten { .. } => &self.codes,
+            Errand::PasswordChanged { .. } => &self.notices,
+        };
+        line.try_send(errand).map_err(|_full| Full)
     }
 
-    /// The next one, once there is one.
+    /// The next one, once there is one: notices before codes.
     pub async fn next(&self) -> Option<Errand> {
-        self.waiting.lock().await.recv().await
+        let [told, asked] = &mut *self.waiting.lock().await;
+        tokio::select! {
+            biased;
+            notice = told.recv() => notice,
+            code = asked.recv() => code,
+        }
     }
 
     /// The way on which letters go.

@@ -72,7 +72,7 @@ pub struct Changes {
     pub phone: Option<Option<String>>,
 }
 
-/// Edits a locked record; returns it as it is now. An edit that changes nothing is none.
+/// Edits a locked record; returns it as it is now. An edit that changes nothing is a look.
 pub async fn edit(
     conn: &mut AsyncPgConnection,
     clocks: &Clocks,
@@ -92,6 +92,9 @@ pub async fn edit(
     after.reference = changes.reference.unwrap_or(after.reference);
     after.phone = changes.phone.unwrap_or(after.phone);
     if after == *before {
+        // It is answered all the same: without an entry this would be a way to read it unseen.
+        let entry = Entry::by(caller, "patient.read", "patient", after.id).about(after.id);
+        audit::record(conn, clocks, entry).await?;
         return Ok(after);
     }
     after.version += 1;

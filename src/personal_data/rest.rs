@@ -7,11 +7,11 @@ const OF_CLINIC: &str = "the clinic's own, with the ids of who wrote it, which n
 const PLAIN: &str = "says nothing of a person";
 
 pub(super) const TABLES: &[Table] = &[
-    Table::stays("audit", "who did what to whose record, by ids, for six years: what was done stays provable")
+    Table::stays("audit", "who did what to whose record and from which network address, by ids, for six years: what was done stays provable")
         .whose(Whose::Record("t.clinic_id = '$clinic' AND t.patient_id = '$patient'"))
         .shown(&["at", "actor_role", "action", "subject_kind", "subject_id"])
         .noted(&["actor_id", "request_id"])
-        .withheld(&[(OWN, &["clinic_id", "patient_id"]), (PLAIN, &["id"]), (OTHERS, &["address"])]),
+        .withheld(&[(OWN, &["clinic_id", "patient_id"]), (PLAIN, &["id"]), ("where somebody was who did it", &["address"])]),
     Table::stays("audit_seals", "what the trail held of each day: counts and digests")
         .withheld(&[(PLAIN, &["clinic_id", "day", "entries", "digest", "previous", "seal", "sealed_at"])]),
     Table::stays("invitations", "that somebody was invited, and when; those to a record go with it")

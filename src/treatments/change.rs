@@ -62,7 +62,12 @@ pub async fn change(
             if seen.is_some_and(|seen| seen != before.version) {
                 return Err(TreatmentError::Changed);
             }
-            let Some(after) = apply(before.clone(), &person, &change, now)? else { return Ok(before) };
+            let Some(after) = apply(before.clone(), &person, &change, now)? else {
+                // It is answered all the same: without an entry this would be a way to read it unseen.
+                let entry = Entry::by(caller, "treatment.read", "treatment", id).about(before.patient_id);
+                audit::record(conn, tools.clocks, entry).await?;
+                return Ok(before);
+            };
             if let Change::Edit { details, allow_duplicate } = &change {
                 let version = tools.catalogue.version(conn, before.protocol_version_id).await?;
                 check_fit(&version, details)?;

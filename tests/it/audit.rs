@@ -5,11 +5,11 @@ use std::process::Stdio;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use mendline::audit::store::trail::Line;
 use mendline::audit::{Entry, Reads, Unwritten, on_behalf_of};
-use mendline::db::Connector;
+use mendline::db::{Connector, Db, Scope};
 use mendline::domain::role::Role;
 use mendline::schema::audit;
 use nix::sys::signal::Signal;
@@ -180,6 +180,17 @@ async fn while_the_trail_cannot_be_written_records_are_not_shown_for_long_and_no
 }
 
 #[tokio::test]
+async fn looks_are_written_while_requests_hold_every_connection() {
+    let scene = Scene::on(TestApp::start().await).await;
+    let db = Db::connect(&scene.app.database.url, 1, None).unwrap();
+    let reads = Reads::new(db.clone(), scene.app.state.clocks.clone());
+    let entry = Entry::by(&scene.clinician.caller, "patient.read", "patient", scene.record());
+    reads.note(entry).await.unwrap();
+    db.scoped(Scope::Identity, async |_| reads.flush().await).await.unwrap();
+    assert_eq!(scene.entries("patient.read").await.len(), 1);
+}
+
+#[tokio::test]
 async fn what_was_looked_at_last_is_written_before_a_server_ends() {
     let scene = Scene::on(TestApp::start().await).await;
     let database = scene.app.database.url.expose_secret();
@@ -215,6 +226,49 @@ async fn a_batch_of_which_nobody_knows_whether_it_was_written_is_written_once() 
     );
     let twice = format!("WITH n AS (SELECT {noted} AS n) SELECT append_reads(n) + append_reads(n) FROM n");
     assert_eq!(scene.app.count(&twice).await, 1);
+
+    // The door is for looks: nothing else comes through it, nor from anybody who does not come by HTTP.
+    let mut conn = Connector::new(&scene.app.database.url, None).unwrap().open().await.unwrap();
+    for (was, other) in [
+        ("patient.read", "patient.update"),
+        ("patient.read", "reads"),
+        ("'clinician'", "'operator'"),
+        ("'actor_role'", "'role'"),
+    ] {
+        let refused = conn.batch_execute(&format!("SELECT append_reads({})", noted.replace(was, other))).await;
+        assert!(refused.unwrap_err().to_string().contains("takes looks"), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_changes_nothing_is_a_look_at_what_it_answers() {
+    let scene = Scene::on(TestApp::start().await).await;
+    let (record, treatment) = (scene.record().to_string(), scene.treatment.clone());
+    for (path, action, subject) in [
+        (format!("/v1/patients/{record}"), "patient.read", record),
+        (format!("/v1/treatments/{treatment}"), "treatment.read", treatment),
+    ] {
+        let request = scene.app.request(Method::PATCH, &path, &scene.clinician.token).header("if-match", "*");
+        send(request.json(&json!({}))).await.expect(200);
+        let [look] = &scene.entries(action).await[..] else { panic!("one look, one entry: {path}") };
+        assert_eq!((look.patient_id, look.subject_id.to_string()), (Some(scene.record()), subject));
+        assert_eq!(look.actor_id, Some(scene.clinician.caller.user_id));
+    }
+}
+
+#[tokio::test]
+async fn a_search_for_somebody_is_a_look_at_whom_it_finds() {
+    let scene = Scene::on(TestApp::start().await).await;
+    let (app, token) = (&scene.app, &scene.clinician.token);
+    app.sql(&format!("UPDATE patients SET display_name = 'Ada Noor' WHERE id = '{}'", scene.record())).await;
+    app.get("/v1/patients?search=noor", token).await.expect(200);
+    let [look] = &scene.entries("patient.read").await[..] else { panic!("one found, one entry") };
+    assert_eq!((look.subject_kind.as_str(), look.patient_id), ("patient", Some(scene.record())));
+    for nobody in ["/v1/patients?search=nobody", "/v1/patients"] {
+        app.get(nobody, token).await.expect(200);
+        let look = scene.entries("patient.read").await.pop().unwrap();
+        assert_eq!((look.subject_kind.as_str(), look.patient_id), ("clinic", None), "{nobody}");
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use mendline::audit::Entry;
 use mendline::audit::seal::seal_due;
 use mendline::audit::store::drop_months;
+use mendline::audit::store::seals::list_clinics;
 use mendline::audit::verify::{Fault, Verdict, kept_from, verify};
 use mendline::db::{DbError, Scope};
 use secrecy::ExposeSecret;
@@ -20,7 +21,8 @@ async fn four_days(app: &TestApp) -> Uuid {
     let clinic = app.stage_clinic().await;
     for _ in 0..3 {
         for _ in 0..2 {
-            let entry = Entry::by_operator(clinic, "patient.explain", "patient", Uuid::new_v4());
+            let entry = Entry::by_operator(clinic, "patient.read", "patient", Uuid::new_v4());
+            let entry = Entry { actor_role: "clinician", ..entry };
             app.state.reads.note(entry).await.unwrap();
         }
         app.state.reads.flush().await.unwrap();
@@ -190,6 +192,29 @@ async fn the_command_tells_clinic_by_clinic_and_fails_where_something_does_not_h
     let today = app.state.clocks.wall.now().date_naive().to_string();
     assert!(command(&app, &["--from", &today, "--clinic", &one.to_string()]).await.status.success());
     assert_eq!(command(&app, &["--clinic", &Uuid::new_v4().to_string()]).await.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn the_trail_of_a_clinic_that_is_gone_is_sealed_to_its_end_and_can_be_verified() {
+    let app = TestApp::start_stepped(&[]).await;
+    let clinic = four_days(&app).await;
+    seal(&app).await;
+    let entry =
+        Entry { actor_role: "clinician", ..Entry::by_operator(clinic, "patient.read", "patient", Uuid::new_v4()) };
+    app.state.reads.note(entry).await.unwrap();
+    app.state.reads.flush().await.unwrap();
+    app.sql(&format!("DELETE FROM clinics WHERE id = '{clinic}'")).await;
+    app.pass(TimeDelta::days(10));
+    assert_eq!(look(&app, clinic).await.faults, [(day(6), Fault::NoSeal)], "the day of the last entry, and none later");
+    assert_eq!((seal(&app).await, seal(&app).await), (1, 0));
+    let verdict = look(&app, clinic).await;
+    assert_eq!((verdict.days, verdict.entries, verdict.pending, verdict.faults), (5, 7, 0, vec![]));
+    let clinics =
+        app.state.worker_db.scoped(Scope::System, async |conn: &mut _| Ok::<_, DbError>(list_clinics(conn).await?));
+    assert_eq!(clinics.await.unwrap(), [clinic]);
+
+    app.sql("DELETE FROM audit WHERE at::date = '2026-02-03'").await;
+    assert_eq!(look(&app, clinic).await.faults, [(day(3), Fault::Removed(2))]);
 }
 
 #[tokio::test]

@@ -399,7 +399,8 @@ async fn whoever_looks_at_a_patients_record_is_in_the_trail() {
             let as_it_should = match looked.as_slice() {
                 [] => !recorded,
                 [entry] => {
-                    // Lists of many are one entry about none of them; attempts and memberships are about no record.
+                    // Lists of many are one entry about none of them; memberships, and attempts at a test push as here, are
+                    // about no record.
                     let of_nobody = ["clinic", "member"].contains(&entry.subject_kind.as_str())
                         || row.path == "/v1/alerts/{id}/attempts";
                     let whose = entry.patient_id == Some(world.patient.patient())

@@ -1,6 +1,6 @@
 //! The end of a clinic: closed for everybody at once, open again if that is taken back, and erased with everything of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use diesel::QueryableByName;
@@ -124,7 +124,12 @@ async fn nothing_is_left_of_an_erased_clinic_in_any_table_and_nothing_is_missing
     );
     let written: Vec<Erased> =
         Journal::read(dir.path()).unwrap().entries.into_iter().map(|entry| entry.erased).collect();
-    assert_eq!(written, [Erased::Clinic { id: here }]);
+    let written: BTreeSet<Erased> = written.into_iter().collect();
+    assert_eq!(
+        written,
+        BTreeSet::from([Erased::Login { id: here }, Erased::Clinic { id: here }]),
+        "who belonged to no other clinic has a line of their own"
+    );
     // Once more, as after a restore: nothing happens.
     assert!(!seed::run(&app, async |conn| removal::erase(conn, clocks, here).await).await);
     assert_eq!(rows_of(&mut owner, THERE).await, there);
@@ -167,6 +172,8 @@ async fn a_closed_clinic_is_closed_for_everybody_at_once_and_opens_again_as_it_w
     assert_eq!(app.count(owed).await, 0);
     assert!(matches!(removal::close(db, clocks, id, "Clinic").await, Err(RemovalError::Closed)));
 
+    let late = Clocks { wall: Clock::manual(closing.erase_at), ..clocks.clone() };
+    assert!(matches!(removal::open(db, &late, id).await, Err(RemovalError::Over)));
     assert_eq!(removal::open(db, clocks, id).await.unwrap(), 3);
     assert!(matches!(removal::open(db, clocks, id).await, Err(RemovalError::Open)));
     let clinician = app.log_in(&clinician).await;

@@ -204,15 +204,11 @@ async fn a_mail_server_that_never_answers_holds_up_no_request() {
     let server = MailServer::start(Manner::Silent).await;
     let app = app_with(&server).await;
     let clinic = app.stage_clinic().await;
-    let mut statuses = Vec::new();
     for _ in 0..60 {
         let person = app.stage(clinic, Role::Patient).await;
         let answer = forget(&app, &format!("{}@example.org", person.caller.user_id)).await;
-        statuses.push(answer.status.as_u16());
+        assert_eq!(answer.status.as_u16(), 202, "how many letters wait is nobody's business");
     }
-    let taken = statuses.iter().take_while(|status| **status == 202).count();
-    assert!((32..=40).contains(&taken), "{taken} errands were taken");
-    assert!(statuses[taken..].iter().all(|status| *status == 503), "{statuses:?}");
     assert_eq!(app.get("/readyz", "").await.status, 200);
 }
 

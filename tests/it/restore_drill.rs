@@ -209,6 +209,15 @@ async fn a_restored_database_sends_nothing_again_brings_nobody_back_and_goes_on(
     let old_cursor = town.cursor().await;
     let sent_by_the_dump = delivered(&town.app).len();
     assert!(sent_by_the_dump > 0 && told_before > 0, "{sent_by_the_dump} sent, {told_before} to the clinician");
+    // Somebody is leaving, with half of the window gone: they may take it back in the hours that are lost.
+    town.app
+        .sql(
+            "INSERT INTO users (id, email, password_hash, display_name, time_zone, locale, tokens_valid_after, version, created_at)
+             VALUES (gen_random_uuid(), 'leaving@example.org', '', 'Leaving', 'UTC', 'en', now(), 1, now());
+             INSERT INTO login_deletions (user_id, requested_at, erase_at)
+             SELECT id, now() - interval '7 days', now() + interval '7 days' FROM users WHERE email = 'leaving@example.org'",
+        )
+        .await;
     programs.dump(&town.app.database.url, dump).await;
 
     // It goes on: alerts are sent, people and a clinic are erased.
@@ -241,8 +250,10 @@ async fn a_restored_database_sends_nothing_again_brings_nobody_back_and_goes_on(
 
     let report = after_restore(&url, at, &journal_dir).await.unwrap();
     assert!(!report.done_before && report.done.alerts_forgone > 0, "{report:?}");
-    assert_eq!((report.done.erased_again.logins, report.done.erased_again.clinics), (1, 1), "{report:?}");
+    // One who left, and the administrator of the clinic that is gone.
+    assert_eq!((report.done.erased_again.logins, report.done.erased_again.clinics), (2, 1), "{report:?}");
     assert_eq!((report.done.reports_told_again, report.done.clinics), (1, 1), "{report:?}");
+    assert_eq!(report.done.deletions_put_off, 1, "{report:?}");
     let (done, said, _) = command(&url, &["--journal", journal_dir.to_str().unwrap()]).await;
     let again: Value = serde_json::from_str(&said).unwrap();
     assert!(done && again["done_before"] == true && again["alerts_forgone"] == 0, "{said}");
@@ -250,6 +261,8 @@ async fn a_restored_database_sends_nothing_again_brings_nobody_back_and_goes_on(
 
     // Servers start.
     let app = TestApp::start_at(TestDatabase { url: url.clone() }, &url, &settings).await;
+    let anew = "SELECT count(*) FROM login_deletions WHERE erase_at > now() + interval '13 days'";
+    assert_eq!(app.count(anew).await, 1, "a whole window again");
     app.care.set(at);
     app.drain_worker().await;
     let told_again = delivered_to(&app, clinicians_phone);

@@ -108,12 +108,9 @@ impl Phase {
         if milliseconds.is_nan() { Duration::MAX } else { Duration::from_secs_f64(milliseconds / 1e3) }
     }
 
-    /// The memory at the end in times of that in the middle.
-    pub fn growth(&self) -> f64 {
-        match (self.memory.get(self.memory.len() / 2), self.memory.last()) {
-            (Some(middle), Some(end)) => *end as f64 / *middle as f64,
-            _ => f64::NAN,
-        }
+    /// The most memory that the server had, in KiB.
+    pub fn peak(&self) -> f64 {
+        self.memory.iter().max().map_or(f64::NAN, |most| *most as f64)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::db::Scope;
 use crate::error::ApiError;
 use crate::paging::{At, InTime, Page, PageQuery};
 use crate::query::Query;
+use crate::recovery::list_recoveries;
 
 /// One try at one device.
 #[derive(Debug, Serialize)]
@@ -55,15 +56,22 @@ pub async fn list_attempts(
 ) -> Result<HttpResponse, ApiError> {
     let page: Page<InTime> = Page::read(query.limit, query.cursor.as_deref())?;
     let clinic = caller.clinic_id;
-    state.reads.note(Entry::by(&caller, "alert.read", "alert", *id)).await?;
-    let rows = state
+    let (rows, patient_id) = state
         .db
         .scoped(Scope::Clinic(clinic), async |conn| {
-            if store::list_by_id(conn, clinic, vec![*id]).await?.is_empty() {
-                return Err(ApiError::NotFound);
-            }
-            Ok(store::list_tries(conn, clinic, vec![*id], page.after_time(), page.fetch()).await?)
+            let alert = store::list_by_id(conn, clinic, vec![*id]).await?.pop().ok_or(ApiError::NotFound)?;
+            // Whose record the look is at: the patient's who was to be told, or of whom staff were.
+            let patient_id = match (alert.recipient_kind.as_str(), alert.treatment_id) {
+                ("patient", _) => Some(alert.recipient_id),
+                (_, Some(treatment)) => {
+                    list_recoveries(conn, &caller, vec![treatment]).await?.pop().map(|recovery| recovery.row.patient_id)
+                }
+                (_, None) => None,
+            };
+            let rows = store::list_tries(conn, clinic, vec![*id], page.after_time(), page.fetch()).await?;
+            Ok::<_, ApiError>((rows, patient_id))
         })
         .await?;
+    state.reads.note(Entry { patient_id, ..Entry::by(&caller, "alert.read", "alert", *id) }).await?;
     Ok(private(HttpResponse::Ok(), &page.cut(rows, |row| (At(row.at), row.device_id)).map(AttemptView::from)))
 }

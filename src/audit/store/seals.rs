@@ -37,9 +37,23 @@ pub async fn hold(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> QueryResult<
     diesel::select(held).get_result(conn).await
 }
 
-/// Every clinic, in an order of its own.
+/// Every clinic, and those that are gone and left seals, in an order of their own.
 pub async fn list_clinics(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Uuid>> {
-    clinics::table.select(clinics::id).order(clinics::id).load(conn).await
+    let mut ids: Vec<Uuid> = clinics::table.select(clinics::id).load(conn).await?;
+    ids.extend(list_gone(conn).await?);
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// Clinics that were erased and left seals.
+async fn list_gone(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Uuid>> {
+    let there = clinics::table.filter(clinics::id.eq(seals::clinic_id));
+    seals::table.filter(not(exists(there))).select(seals::clinic_id).distinct().load(conn).await
+}
+
+/// Whether the clinic is there; if not, it was erased.
+pub async fn is_there(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> QueryResult<bool> {
+    diesel::select(exists(clinics::table.filter(clinics::id.eq(clinic_id)))).get_result(conn).await
 }
 
 /// The newest seal of a clinic before a day, or the newest of all.
@@ -91,13 +105,16 @@ pub async fn insert_seal(conn: &mut AsyncPgConnection, seal: &Seal) -> QueryResu
     Ok(())
 }
 
-/// Clinics that have a seal neither of a day nor of a later one.
+/// Clinics that have a seal neither of a day nor of a later one, and all that are gone: theirs end earlier.
 pub async fn list_unsealed(conn: &mut AsyncPgConnection, day: NaiveDate) -> QueryResult<Vec<Uuid>> {
     let sealed = seals::table.filter(seals::clinic_id.eq(clinics::id).and(seals::day.ge(day)));
-    clinics::table.filter(not(exists(sealed))).select(clinics::id).order(clinics::id).load(conn).await
+    let mut ids: Vec<Uuid> =
+        clinics::table.filter(not(exists(sealed))).select(clinics::id).order(clinics::id).load(conn).await?;
+    ids.extend(list_gone(conn).await?);
+    Ok(ids)
 }
 
-/// How many of those there were on that day already.
+/// How many clinics that were there on that day already have neither.
 pub async fn count_behind(conn: &mut AsyncPgConnection, day: NaiveDate) -> QueryResult<i64> {
     let end = (day + Days::new(1)).and_time(NaiveTime::MIN).and_utc();
     let sealed = seals::table.filter(seals::clinic_id.eq(clinics::id).and(seals::day.ge(day)));

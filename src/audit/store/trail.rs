@@ -83,6 +83,8 @@ pub async fn list_trail(
         query = query.filter(audit::at.lt(to));
     }
     if let Some((at, id)) = after {
+        // The bound alone is what an index and the choice of partitions can use.
+        query = query.filter(audit::at.le(at));
         query = query.filter(audit::at.lt(at).or(audit::at.eq(at).and(audit::id.lt(id))));
     }
     query.load(conn).await
@@ -103,6 +105,8 @@ pub async fn list_looks(
         .limit(limit)
         .into_boxed();
     if let Some((at, id)) = after {
+        // The bound alone is what an index and the choice of partitions can use.
+        query = query.filter(audit::at.le(at));
         query = query.filter(audit::at.lt(at).or(audit::at.eq(at).and(audit::id.lt(id))));
     }
     query.load(conn).await
@@ -124,6 +128,8 @@ pub async fn list_in_order(
         .limit(limit)
         .into_boxed();
     if let Some((at, id)) = after {
+        // The bound alone is what an index and the choice of partitions can use.
+        query = query.filter(audit::at.ge(at));
         query = query.filter(audit::at.gt(at).or(audit::at.eq(at).and(audit::id.gt(id))));
     }
     query.load(conn).await
@@ -135,6 +141,17 @@ pub async fn find_first(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> QueryR
         .filter(audit::clinic_id.eq(clinic_id))
         .select(audit::at)
         .order((audit::at, audit::id))
+        .first(conn)
+        .await
+        .optional()
+}
+
+/// When the last one was.
+pub async fn find_last(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> QueryResult<Option<DateTime<Utc>>> {
+    audit::table
+        .filter(audit::clinic_id.eq(clinic_id))
+        .select(audit::at)
+        .order((audit::at.desc(), audit::id.desc()))
         .first(conn)
         .await
         .optional()

@@ -18,7 +18,6 @@ use crate::db::{Db, DbError, Scope};
 use crate::erasure;
 use crate::escalation::store as escalations;
 use crate::journal::{Erased, Journal};
-use crate::planning;
 
 pub use export::{Exported, export};
 
@@ -40,6 +39,9 @@ pub enum RemovalError {
     /// It is not.
     #[error("the clinic is not closed")]
     Open,
+    /// It is, for too long.
+    #[error("the time in which the clinic could be opened again is over: it is being erased")]
+    Over,
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -80,8 +82,9 @@ pub async fn close(db: &Db, clocks: &Clocks, clinic_id: Uuid, name: &str) -> Res
         let erase_at = now + WINDOW;
         // So that no token is issued meanwhile.
         logins::lock_members(conn, clinic_id, true).await?;
-        logins::end_clinic_sessions(conn, clinic_id, true, Uuid::nil(), now).await?;
         let members = store::close(conn, clinic_id, now, erase_at).await?;
+        // Not before: whoever joins at this moment is waited for there, and has a session by then.
+        logins::end_clinic_sessions(conn, clinic_id, true, Uuid::nil(), now).await?;
         escalations::delete_all(conn, clinic_id).await?;
         let alerts = queue::withdraw(conn, clinic_id, clocks.care.now()).await?;
         audit::record(conn, clocks, Entry::by_operator(clinic_id, "clinic.close", "clinic", clinic_id)).await?;
@@ -94,16 +97,22 @@ pub async fn close(db: &Db, clocks: &Clocks, clinic_id: Uuid, name: &str) -> Res
 /// anew. Sessions, devices, invitations and calendar feeds are gone for good. Returns how many people came back.
 pub async fn open(db: &Db, clocks: &Clocks, clinic_id: Uuid) -> Result<usize, RemovalError> {
     db.scoped(Scope::System, async |conn| {
-        let closed_at = store::lock(conn, clinic_id).await?.closed_at.ok_or(RemovalError::Open)?;
+        let clinic = store::lock(conn, clinic_id).await?;
+        let closed_at = clinic.closed_at.ok_or(RemovalError::Open)?;
+        // The journal may hold it already.
+        if clinic.erase_at.is_some_and(|erase_at| erase_at <= clocks.wall.now()) {
+            return Err(RemovalError::Over);
+        }
         let members = store::open(conn, clinic_id, closed_at).await?;
-        planning::ask_for_clinic(conn, clinic_id).await?;
+        store::ask_for_plans(conn, clinic_id).await?;
         audit::record(conn, clocks, Entry::by_operator(clinic_id, "clinic.open", "clinic", clinic_id)).await?;
         Ok(members)
     })
     .await
 }
 
-/// Erases the clinics whose time is over, each in a transaction of its own; returns how many.
+/// Erases the clinics whose time is over, each in a transaction of its own; returns how many. One that cannot be erased holds
+/// up no other.
 pub async fn erase_due(db: &Db, clocks: &Clocks, journal: &Journal) -> anyhow::Result<usize> {
     let now = clocks.wall.now();
     let due = db.scoped(Scope::System, async |conn| Ok::<_, DbError>(store::list_due(conn, now).await?)).await?;
@@ -114,24 +123,36 @@ pub async fn erase_due(db: &Db, clocks: &Clocks, journal: &Journal) -> anyhow::R
             if !store::lock_due(conn, clinic_id, now).await? {
                 return Ok(false);
             }
+            let people = store::list_people(conn, clinic_id).await?;
+            if !erase(conn, clocks, clinic_id).await? {
+                return Ok(false);
+            }
+            let homeless = store::list_homeless(conn, &people).await?;
+            for id in &homeless {
+                erasure::erase(conn, clocks, *id).await?;
+            }
+            // Last, so that what cannot be erased is not written down.
+            for id in homeless {
+                journal.append(Erased::Login { id }, now).await?;
+            }
             journal.append(Erased::Clinic { id: clinic_id }, now).await?;
-            Ok::<_, anyhow::Error>(erase(conn, clocks, clinic_id).await?)
+            Ok::<_, anyhow::Error>(true)
         };
-        erased += usize::from(db.scoped(Scope::System, one).await?);
+        match db.scoped(Scope::System, one).await {
+            Ok(done) => erased += usize::from(done),
+            Err(error) => tracing::warn!(clinic = %clinic_id, %error, "a clinic was not erased; again in an hour"),
+        }
     }
     Ok(erased)
 }
 
-/// Erases a clinic with everything of it, and the logins that belonged to no other; whether there was one.
+/// Erases a clinic with everything of it but its people's logins; whether there was one. Those that then belong to no clinic
+/// are erased by [`erase_due`] and have lines of their own in the journal: after a restore nobody can tell who they were.
 pub async fn erase(conn: &mut AsyncPgConnection, clocks: &Clocks, clinic_id: Uuid) -> QueryResult<bool> {
     conn.batch_execute("SET LOCAL statement_timeout = 0").await?;
-    let people = store::list_people(conn, clinic_id).await?;
     alerts::delete_alerts_of_clinic(conn, clinic_id).await?;
     if !store::delete(conn, clinic_id).await? {
         return Ok(false);
-    }
-    for login in store::list_homeless(conn, &people).await? {
-        erasure::erase(conn, clocks, login).await?;
     }
     audit::record(conn, clocks, Entry::by_server(clinic_id, "clinic.erase", "clinic", clinic_id)).await?;
     Ok(true)

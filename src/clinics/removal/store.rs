@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Text, Uuid as SqlUuid};
+use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::TryStreamExt;
 use uuid::Uuid;
@@ -16,11 +16,14 @@ pub(super) struct Leaving {
     pub(super) name: String,
     /// When it was closed.
     pub(super) closed_at: Option<DateTime<Utc>>,
+    /// When it is final.
+    pub(super) erase_at: Option<DateTime<Utc>>,
 }
 
 /// A clinic, locked.
 pub(super) async fn lock(conn: &mut AsyncPgConnection, clinic: Uuid) -> QueryResult<Leaving> {
-    clinics::table.find(clinic).for_no_key_update().select((clinics::name, clinics::closed_at)).first(conn).await
+    let columns = (clinics::name, clinics::closed_at, clinics::erase_at);
+    clinics::table.find(clinic).for_no_key_update().select(columns).first(conn).await
 }
 
 /// Nobody belongs to the locked clinic any more, nobody can join it, no calendar reads it; returns how many people belonged to
@@ -48,17 +51,34 @@ pub(super) async fn close(
     diesel::update(memberships::table.filter(members)).set(memberships::removed_at.eq(at)).execute(conn).await
 }
 
-/// Whoever belonged to the locked clinic when it was closed belongs to it again; returns how many people those are.
+/// Whoever belonged to the locked clinic when it was closed, and was not erased since, belongs to it again; returns how many
+/// people those are.
 pub(super) async fn open(conn: &mut AsyncPgConnection, clinic: Uuid, closed_at: DateTime<Utc>) -> QueryResult<usize> {
     diesel::update(clinics::table.find(clinic))
         .set((clinics::closed_at.eq(None::<DateTime<Utc>>), clinics::erase_at.eq(None::<DateTime<Utc>>)))
         .execute(conn)
         .await?;
-    let members = memberships::clinic_id.eq(clinic).and(memberships::removed_at.eq(closed_at));
-    diesel::update(memberships::table.filter(members))
-        .set(memberships::removed_at.eq(None::<DateTime<Utc>>))
-        .execute(conn)
-        .await
+    // A membership outlives its login.
+    diesel::sql_query(
+        "UPDATE memberships AS m SET removed_at = NULL
+          WHERE m.clinic_id = $1 AND m.removed_at = $2 AND EXISTS (SELECT FROM users AS u WHERE u.id = m.user_id)",
+    )
+    .bind::<SqlUuid, _>(clinic)
+    .bind::<Timestamptz, _>(closed_at)
+    .execute(conn)
+    .await
+}
+
+/// Asks for new plans of every patient of a clinic: also of whoever has quiet hours of their own, since all were called off.
+pub(super) async fn ask_for_plans(conn: &mut AsyncPgConnection, clinic: Uuid) -> QueryResult<usize> {
+    diesel::sql_query(
+        "INSERT INTO replans (clinic_id, patient_id, times)
+         SELECT p.clinic_id, p.id, 1 FROM patients AS p WHERE p.clinic_id = $1 AND p.detached_at IS NULL ORDER BY p.id
+         ON CONFLICT (clinic_id, patient_id) DO UPDATE SET times = replans.times + 1",
+    )
+    .bind::<SqlUuid, _>(clinic)
+    .execute(conn)
+    .await
 }
 
 /// Clinics whose time is over.

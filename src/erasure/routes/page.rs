@@ -87,6 +87,10 @@ pub async fn submit_deletion_page(
         Ok::<_, ApiError>((find_pending(conn, user.id).await?, outlook))
     });
     Ok(match found.await? {
+        // It is final: to whoever asks there is no such login any more.
+        (Some(pending), _) if pending.erase_at <= now => {
+            answer(&state, &wanted, &Shown::Form(Some(words(&wanted).wrong.to_owned())))
+        }
         (Some(pending), _) => answer(&state, &wanted, &Shown::Pending(pending.erase_at, &token)),
         (None, outlook) => answer(&state, &wanted, &Shown::Facts(&DeletionView::new(outlook, false), &token)),
     })
@@ -105,8 +109,8 @@ async fn decide(state: &State, wanted: &Wanted, token: &str, decision: Decision)
             let keep = state.db.scoped(Scope::User(user.id), async |conn| {
                 take_back(conn, &state.clocks, &state.protocols, user.id).await
             });
-            keep.await?;
-            Ok(answer(state, wanted, &Shown::Kept))
+            let shown = if keep.await? { Shown::Kept } else { Shown::Form(Some(words(wanted).late.to_owned())) };
+            Ok(answer(state, wanted, &shown))
         }
     }
 }

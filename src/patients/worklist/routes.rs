@@ -31,6 +31,8 @@ use crate::recovery::{Recovery, list_recoveries};
 
 /// How long the pages of one walk through the list agree on the moment.
 const WALK: TimeDelta = TimeDelta::hours(24);
+/// A search that shows so few at most was for them.
+const FOUND: usize = 5;
 
 /// The query of [`list_patients`].
 #[derive(Debug, Deserialize)]
@@ -94,7 +96,6 @@ pub async fn list_patients(
 ) -> Result<HttpResponse, ApiError> {
     let wish = query.wish()?;
     let (page, as_of) = query.page(&wish, state.clocks.care.now())?;
-    state.reads.note(audit::Entry::of_list(&caller, "patient.read", None)).await?;
     let found = state.db.scoped(Scope::Clinic(caller.clinic_id), async |conn| {
         let rows = store::list_ranked(conn, caller.clinic_id, query.detached.unwrap_or(false)).await?;
         let mut versions = HashMap::new();
@@ -129,6 +130,14 @@ pub async fn list_patients(
         })
     });
     let Found { list, mut patients, recoveries } = found.await?;
+    if wish.search.is_some() && (1..=FOUND).contains(&list.items.len()) {
+        // Whoever searches for somebody looks at that person, not at a list.
+        for id in list.items.iter().map(|ranked| ranked.patient_id) {
+            state.reads.note(audit::Entry::by(&caller, "patient.read", "patient", id).about(id)).await?;
+        }
+    } else {
+        state.reads.note(audit::Entry::of_list(&caller, "patient.read", None)).await?;
+    }
     let mut language = None;
     let mut lines = Vec::with_capacity(list.items.len());
     for ranked in list.items {

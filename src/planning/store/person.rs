@@ -45,7 +45,8 @@ macro_rules! person_sql {
             $patients,
             ")
             SELECT p.id, p.user_id, p.linked_at, p.plan_revision, p.detached_at IS NOT NULL,
-                   EXISTS (SELECT FROM login_deletions AS l WHERE l.user_id = p.user_id), c.default_protocol,
+                   EXISTS (SELECT FROM login_deletions AS l WHERE l.user_id = p.user_id) OR c.closed_at IS NOT NULL,
+                   c.default_protocol,
                    ARRAY(SELECT s.area FROM courses AS s
                           WHERE s.clinic_id = p.clinic_id AND s.patient_id = p.id AND s.ended_at IS NULL),
                    ARRAY(SELECT w.version_id FROM protocol_withdrawals AS w WHERE w.clinic_id = p.clinic_id),
