@@ -8,7 +8,6 @@ pub(crate) mod lock;
 mod migrate;
 mod roles;
 mod survey;
-pub(crate) mod tid;
 
 use std::time::Duration;
 

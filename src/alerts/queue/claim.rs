@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::settle::{self, Settlement};
 use crate::db::hot::hot_query;
-use crate::db::tid::{Place, Tid};
 use crate::domain::alert::{Decision, MIN_TIME_LEFT, is_expired};
 use crate::domain::backoff::MAX_TRIES;
 
@@ -55,8 +54,6 @@ pub struct Claim {
     slot_ends_at: Option<DateTime<Utc>>,
     /// Entries of the queue that the claim went by, over all that it took.
     entries: i64,
-    /// Where the claim has written it.
-    pub(super) place: Place,
 }
 
 impl Claim {
@@ -67,8 +64,8 @@ impl Claim {
 
     /// That this came of it at `at`, and why where something went wrong.
     pub fn settled(&self, decision: Decision, at: DateTime<Utc>, reason: Option<String>) -> Settlement {
-        let Self { clinic_id, id: alert_id, claim_no, place, .. } = *self;
-        Settlement { clinic_id, alert_id, claim_no, place, decision, at, reason }
+        let Self { clinic_id, id: alert_id, claim_no, .. } = *self;
+        Settlement { clinic_id, alert_id, claim_no, decision, at, reason }
     }
 
     /// Nothing speaks against it but that its plan holds no longer.
@@ -133,7 +130,6 @@ hot_query! {
     returns (
         SqlUuid, SqlUuid, Text, SqlUuid, Text, Bool, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<SqlUuid>,
         Nullable<Text>, Nullable<Int4>, Timestamptz, Timestamptz, Int4, Int4, SqlUuid, Bool, Nullable<Timestamptz>, Int8,
-        Tid,
     );
     ", due AS MATERIALIZED (
         SELECT q.ctid AS entry, a.ctid AS alert, q.clinic_id, q.alert_id
@@ -147,7 +143,7 @@ hot_query! {
             state = 'sending', reason = NULL, claim_no = a.claim_no + 1, tries = a.tries + 1, claimed_by = $3
           WHERE a.ctid = ANY (ARRAY(SELECT alert FROM due))
         RETURNING a.clinic_id, a.id, a.recipient_kind, a.recipient_id, a.category, a.urgent, a.treatment_id, a.device_id,
-            a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries, a.slot_ends_at, a.ctid AS place
+            a.protocol_version_id, a.item_key, a.seq, a.due_at, a.expires_at, a.claim_no, a.tries, a.slot_ends_at
     ), unqueued AS (
         DELETE FROM alert_queue WHERE ctid = ANY (ARRAY(
             SELECT entry FROM due
@@ -160,7 +156,7 @@ hot_query! {
     )
     SELECT t.clinic_id, t.id, t.recipient_kind, t.recipient_id, t.category, t.urgent, t.treatment_id, t.device_id,
            t.protocol_version_id, t.item_key, t.seq, t.due_at, t.expires_at, t.claim_no, t.tries,
-           n.id, t.expires_at < $5, t.slot_ends_at, (SELECT count(*) FROM due), t.place
+           n.id, t.expires_at < $5, t.slot_ends_at, (SELECT count(*) FROM due)
       FROM taken AS t CROSS JOIN noted AS n"
 }
 

@@ -1,8 +1,6 @@
 //! Settling: what came of claims, in batches. Every write is fenced by the claim's number, so that a worker whose claim
 //! was taken over changes nothing.
 
-use std::collections::HashSet;
-
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::sql_types::{Array, Bool, Int4, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -12,7 +10,6 @@ use uuid::Uuid;
 use super::Claim;
 use super::attempts::{AttemptRow, insert_attempts};
 use crate::db::hot::hot_query;
-use crate::db::tid::{Place, Tid};
 use crate::domain::alert::Decision;
 use crate::failpoint::failpoint;
 
@@ -25,8 +22,6 @@ pub struct Settlement {
     pub alert_id: Uuid,
     /// The fence.
     pub claim_no: i32,
-    /// Where the claim wrote it: it still lies there unless somebody has changed it meanwhile.
-    pub place: Place,
     /// What was decided.
     pub decision: Decision,
     /// When (care clock).
@@ -58,81 +53,63 @@ macro_rules! owed_again {
     };
 }
 
-/// Declares a statement that writes what came of claims on the alerts that `$found` finds, and forgets claims. Whether a row
-/// is being sent is asked by `claimed_by`, which says the same as its state (a constraint holds them together) and which no
-/// index knows. Everything is decided by the row that the update locks, so that what was committed a moment before (a
-/// replan, a device) is seen; rows come in the order of their keys, in which replans lock them as well.
-macro_rules! settle_query {
-    ($(#[$doc:meta])* $name:ident, $found:literal) => {
-        hot_query! {
-            $(#[$doc])*
-            struct $name {
-                clinics: Vec<Uuid> as Array<SqlUuid>,
-                ids: Vec<Uuid> as Array<SqlUuid>,
-                claim_nos: Vec<i32> as Array<Int4>,
-                states: Vec<&'static str> as Array<Text>,
-                retry_at: Vec<Option<DateTime<Utc>>> as Array<Nullable<Timestamptz>>,
-                refunds: Vec<bool> as Array<Bool>,
-                at: Vec<DateTime<Utc>> as Array<Timestamptz>,
-                reasons: Vec<Option<String>> as Array<Nullable<Text>>,
-                places: Vec<Place> as Array<Tid>,
-                over: Vec<Uuid> as Array<SqlUuid>,
-            }
-            returns (SqlUuid, SqlUuid, Text);
-            concat!(
-                ", forgotten AS (DELETE FROM claims WHERE id = ANY ($10))
-                 UPDATE alerts AS a SET
-                    state = CASE WHEN ", owed_again!(), " THEN 'scheduled'
-                                 WHEN r.state <> 'sent' AND a.superseded THEN 'cancelled' ELSE r.state END,
-                    reason = CASE WHEN r.state = 'sent' THEN NULL WHEN a.superseded THEN a.reason ELSE r.reason END,
-                    next_attempt_at = CASE WHEN ", owed_again!(), "
-                        THEN greatest(r.retry_at, a.due_at, CASE WHEN r.state <> 'scheduled' THEN r.at END)
-                        ELSE a.next_attempt_at END,
-                    tries = CASE WHEN r.state <> 'scheduled' AND ", owed_again!(), " THEN 0
-                                 WHEN r.refund THEN a.tries - 1 ELSE a.tries END,
-                    claimed_by = NULL, superseded = false,
-                    sent_at = CASE r.state WHEN 'sent' THEN r.at END,
-                    finalized_at = CASE WHEN ", owed_again!(), " THEN NULL ELSE r.at END
-                  FROM (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)
-                               AS r (clinic_id, id, claim_no, state, retry_at, refund, at, reason, place)
-                         ORDER BY clinic_id, id OFFSET 0) AS r
-                 WHERE ", $found, " AND a.claim_no = r.claim_no AND a.claimed_by IS NOT NULL
-                RETURNING a.clinic_id, a.id, a.state"
-            )
-        }
-
-        impl $name {
-            /// `untried`: the tries are given back. Of the claims that are `over` nothing is left after this.
-            fn of<'a>(settlements: impl Iterator<Item = &'a Settlement> + Clone, untried: bool, over: Vec<Uuid>) -> Self {
-                let parts = settlements.clone().map(|settlement| parts(settlement.decision));
-                Self {
-                    clinics: settlements.clone().map(|s| s.clinic_id).collect(),
-                    ids: settlements.clone().map(|s| s.alert_id).collect(),
-                    claim_nos: settlements.clone().map(|s| s.claim_no).collect(),
-                    states: parts.clone().map(|part| part.0).collect(),
-                    retry_at: parts.clone().map(|part| part.1).collect(),
-                    refunds: parts.map(|part| untried || part.2).collect(),
-                    at: settlements.clone().map(|s| s.at).collect(),
-                    reasons: settlements.clone().map(|s| s.reason.clone()).collect(),
-                    places: settlements.map(|s| s.place).collect(),
-                    over,
-                }
-            }
-        }
-    };
+hot_query! {
+    /// Whether a row is being sent is asked by `claimed_by`, which says the same as its state (a constraint holds them
+    /// together) and which no index knows. Everything is decided by the row that the update locks, so that what was
+    /// committed a moment before (a replan, a device) is seen; rows come in the order of their keys, in which replans lock
+    /// them as well. They are found by their keys although their claims know where they lie: Postgres clears a page of dead
+    /// versions when an index leads to it and not when its place is named, and without that the new version finds no room
+    /// beside the old one and goes into every index. Claims of which nothing is left after this are forgotten with it.
+    struct Settle {
+        clinics: Vec<Uuid> as Array<SqlUuid>,
+        ids: Vec<Uuid> as Array<SqlUuid>,
+        claim_nos: Vec<i32> as Array<Int4>,
+        states: Vec<&'static str> as Array<Text>,
+        retry_at: Vec<Option<DateTime<Utc>>> as Array<Nullable<Timestamptz>>,
+        refunds: Vec<bool> as Array<Bool>,
+        at: Vec<DateTime<Utc>> as Array<Timestamptz>,
+        reasons: Vec<Option<String>> as Array<Nullable<Text>>,
+        over: Vec<Uuid> as Array<SqlUuid>,
+    }
+    returns (SqlUuid, SqlUuid, Text);
+    concat!(
+        ", forgotten AS (DELETE FROM claims WHERE id = ANY ($9))
+         UPDATE alerts AS a SET
+            state = CASE WHEN ", owed_again!(), " THEN 'scheduled'
+                         WHEN r.state <> 'sent' AND a.superseded THEN 'cancelled' ELSE r.state END,
+            reason = CASE WHEN r.state = 'sent' THEN NULL WHEN a.superseded THEN a.reason ELSE r.reason END,
+            next_attempt_at = CASE WHEN ", owed_again!(), "
+                THEN greatest(r.retry_at, a.due_at, CASE WHEN r.state <> 'scheduled' THEN r.at END)
+                ELSE a.next_attempt_at END,
+            tries = CASE WHEN r.state <> 'scheduled' AND ", owed_again!(), " THEN 0
+                         WHEN r.refund THEN a.tries - 1 ELSE a.tries END,
+            claimed_by = NULL, superseded = false,
+            sent_at = CASE r.state WHEN 'sent' THEN r.at END,
+            finalized_at = CASE WHEN ", owed_again!(), " THEN NULL ELSE r.at END
+          FROM (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
+                       AS r (clinic_id, id, claim_no, state, retry_at, refund, at, reason)
+                 ORDER BY clinic_id, id OFFSET 0) AS r
+         WHERE a.clinic_id = r.clinic_id AND a.id = r.id AND a.claim_no = r.claim_no AND a.claimed_by IS NOT NULL
+        RETURNING a.clinic_id, a.id, a.state"
+    )
 }
 
-settle_query! {
-    /// Finds alerts by their keys.
-    Settle,
-    "a.clinic_id = r.clinic_id AND a.id = r.id"
-}
-
-settle_query! {
-    /// Finds alerts where their claims wrote them, which costs the same however many are stored. What has been written
-    /// since, it does not find.
-    SettleInPlace,
-    "a.ctid = r.place AND a.clinic_id = r.clinic_id AND a.id = r.id"
+impl Settle {
+    /// `untried`: the tries are given back. Of the claims that are `over` nothing is left after this.
+    fn of(settlements: &[Settlement], untried: bool, over: Vec<Uuid>) -> Self {
+        let parts: Vec<_> = settlements.iter().map(|settlement| parts(settlement.decision)).collect();
+        Self {
+            clinics: settlements.iter().map(|s| s.clinic_id).collect(),
+            ids: settlements.iter().map(|s| s.alert_id).collect(),
+            claim_nos: settlements.iter().map(|s| s.claim_no).collect(),
+            states: parts.iter().map(|part| part.0).collect(),
+            retry_at: parts.iter().map(|part| part.1).collect(),
+            refunds: parts.iter().map(|part| untried || part.2).collect(),
+            at: settlements.iter().map(|s| s.at).collect(),
+            reasons: settlements.iter().map(|s| s.reason.clone()).collect(),
+            over,
+        }
+    }
 }
 
 /// What is settled in one transaction.
@@ -153,14 +130,7 @@ pub struct Batch {
 pub async fn settle(conn: &mut AsyncPgConnection, batch: &Batch) -> QueryResult<Vec<Settled>> {
     insert_attempts(conn, &batch.attempts, batch.again).await?;
     failpoint!("settle:attempts");
-    let settlements = batch.settlements.iter();
-    let mut settled = SettleInPlace::of(settlements.clone(), false, batch.over.clone()).load::<Settled>(conn).await?;
-    if settled.len() < settlements.len() {
-        let found: HashSet<_> = settled.iter().map(|row| (row.clinic_id, row.alert_id)).collect();
-        let elsewhere = settlements.filter(|s| !found.contains(&(s.clinic_id, s.alert_id)));
-        settled.extend(Settle::of(elsewhere, false, Vec::new()).load::<Settled>(conn).await?);
-    }
-    Ok(settled)
+    Settle::of(&batch.settlements, false, batch.over.clone()).load(conn).await
 }
 
 /// Settles claims that ended without a try: it is given back.
@@ -169,7 +139,7 @@ pub(super) async fn untried(
     settlements: &[Settlement],
     over: Vec<Uuid>,
 ) -> QueryResult<Vec<Settled>> {
-    Settle::of(settlements.iter(), true, over).load(conn).await
+    Settle::of(settlements, true, over).load(conn).await
 }
 
 /// State, moment of the next try, whether this try is given back.
@@ -193,5 +163,5 @@ pub async fn release(
 ) -> QueryResult<usize> {
     let given_back = |claim: &Claim| claim.settled(Decision::RetryAt { at: claim.due_at, refund: true }, now, None);
     let settlements: Vec<Settlement> = claims.iter().map(given_back).collect();
-    Ok(Settle::of(settlements.iter(), false, over).load::<Settled>(conn).await?.len())
+    Ok(Settle::of(&settlements, false, over).load::<Settled>(conn).await?.len())
 }
