@@ -5,7 +5,6 @@ pub mod page;
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
-use serde::Deserialize;
 
 use super::erase;
 use super::mark::{self, MarkError, Marked};
@@ -13,7 +12,8 @@ use super::view::{DeletionView, PlaceView};
 use crate::answer::private;
 use crate::app::State;
 use crate::auth::extract::{AccountHolder, ClientAddress};
-use crate::auth::reauthentication::{Proof, User, WRONG_PASSWORD, prove};
+use crate::auth::fields::ProofBody;
+use crate::auth::reauthentication::{User, WRONG_PASSWORD, prove};
 use crate::body::Body;
 use crate::db::Scope;
 use crate::error::{ApiError, Conflict};
@@ -66,24 +66,14 @@ pub async fn find_deletion(
     Ok(private(HttpResponse::Ok(), &DeletionView::new(outlook.await?, false)))
 }
 
-/// Who asks, shown once more.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeletionBody {
-    current_password: String,
-    code: Option<String>,
-}
-
 /// Marks the caller's login: from the commit on it opens nothing.
 pub async fn delete_login(
     ClientAddress(address): ClientAddress,
     state: web::Data<State>,
     AccountHolder(caller): AccountHolder,
-    body: Body<DeletionBody>,
+    body: Body<ProofBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let DeletionBody { current_password, code } = body.value;
-    let proof = Proof { password: &current_password, code: code.as_deref(), address };
-    let proven = prove(&state.db, &state.clocks, &state.auth, &caller, proof).await?;
+    let proven = prove(&state.db, &state.clocks, &state.auth, &caller, body.value.proof(address)).await?;
     let answer = DeletionView::new(end(&state, &proven).await?, true);
     Ok(HttpResponse::Accepted().insert_header((CACHE_CONTROL, "no-store")).json(answer))
 }

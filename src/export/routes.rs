@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
 use actix_web::{HttpResponse, web};
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::archive;
@@ -13,7 +12,8 @@ use super::desk::{Busy, Turn};
 use super::gather::{self, File, GatherError};
 use crate::app::State;
 use crate::auth::extract::{AccountHolder, Caller, ClientAddress, Staff};
-use crate::auth::reauthentication::{Proof, prove};
+use crate::auth::fields::ProofBody;
+use crate::auth::reauthentication::prove;
 use crate::body::Body;
 use crate::error::ApiError;
 
@@ -38,20 +38,12 @@ impl From<Busy> for ApiError {
     }
 }
 
-/// Who asks, shown once more.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExportBody {
-    current_password: String,
-    code: Option<String>,
-}
-
 /// Everything that is kept of the caller.
 pub async fn export_me(
     ClientAddress(address): ClientAddress,
     state: web::Data<State>,
     AccountHolder(caller): AccountHolder,
-    body: Body<ExportBody>,
+    body: Body<ProofBody>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = begin(&state, &caller, &body.value, address).await?;
     let files = gather::of_login(&state.db, &state.clocks, &caller).await?;
@@ -64,7 +56,7 @@ pub async fn export_patient(
     state: web::Data<State>,
     Staff(caller): Staff,
     id: web::Path<Uuid>,
-    body: Body<ExportBody>,
+    body: Body<ProofBody>,
 ) -> Result<HttpResponse, ApiError> {
     gather::find_record(&state.db, &caller, *id).await?;
     let turn = begin(&state, &caller, &body.value, address).await?;
@@ -72,9 +64,8 @@ pub async fn export_patient(
     answer(&state, turn, files).await
 }
 
-async fn begin(state: &State, caller: &Caller, shown: &ExportBody, address: IpAddr) -> Result<Turn, ApiError> {
-    let proof = Proof { password: &shown.current_password, code: shown.code.as_deref(), address };
-    prove(&state.db, &state.clocks, &state.auth, caller, proof).await?;
+async fn begin(state: &State, caller: &Caller, shown: &ProofBody, address: IpAddr) -> Result<Turn, ApiError> {
+    prove(&state.db, &state.clocks, &state.auth, caller, shown.proof(address)).await?;
     Ok(state.exports.take(caller.user_id)?)
 }
 
