@@ -3,7 +3,6 @@
 //! decided about each kind of thing, and why, is said in docs/adr/0048.
 
 mod erased;
-mod flags;
 mod store;
 
 use chrono::{DateTime, Utc};
@@ -16,6 +15,7 @@ use crate::auth::store as logins;
 use crate::clock::Clocks;
 use crate::db::{Db, DbError, Scope};
 use crate::erasure::store as deletions;
+use crate::escalation;
 use crate::journal;
 use crate::nudges;
 use crate::offline::store as offline;
@@ -144,7 +144,7 @@ async fn everything(conn: &mut AsyncPgConnection, clocks: &Clocks, done: Done) -
     let alerts_forgone = queue::forgo(conn, care).await?;
     let mut done = Done {
         alerts_forgone,
-        reports_told_again: flags::tell_again(conn, clocks, care).await?,
+        reports_told_again: escalation::tell_again(conn, clocks, None, care).await?,
         rounds_put_off: nudges::put_off_due(conn, care).await?,
         tokens_called_back: logins::call_back_all_tokens(conn, wall).await?,
         reset_codes_void: logins::delete_open_reset_codes(conn).await?,
