@@ -13,7 +13,7 @@ use crate::alerts::queue;
 use crate::audit::{self, Entry};
 use crate::auth::store as logins;
 use crate::clock::Clocks;
-use crate::db::{Db, DbError, Scope};
+use crate::db::{Db, DbError, Scope, hold_off};
 use crate::erasure::store as deletions;
 use crate::escalation;
 use crate::journal;
@@ -97,7 +97,8 @@ pub async fn follow_up(
 ) -> Result<Report, AfterRestoreError> {
     db.scoped(Scope::System, async |conn| {
         conn.batch_execute("SET LOCAL statement_timeout = 0").await?;
-        store::lock(conn).await?;
+        // First: whoever is there is seen below, and nobody comes after that.
+        hold_off(conn).await?;
         let others = store::list_others(conn).await?;
         if !others.is_empty() {
             return Err(AfterRestoreError::NotAlone(others));
