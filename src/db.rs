@@ -3,6 +3,7 @@
 
 mod connect;
 mod dedicated;
+mod hold_off;
 pub(crate) mod hot;
 pub(crate) mod lock;
 mod migrate;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 pub use connect::Connector;
 pub use dedicated::Dedicated;
+pub use hold_off::hold_off;
 pub use migrate::{MigrationState, ensure_partitions, migrate, migration_state};
 pub use roles::{Group, Standing, let_groups_log_in, open_as_owner, standing};
 pub use survey::{Survey, survey};

@@ -827,10 +827,12 @@ diesel::table! {
         created_by -> Nullable<Uuid>,
         /// When (care clock).
         created_at -> Timestamptz,
-        /// When the person erased the login behind the record, which is read-only since (wall clock).
+        /// When the person erased the login behind the record, or its time was over: it is read-only since (wall clock).
         detached_at -> Nullable<Timestamptz>,
-        /// When the record and all of it goes, once it is detached (wall clock): set when the person asked for the end of the login and was told so.
+        /// When the record and all of it goes, once nobody stands behind it (wall clock): set when the person asked for the end of the login and was told so, or when the clinic ended the membership.
         purge_at -> Nullable<Timestamptz>,
+        /// When the clinic ended the membership of whoever stood behind the record, until somebody does again (wall clock).
+        unlinked_at -> Nullable<Timestamptz>,
     }
 }
 

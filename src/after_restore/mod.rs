@@ -3,7 +3,6 @@
 //! decided about each kind of thing, and why, is said in docs/adr/0048.
 
 mod erased;
-mod flags;
 mod store;
 
 use chrono::{DateTime, Utc};
@@ -14,8 +13,9 @@ use crate::alerts::queue;
 use crate::audit::{self, Entry};
 use crate::auth::store as logins;
 use crate::clock::Clocks;
-use crate::db::{Db, DbError, Scope};
+use crate::db::{Db, DbError, Scope, hold_off};
 use crate::erasure::store as deletions;
+use crate::escalation;
 use crate::journal;
 use crate::nudges;
 use crate::offline::store as offline;
@@ -97,7 +97,8 @@ pub async fn follow_up(
 ) -> Result<Report, AfterRestoreError> {
     db.scoped(Scope::System, async |conn| {
         conn.batch_execute("SET LOCAL statement_timeout = 0").await?;
-        store::lock(conn).await?;
+        // First: whoever is there is seen below, and nobody comes after that.
+        hold_off(conn).await?;
         let others = store::list_others(conn).await?;
         if !others.is_empty() {
             return Err(AfterRestoreError::NotAlone(others));
@@ -144,7 +145,7 @@ async fn everything(conn: &mut AsyncPgConnection, clocks: &Clocks, done: Done) -
     let alerts_forgone = queue::forgo(conn, care).await?;
     let mut done = Done {
         alerts_forgone,
-        reports_told_again: flags::tell_again(conn, clocks, care).await?,
+        reports_told_again: escalation::tell_again(conn, clocks, None, care).await?,
         rounds_put_off: nudges::put_off_due(conn, care).await?,
         tokens_called_back: logins::call_back_all_tokens(conn, wall).await?,
         reset_codes_void: logins::delete_open_reset_codes(conn).await?,

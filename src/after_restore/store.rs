@@ -3,15 +3,10 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text, Timestamptz};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::schema::{clinics, restores};
-
-/// Waits for whoever does the same.
-pub(super) async fn lock(conn: &mut AsyncPgConnection) -> QueryResult<()> {
-    conn.batch_execute("SELECT pg_advisory_xact_lock(hashtextextended('mendline after-restore', 0))").await
-}
 
 #[derive(QueryableByName)]
 struct Other {

@@ -44,7 +44,7 @@ pub struct AfterRestore {
 struct Answer {
     /// Whether deletions since the backup were followed.
     journal_read: bool,
-    /// Ends of the journal's files that a crash tore: what they would have told of never happened.
+    /// Ends of the journal's files that a crash or a full disk tore: what they would have told of did not happen by them.
     torn_lines: Vec<String>,
     #[serde(flatten)]
     report: Report,

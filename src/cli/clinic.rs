@@ -77,6 +77,8 @@ struct Kept {
     clinic_id: Uuid,
     /// People who belong to it again.
     members: usize,
+    /// Reports that nobody had seen, of which staff are told again.
+    reports_told_again: usize,
 }
 
 /// Writes the clinic into the directory.
@@ -99,6 +101,7 @@ pub(super) async fn remove(db: &Db, clocks: &Clocks, asked: Remove) -> anyhow::R
 
 /// Opens it again.
 pub(super) async fn keep(db: &Db, clocks: &Clocks, asked: Keep) -> anyhow::Result<()> {
-    let members = removal::open(db, clocks, asked.clinic).await?;
-    print(&Kept { clinic_id: asked.clinic, members }, asked.json)
+    let opening = removal::open(db, clocks, asked.clinic).await?;
+    let kept = Kept { clinic_id: asked.clinic, members: opening.members, reports_told_again: opening.reports };
+    print(&kept, asked.json)
 }

@@ -1,4 +1,4 @@
-//! Opening a connection: TLS by `sslmode`, timeouts, session settings.
+//! Opening a connection: TLS by `sslmode`, timeouts, session settings, and nothing of it while everybody is held off.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::hold_off;
 use crate::config::{postgres_url, roots};
 
 /// How long opening a connection may take.
@@ -55,8 +56,10 @@ impl Connector {
                 AsyncPgConnection::try_from_client_and_connection(client, connection).await?
             }
         };
-        let settings =
-            format!("SET statement_timeout = {STATEMENT_TIMEOUT_MS}; SET idle_in_transaction_session_timeout = 60000");
+        let settings = format!(
+            "{}; SET statement_timeout = {STATEMENT_TIMEOUT_MS}; SET idle_in_transaction_session_timeout = 60000",
+            hold_off::ask()
+        );
         conn.batch_execute(&settings).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(conn)
     }

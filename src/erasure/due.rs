@@ -1,13 +1,16 @@
 //! What workers erase when its time has come: each login and each record in a transaction of its own, so that a worker that
-//! dies has erased all of one or nothing of it, and one that cannot be erased holds up no other. Each is written down outside
-//! the database before it is committed: a restored backup must not bring anybody back.
+//! dies has erased all of one or nothing of it, and one that cannot be erased holds up no other: it is told of once and passed
+//! over until the next run. Each is written down outside the database before it is committed: a restored backup must not bring
+//! anybody back.
 
 use chrono::{DateTime, Utc};
 use diesel::OptionalExtension;
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use super::{erase, purge, store};
+use super::ended::detach_ended;
+use super::store::{self, Due};
+use super::{erase, purge};
 use crate::auth::store as logins;
 use crate::clock::Clocks;
 use crate::db::{Db, DbError, Scope};
@@ -43,7 +46,10 @@ pub async fn erase_due(db: &Db, clocks: &Clocks, journal: &Journal) -> Result<us
         let page: Vec<Uuid> = db.scoped(Scope::System, list).await?;
         for login in &page {
             let one = async |conn: &mut AsyncPgConnection| erase_one(conn, clocks, journal, *login).await;
-            erased += counted(db.scoped(Scope::System, one).await);
+            match db.scoped(Scope::System, one).await {
+                Ok(done) => erased += usize::from(done),
+                Err(error) => tracing::warn!(user.id = %login, %error, "a login was not erased; again in an hour"),
+            }
         }
         after = page.last().copied();
         if after.is_none() {
@@ -70,42 +76,50 @@ async fn erase_one(
     Ok(true)
 }
 
-/// Purges the detached records whose time is over; returns how many.
+/// Purges the records whose time is over; returns how many.
 pub async fn purge_due(db: &Db, clocks: &Clocks, journal: &Journal) -> Result<usize, DueError> {
-    let mut purged = 0;
+    let (mut purged, mut after) = (0, None);
     loop {
         let now = clocks.wall.now();
-        let list = async |conn: &mut AsyncPgConnection| Ok::<_, DueError>(store::list_to_purge(conn, now, PAGE).await?);
-        let page: Vec<(Uuid, Uuid)> = db.scoped(Scope::System, list).await?;
-        let before = purged;
-        for record in page {
-            let one = async |conn: &mut AsyncPgConnection| purge_one(conn, clocks, journal, record, now).await;
-            purged += counted(db.scoped(Scope::System, one).await);
+        let list =
+            async |conn: &mut AsyncPgConnection| Ok::<_, DueError>(store::list_to_purge(conn, now, after, PAGE).await?);
+        let page: Vec<Due> = db.scoped(Scope::System, list).await?;
+        for record in &page {
+            match purge_one(db, clocks, journal, record, now).await {
+                Ok(done) => purged += usize::from(done),
+                Err(error) => tracing::warn!(
+                    clinic = %record.clinic_id, patient.id = %record.patient_id, %error,
+                    "a record was not purged; again in an hour"
+                ),
+            }
         }
-        // Those that are left could not be purged: they are tried again the next time.
-        if purged == before {
+        after = page.last().copied();
+        if after.is_none() {
             return Ok(purged);
         }
     }
 }
 
+/// A record that is not detached yet is detached first, in a transaction of its own: what is written down must be final.
 async fn purge_one(
-    conn: &mut AsyncPgConnection,
+    db: &Db,
     clocks: &Clocks,
     journal: &Journal,
-    (clinic_id, id): (Uuid, Uuid),
+    record: &Due,
     now: DateTime<Utc>,
 ) -> Result<bool, DueError> {
-    if !store::lock_to_purge(conn, clinic_id, id, now).await? || !purge(conn, clocks, clinic_id, id).await? {
+    let (clinic_id, id) = (record.clinic_id, record.patient_id);
+    let detach =
+        async |conn: &mut AsyncPgConnection| Ok::<_, DueError>(detach_ended(conn, clocks, clinic_id, id, now).await?);
+    if !record.is_detached && !db.scoped(Scope::System, detach).await? {
         return Ok(false);
     }
-    journal.append(Erased::Patient { clinic_id, id }, now).await?;
-    Ok(true)
-}
-
-fn counted(done: Result<bool, DueError>) -> usize {
-    done.map(usize::from).unwrap_or_else(|error| {
-        tracing::warn!(%error, "what is due could not be erased; it is tried again in an hour");
-        0
-    })
+    let one = async |conn: &mut AsyncPgConnection| {
+        if !store::lock_to_purge(conn, clinic_id, id, now).await? || !purge(conn, clocks, clinic_id, id).await? {
+            return Ok(false);
+        }
+        journal.append(Erased::Patient { clinic_id, id }, now).await?;
+        Ok::<_, DueError>(true)
+    };
+    db.scoped(Scope::System, one).await
 }

@@ -50,8 +50,8 @@ async fn detach(conn: &mut AsyncPgConnection, clocks: &Clocks, user_id: Uuid, re
     audit::record(conn, clocks, entry).await
 }
 
-/// Until when a record is kept that is detached at `from`.
-pub(super) fn kept_until(from: DateTime<Utc>, retention_years: i32) -> DateTime<Utc> {
+/// Until when a clinic keeps a record with which it has nothing to do since `from`.
+pub fn kept_until(from: DateTime<Utc>, retention_years: i32) -> DateTime<Utc> {
     let months = Months::new(12 * u32::try_from(retention_years).unwrap_or_default());
     from.checked_add_months(months).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

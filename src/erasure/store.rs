@@ -1,5 +1,7 @@
 //! SQL over `login_deletions`, and the parts of an erasure that no slice has a statement for.
 
+mod records;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -8,6 +10,8 @@ use uuid::Uuid;
 
 use crate::db::hot::hot_query;
 use crate::schema::{login_deletions, memberships, patients, users};
+
+pub(super) use records::*;
 
 /// A login that is about to be erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -63,21 +67,6 @@ pub async fn put_off_all(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> Qu
         .await
 }
 
-/// Detached records whose time is over, some of them: clinic and patient.
-pub(super) async fn list_to_purge(
-    conn: &mut AsyncPgConnection,
-    now: DateTime<Utc>,
-    limit: i64,
-) -> QueryResult<Vec<(Uuid, Uuid)>> {
-    patients::table
-        .filter(patients::purge_at.le(now).and(patients::detached_at.is_not_null()))
-        .order(patients::purge_at)
-        .limit(limit)
-        .select((patients::clinic_id, patients::id))
-        .load(conn)
-        .await
-}
-
 /// What a login is to one clinic.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 pub struct Place {
@@ -117,13 +106,16 @@ pub(super) struct Kept {
     pub(super) clinic_id: Uuid,
     pub(super) patient_id: Uuid,
     pub(super) retention_years: i32,
-    /// Until when, as the person was told.
+    /// Until when, as the person was told or was written down when the clinic ended the membership.
     pub(super) promised: Option<DateTime<Utc>>,
 }
 
+/// The same as the database has it.
+type KeptSql = (SqlUuid, SqlUuid, Int4, Nullable<Timestamptz>);
+
 hot_query! {
     struct LockRecords { user: Uuid as SqlUuid }
-    returns (SqlUuid, SqlUuid, Int4, Nullable<Timestamptz>);
+    returns KeptSql;
     "SELECT p.clinic_id, p.id, c.retention_years, p.purge_at
        FROM patients AS p JOIN clinics AS c ON c.id = p.clinic_id
       WHERE p.user_id = $1 ORDER BY p.clinic_id, p.id FOR UPDATE OF p"
@@ -156,8 +148,8 @@ pub(super) async fn end_memberships(
     Ok(())
 }
 
-/// Keeps until when the person was told that a locked record is kept, or forgets it.
-pub(super) async fn update_promise(
+/// Writes down until when a locked record is kept, as its person was told, or forgets it.
+pub(super) async fn update_purge_at(
     conn: &mut AsyncPgConnection,
     clinic: Uuid,
     patient: Uuid,
@@ -240,28 +232,4 @@ pub(super) async fn delete_login(conn: &mut AsyncPgConnection, user_id: Uuid) ->
     conn.batch_execute(&format!("DELETE FROM idempotency_keys WHERE user_id = '{user_id}'")).await?;
     diesel::delete(users::table.find(user_id)).execute(conn).await?;
     Ok(())
-}
-
-/// Locks a detached record whose time is over; `false` if there is none.
-pub(super) async fn lock_to_purge(
-    conn: &mut AsyncPgConnection,
-    clinic: Uuid,
-    patient: Uuid,
-    now: DateTime<Utc>,
-) -> QueryResult<bool> {
-    let is_due = patients::purge_at.le(now).and(patients::detached_at.is_not_null());
-    let record = patients::table.find((clinic, patient)).filter(is_due).for_update();
-    let found: Option<Uuid> = record.select(patients::id).first(conn).await.optional()?;
-    Ok(found.is_some())
-}
-
-/// Deletes a record and, by their keys, all that hangs on it. Treatments and appointments first: courses hold them.
-pub(super) async fn delete_record(conn: &mut AsyncPgConnection, clinic: Uuid, patient: Uuid) -> QueryResult<bool> {
-    conn.batch_execute(&format!(
-        "DELETE FROM treatments WHERE clinic_id = '{clinic}' AND patient_id = '{patient}';
-         DELETE FROM appointments WHERE clinic_id = '{clinic}' AND patient_id = '{patient}';
-         DELETE FROM courses WHERE clinic_id = '{clinic}' AND patient_id = '{patient}'"
-    ))
-    .await?;
-    Ok(diesel::delete(patients::table.find((clinic, patient))).execute(conn).await? == 1)
 }

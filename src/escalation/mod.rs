@@ -5,6 +5,7 @@
 //! The row of an escalation is what both sides lock: a worker while it takes a step, whoever acknowledges before withdrawing
 //! messages. So what a step owes is either withdrawn or was never owed.
 
+mod again;
 pub mod store;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,6 +18,7 @@ use crate::clock::Clocks;
 use crate::domain::escalation::{self as decide, Move, Standing, Step};
 use crate::domain::flag::{alert_keys, staff_alert_key, staff_alert_keys, unreached_alert_key};
 use crate::flags::store::{self as flags, FlagEvent};
+pub use again::tell_again;
 use store::{Escalation, Situation};
 
 /// How long an urgent message is worth sending.

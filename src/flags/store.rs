@@ -115,18 +115,21 @@ pub async fn find_flag_with_name(
         .await
 }
 
-/// Every flag of any clinic that nobody has seen, but those of detached records and at closed clinics.
-pub async fn list_unseen(conn: &mut AsyncPgConnection) -> QueryResult<Vec<Flag>> {
+/// Every flag of this clinic, or of any, that nobody has seen, but those of detached records and at closed clinics.
+pub async fn list_unseen(conn: &mut AsyncPgConnection, clinic_id: Option<Uuid>) -> QueryResult<Vec<Flag>> {
     let patient = patients::clinic_id.eq(flags::clinic_id).and(patients::id.eq(flags::patient_id));
-    flags::table
+    let mut unseen = flags::table
         .inner_join(patients::table.on(patient))
         .inner_join(clinics::table.on(clinics::id.eq(flags::clinic_id)))
         .filter(flags::status.eq("open"))
         .filter(patients::detached_at.is_null().and(clinics::closed_at.is_null()))
         .select(Flag::as_select())
         .order((flags::clinic_id, flags::id))
-        .load(conn)
-        .await
+        .into_boxed();
+    if let Some(clinic_id) = clinic_id {
+        unseen = unseen.filter(flags::clinic_id.eq(clinic_id));
+    }
+    unseen.load(conn).await
 }
 
 /// Every flag of a treatment.

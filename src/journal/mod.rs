@@ -7,14 +7,16 @@
 //! it tells of was then bound to happen, and erasing twice is erasing once.
 //!
 //! Every process has files of its own, a new one each month: nobody shares a file's end, and the files from before the
-//! oldest backup can be removed whole. The layout is told to operators in docs/OPERATIONS.md.
+//! oldest backup can be removed whole. Nor does anybody write behind a line that failed, which may be torn: the next one
+//! begins another file. The layout is told to operators in docs/OPERATIONS.md.
 
 mod read;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::mem;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -90,15 +92,23 @@ pub struct Journal(Option<Arc<Place>>);
 #[derive(Debug)]
 struct Place {
     dir: PathBuf,
-    /// Tells the files of this process apart from others'.
-    process: Uuid,
-    open: Mutex<Option<Open>>,
+    writing: Mutex<Writing>,
+}
+
+/// Where the next line goes.
+#[derive(Debug)]
+struct Writing {
+    /// Tells the files of this process apart from others', and from those that it does not go on with.
+    name: Uuid,
+    open: Option<Open>,
 }
 
 #[derive(Debug)]
 struct Open {
     path: PathBuf,
     file: File,
+    /// It holds lines whose deletions were committed, or may have been.
+    is_relied_on: bool,
 }
 
 impl Journal {
@@ -107,7 +117,7 @@ impl Journal {
         match dir {
             Some(dir) if !dir.is_dir() => Err(JournalError::NoDirectory(dir.to_owned())),
             Some(dir) => {
-                let place = Place { dir: dir.to_owned(), process: Uuid::new_v4(), open: Mutex::default() };
+                let place = Place { dir: dir.to_owned(), writing: Mutex::new(Writing::anew()) };
                 Ok(Self(Some(Arc::new(place))))
             }
             None => Ok(Self(None)),
@@ -135,29 +145,52 @@ impl Journal {
 
 impl Place {
     fn write(&self, entry: &Entry) -> Result<(), JournalError> {
-        let path = self.dir.join(format!("{}-{}.{EXTENSION}", entry.at.format("%Y-%m"), self.process));
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        // Taken out: after a line that was torn nothing is written behind it.
-        let current = open.take().filter(|open| open.path == path);
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken out with its name: whatever fails from here on, the next line goes into a file that nobody has begun.
+        let Writing { name, open } = mem::replace(&mut *writing, Writing::anew());
+        let path = self.dir.join(format!("{}-{name}.{EXTENSION}", entry.at.format("%Y-%m")));
         let io = |source| JournalError::Io { path: path.clone(), source };
-        let mut current = current.map_or_else(|| Open::anew(&self.dir, path.clone()), Ok).map_err(io)?;
-        current.file.write_all(&line).and_then(|()| current.file.sync_data()).map_err(io)?;
-        *open = Some(current);
+        let open = open.filter(|open| open.path == path);
+        let mut open = open.map_or_else(|| Open::anew(&self.dir, path.clone()), Ok).map_err(io)?;
+        if let Err(source) = open.append(&line) {
+            open.abandon();
+            return Err(io(source));
+        }
+        *writing = Writing { name, open: Some(open) };
         Ok(())
     }
 }
 
+impl Writing {
+    fn anew() -> Self {
+        Self { name: Uuid::new_v4(), open: None }
+    }
+}
+
 impl Open {
-    /// A file that is there after a power cut, name and all. One of this process that is there already was left after a
-    /// fault: it ends with a line of its own.
+    /// A file that is there after a power cut, name and all. One of this name that is there already is of a month that has
+    /// come again, and ends with a whole line.
     fn anew(dir: &Path, path: PathBuf) -> io::Result<Self> {
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
-        if file.metadata()?.len() > 0 {
-            file.write_all(b"\n")?;
-        }
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+        let is_relied_on = file.metadata()?.len() > 0;
         File::open(dir)?.sync_all()?;
-        Ok(Self { path, file })
+        Ok(Self { path, file, is_relied_on })
+    }
+
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        self.file.write_all(line)?;
+        self.file.sync_data()?;
+        self.is_relied_on = true;
+        Ok(())
+    }
+
+    /// Leaves a file whose end may be torn as it is. One without a line that anybody relies on goes: a disk that stays full
+    /// must not fill the directory with a file for each try. Where it cannot go it does no harm.
+    fn abandon(self) {
+        if !self.is_relied_on {
+            fs::remove_file(&self.path).ok();
+        }
     }
 }

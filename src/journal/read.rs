@@ -1,5 +1,5 @@
-//! Reading the journal back: every file of the directory, whoever wrote it. A last line that a crash tore is tolerated and
-//! told; any other line that cannot be read is named by its number, never by what it holds.
+//! Reading the journal back: every file of the directory, whoever wrote it. A last line that a crash or a
+//! full disk tore is tolerated and told; any other line that cannot be read is named by its number, never by what it holds.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,7 +14,8 @@ use super::{EXTENSION, Entry, JournalError};
 pub struct Read {
     /// What was erased, oldest first, each line once.
     pub entries: BTreeSet<Entry>,
-    /// Ends of files that were being written when their process died: what they would have told of was not committed.
+    /// Ends of files that were being written when their process died or the disk failed: what they would have told of was not
+    /// committed, or is told of by a later line.
     pub torn: Vec<BadLine>,
     /// Lines that are no entries. Somebody should look before anything relies on the rest.
     pub bad: Vec<BadLine>,

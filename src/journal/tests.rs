@@ -1,12 +1,13 @@
 //! What is appended is read again, whole, whatever else lies in the directory.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Entry, Erased, Journal, JournalError};
+use super::{Entry, Erased, Journal, JournalError, Open};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -79,6 +80,50 @@ async fn a_torn_end_is_told_and_any_other_bad_line_is_named() {
     fs::write(&file, b"{\"at\":\"2026-03-01T00:00:00Z\",\"kind\":\"person\",\"id\":\"x\"}\n\xff\n").unwrap();
     let read = Journal::read(&file).unwrap();
     assert_eq!(read.bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [1, 2]);
+}
+
+/// The disk takes a part of a line from now on, and is full.
+fn fill(journal: &Journal, part: &[u8]) {
+    let mut writing = journal.0.as_ref().unwrap().writing.lock().unwrap();
+    let open = writing.open.as_mut().unwrap();
+    open.file.write_all(part).unwrap();
+    open.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+}
+
+#[tokio::test]
+async fn behind_a_line_that_a_full_disk_tore_nothing_is_written_and_all_that_is_whole_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::at(Some(dir.path())).unwrap();
+    let moment = at("2026-03-01T00:00:00Z");
+    let [one, two, three] = [1, 2, 3].map(|id| Erased::Login { id: Uuid::from_u128(id) });
+    journal.append(one, moment).await.unwrap();
+    fill(&journal, br#"{"at":"2026-03-01T00:00"#);
+    let failed = journal.append(two, moment).await;
+    assert!(matches!(failed, Err(JournalError::Io { .. })), "whoever erases must not commit: {failed:?}");
+    // There is room again, and the worker's next run has come.
+    for erased in [three, two] {
+        journal.append(erased, moment).await.unwrap();
+    }
+    let read = Journal::read(dir.path()).unwrap();
+    let erased: Vec<Erased> = read.entries.iter().map(|entry| entry.erased).collect();
+    assert_eq!(erased, [one, two, three]);
+    assert!(read.bad.is_empty(), "nothing stands in the way of a restore: {:?}", read.bad);
+    assert_eq!((read.torn.len(), files(&dir).len()), (1, 2));
+}
+
+#[tokio::test]
+async fn a_disk_that_stays_full_does_not_fill_the_directory_with_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::at(Some(dir.path())).unwrap();
+    let moment = at("2026-03-01T00:00:00Z");
+    for _ in 0..3 {
+        let name = journal.0.as_ref().unwrap().writing.lock().unwrap().name;
+        let file = Open::anew(dir.path(), dir.path().join(format!("2026-03-{name}.jsonl"))).unwrap();
+        journal.0.as_ref().unwrap().writing.lock().unwrap().open = Some(file);
+        fill(&journal, b"{");
+        assert!(journal.append(Erased::Clinic { id: Uuid::nil() }, moment).await.is_err());
+    }
+    assert!(files(&dir).is_empty());
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::clock::Clocks;
 use crate::db::{Db, DbError, Scope};
 use crate::domain::role::Role;
 use crate::failpoint::failpoint;
-use crate::patients;
+use crate::{clinics, erasure, patients};
 
 /// How long a reset code can be used.
 pub const RESET_CODE_VALID_FOR: TimeDelta = TimeDelta::hours(24);
@@ -105,7 +105,8 @@ pub async fn role(
     Ok(member)
 }
 
-/// Ends a membership, its sessions and their devices. A patient's record stays, without a login.
+/// Ends a membership, its sessions and their devices. A patient's record stays, without a login, for as long as the clinic keeps
+/// records.
 pub async fn remove(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, id: Uuid) -> Result<(), ChangeError> {
     let clinic_id = caller.clinic_id;
     let (user_id, at) = db
@@ -113,7 +114,9 @@ pub async fn remove(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, id: 
             let member = lock(conn, clinic_id, id, false).await?;
             let now = clocks.wall.now();
             store::delete_member(conn, clinic_id, id, now).await?;
-            patients::store::delete_link(conn, clinic_id, member.user_id).await?;
+            let clinic = clinics::store::find_clinic(conn, clinic_id).await?;
+            let kept_until = erasure::kept_until(now, clinic.retention_years);
+            patients::store::delete_link(conn, clinic_id, member.user_id, now, kept_until).await?;
             calendar::store::delete_feeds_of(conn, member.user_id, Some(clinic_id)).await?;
             logins::delete_reset_codes(conn, member.user_id, Some(clinic_id)).await?;
             logins::end_sessions(conn, member.user_id, Some(clinic_id), EndedBecause::Removed, now).await?;

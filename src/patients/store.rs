@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use diesel::dsl::array;
 use diesel::prelude::*;
-use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Int8, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -44,9 +44,9 @@ pub struct Patient {
     pub created_by: Option<Uuid>,
     /// When (care clock).
     pub created_at: DateTime<Utc>,
-    /// When the person erased the login behind it; it is read-only since (wall clock).
+    /// When the person erased the login behind it, or its time was over; it is read-only since (wall clock).
     pub detached_at: Option<DateTime<Utc>>,
-    /// When it goes, once it is detached (wall clock).
+    /// When it goes, once nobody stands behind it (wall clock).
     pub purge_at: Option<DateTime<Utc>>,
 }
 
@@ -184,7 +184,7 @@ pub async fn update_patient(conn: &mut AsyncPgConnection, clinic_id: Uuid, patie
     Ok(())
 }
 
-/// Puts a login behind a record that has none; `false` if it has one already, is detached or there is no such record.
+/// Puts a login behind a record that has none, and that then has no end; `false` if it has one already, is detached or there is no such record.
 pub async fn update_link(
     conn: &mut AsyncPgConnection,
     clinic_id: Uuid,
@@ -197,23 +197,46 @@ pub async fn update_link(
         .filter(patients::user_id.is_null())
         .filter(patients::detached_at.is_null());
     let linked = diesel::update(unlinked)
-        .set((patients::user_id.eq(user_id), patients::linked_at.eq(now), patients::version.eq(patients::version + 1)))
-        .execute(conn)
-        .await?;
-    Ok(linked == 1)
-}
-
-/// Takes the login from behind its record at this clinic, if there is one.
-pub async fn delete_link(conn: &mut AsyncPgConnection, clinic_id: Uuid, user_id: Uuid) -> QueryResult<()> {
-    diesel::update(patients::table.filter(patients::clinic_id.eq(clinic_id)).filter(patients::user_id.eq(user_id)))
         .set((
-            patients::user_id.eq(None::<Uuid>),
-            patients::linked_at.eq(None::<DateTime<Utc>>),
+            patients::user_id.eq(user_id),
+            patients::linked_at.eq(now),
+            patients::unlinked_at.eq(None::<DateTime<Utc>>),
             patients::purge_at.eq(None::<DateTime<Utc>>),
             patients::version.eq(patients::version + 1),
         ))
         .execute(conn)
         .await?;
+    Ok(linked == 1)
+}
+
+hot_query! {
+    /// A date that the person was told stays.
+    struct DeleteLink {
+        clinic: Uuid as SqlUuid,
+        user: Uuid as SqlUuid,
+        now: DateTime<Utc> as Timestamptz,
+        kept_until: DateTime<Utc> as Timestamptz,
+    }
+    returns Int8;
+    ", unlinked AS (
+        UPDATE patients SET user_id = NULL, linked_at = NULL, unlinked_at = $3, purge_at = coalesce(purge_at, $4),
+               version = version + 1
+         WHERE clinic_id = $1 AND user_id = $2
+        RETURNING 1
+    )
+    SELECT count(*) FROM unlinked"
+}
+
+/// Takes the login from behind its record at this clinic, if there is one; the record is kept until then, unless its person was
+/// told another date.
+pub async fn delete_link(
+    conn: &mut AsyncPgConnection,
+    clinic_id: Uuid,
+    user_id: Uuid,
+    now: DateTime<Utc>,
+    kept_until: DateTime<Utc>,
+) -> QueryResult<()> {
+    DeleteLink { clinic: clinic_id, user: user_id, now, kept_until }.get_result::<i64>(conn).await?;
     Ok(())
 }
 

@@ -24,7 +24,7 @@ pub struct PatientView {
     /// When the person erased their login; the record is read-only since.
     #[serde(skip_serializing_if = "Option::is_none")]
     detached_at: Option<DateTime<Utc>>,
-    /// When the detached record goes.
+    /// When the record goes, where nobody stands behind it any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     purge_at: Option<DateTime<Utc>>,
     version: i32,
@@ -42,7 +42,8 @@ impl From<Patient> for PatientView {
             linked_at: patient.linked_at,
             created_at: patient.created_at,
             detached_at: patient.detached_at,
-            purge_at: patient.detached_at.and(patient.purge_at),
+            // A person who is about to leave is no business of the clinic's yet.
+            purge_at: patient.purge_at.filter(|_| patient.user_id.is_none()),
             version: patient.version,
         }
     }

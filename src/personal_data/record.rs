@@ -22,6 +22,7 @@ pub(super) const TABLES: &[Table] = &[
             "created_at",
             "detached_at",
             "purge_at",
+            "unlinked_at",
         ])
         .withheld(&[
             (OWN, &["clinic_id", "user_id"]),

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use diesel::QueryableByName;
 use diesel::sql_types::{Int8, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use mendline::clinics::removal::{self, RemovalError};
+use mendline::clinics::removal::{self, Opening, RemovalError};
 use mendline::clock::{Clock, Clocks};
 use mendline::db::Connector;
 use mendline::domain::role::Role;
@@ -174,7 +174,7 @@ async fn a_closed_clinic_is_closed_for_everybody_at_once_and_opens_again_as_it_w
 
     let late = Clocks { wall: Clock::manual(closing.erase_at), ..clocks.clone() };
     assert!(matches!(removal::open(db, &late, id).await, Err(RemovalError::Over)));
-    assert_eq!(removal::open(db, clocks, id).await.unwrap(), 3);
+    assert_eq!(removal::open(db, clocks, id).await.unwrap(), Opening { members: 3, reports: 0 });
     assert!(matches!(removal::open(db, clocks, id).await, Err(RemovalError::Open)));
     let clinician = app.log_in(&clinician).await;
     app.get("/v1/me", &clinician.token).await.expect(200);
@@ -202,7 +202,7 @@ async fn the_operator_names_the_clinic_twice() {
     let (closed, said) = run(&["remove-clinic", "--clinic", &id, "--confirm", "Clinic", "--json"]).await;
     assert_eq!((&closed["clinic_id"], &closed["members"]), (&json!(id), &json!(1)), "{said}");
     let (kept, said) = run(&["keep-clinic", "--clinic", &id, "--json"]).await;
-    assert_eq!(kept["members"], 1, "{said}");
+    assert_eq!((&kept["members"], &kept["reports_told_again"]), (&json!(1), &json!(0)), "{said}");
     let (_, said) = run(&["remove-clinic", "--clinic", HERE, "--confirm", "Clinic"]).await;
     assert!(said.contains("there is no such clinic"), "{said}");
 }

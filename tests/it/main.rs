@@ -5,6 +5,7 @@
 mod support;
 
 mod admin_cli;
+mod after_restore;
 mod alerts;
 mod appointments;
 mod architecture;
@@ -17,6 +18,7 @@ mod budgets;
 mod calendar;
 mod check_ins;
 mod clinic_removal;
+mod closed_clinics;
 mod compliance;
 mod compliance_depth;
 mod conditions;
@@ -69,6 +71,7 @@ mod protocol_locales;
 mod protocol_variants;
 mod protocols;
 mod providers;
+mod purges;
 mod readme;
 mod reminders;
 mod restore_drill;

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use mendline::after_restore::{AfterRestoreError, Report, follow_up};
+use chrono::TimeDelta;
+use diesel_async::AsyncPgConnection;
+use mendline::after_restore::{AfterRestoreError, follow_up};
 use mendline::auth::keys;
 use mendline::clinics::removal;
 use mendline::clock::{Clock, Clocks};
@@ -20,12 +20,9 @@ use uuid::Uuid;
 
 use crate::support::binary::mendline;
 use crate::support::people::{Clinic, Person};
+use crate::support::restore::{admin, after_restore, alone, name_of};
 use crate::support::treatments::utc;
-use crate::support::{TestApp, TestDatabase, admin_url, as_group, create_database, seed, server_programs};
-
-async fn admin(sql: &str) {
-    Connector::new(&admin_url(), None).unwrap().open().await.unwrap().batch_execute(sql).await.unwrap();
-}
+use crate::support::{TestApp, TestDatabase, as_group, create_database, seed, server_programs};
 
 async fn run(program: &Path, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output().await.unwrap();
@@ -141,28 +138,8 @@ impl Programs {
     }
 }
 
-/// Returns once nobody of the server is connected any more: a connection that was dropped ends a moment later.
-async fn alone(url: &SecretString) {
-    let mut conn = Connector::new(url, None).unwrap().open().await.unwrap();
-    let others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND usename LIKE 'mendline%'";
-    while diesel::sql_query(others).execute(&mut conn).await.unwrap() > 0 {
-        tokio::task::yield_now().await;
-    }
-}
-
 async fn as_worker(url: &SecretString) -> AsyncPgConnection {
     Connector::new(&as_group(url, Group::Worker), None).unwrap().open().await.unwrap()
-}
-
-/// What the command would do, by the story's clock.
-async fn after_restore(url: &SecretString, care: DateTime<Utc>, journal: &Path) -> Result<Report, AfterRestoreError> {
-    let db = Db::connect(&as_group(url, Group::Worker), 1, None).unwrap();
-    let clocks = Clocks { care: Clock::manual(care), wall: Clock::system() };
-    let entries: Vec<_> = Journal::read(journal).unwrap().entries.into_iter().collect();
-    let followed = follow_up(&db, &clocks, None, &entries).await;
-    drop(db);
-    alone(url).await;
-    followed
 }
 
 /// Why nothing is done while somebody else is connected.
@@ -231,7 +208,7 @@ async fn a_restored_database_sends_nothing_again_brings_nobody_back_and_goes_on(
     drop(app);
 
     // The database is lost, and comes back from the dump.
-    let name = lost.expose_secret().rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
+    let name = name_of(&lost);
     admin(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
     let url = programs.restore(dump, &format!("back_{name}")).await;
 
@@ -248,7 +225,9 @@ async fn a_restored_database_sends_nothing_again_brings_nobody_back_and_goes_on(
     let (done, _, said) = command(&url, &["--journal", broken.to_str().unwrap()]).await;
     assert!(!done && said.contains("broken.jsonl, line 1") && !said.contains("nobody"), "{said}");
 
-    let report = after_restore(&url, at, &journal_dir).await.unwrap();
+    let clocks = Clocks { care: Clock::manual(at), wall: Clock::system() };
+    let written: Vec<_> = Journal::read(&journal_dir).unwrap().entries.into_iter().collect();
+    let report = after_restore(&url, &clocks, &written).await.unwrap();
     assert!(!report.done_before && report.done.alerts_forgone > 0, "{report:?}");
     // One who left, and the administrator of the clinic that is gone.
     assert_eq!((report.done.erased_again.logins, report.done.erased_again.clinics), (2, 1), "{report:?}");

@@ -16,7 +16,7 @@ use crate::auth::store as logins;
 use crate::clock::Clocks;
 use crate::db::{Db, DbError, Scope};
 use crate::erasure;
-use crate::escalation::store as escalations;
+use crate::escalation::{self, store as escalations};
 use crate::journal::{Erased, Journal};
 
 pub use export::{Exported, export};
@@ -67,6 +67,15 @@ pub struct Closing {
     pub erase_at: DateTime<Utc>,
 }
 
+/// What opening it again did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    /// How many people belong to it again.
+    pub members: usize,
+    /// Reports that nobody had seen, of which staff are told again.
+    pub reports: usize,
+}
+
 /// Closes the clinic of this name: nobody belongs to it any more, whoever works with it is out within a second, and nothing is
 /// owed to anybody.
 pub async fn close(db: &Db, clocks: &Clocks, clinic_id: Uuid, name: &str) -> Result<Closing, RemovalError> {
@@ -93,9 +102,9 @@ pub async fn close(db: &Db, clocks: &Clocks, clinic_id: Uuid, name: &str) -> Res
     .await
 }
 
-/// Takes it back: whoever belonged to the clinic when it was closed does so again, and what its patients are owed is planned
-/// anew. Sessions, devices, invitations and calendar feeds are gone for good. Returns how many people came back.
-pub async fn open(db: &Db, clocks: &Clocks, clinic_id: Uuid) -> Result<usize, RemovalError> {
+/// Takes it back: whoever belonged to the clinic when it was closed does so again, what its patients are owed is planned anew,
+/// and staff are told again of what nobody has seen. Sessions, devices, invitations and calendar feeds are gone for good.
+pub async fn open(db: &Db, clocks: &Clocks, clinic_id: Uuid) -> Result<Opening, RemovalError> {
     db.scoped(Scope::System, async |conn| {
         let clinic = store::lock(conn, clinic_id).await?;
         let closed_at = clinic.closed_at.ok_or(RemovalError::Open)?;
@@ -105,8 +114,10 @@ pub async fn open(db: &Db, clocks: &Clocks, clinic_id: Uuid) -> Result<usize, Re
         }
         let members = store::open(conn, clinic_id, closed_at).await?;
         store::ask_for_plans(conn, clinic_id).await?;
+        // Last: who is told is who belongs to it again.
+        let reports = escalation::tell_again(conn, clocks, Some(clinic_id), clocks.care.now()).await?;
         audit::record(conn, clocks, Entry::by_operator(clinic_id, "clinic.open", "clinic", clinic_id)).await?;
-        Ok(members)
+        Ok(Opening { members, reports })
     })
     .await
 }

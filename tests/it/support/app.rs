@@ -91,6 +91,11 @@ impl TestApp {
         Self::start_by(Clocks::stepped(START.parse().unwrap()), database, url, settings, CARRIERS)
     }
 
+    /// An app on a database that has been somebody else's, by these clocks.
+    pub fn start_anew(clocks: Clocks, url: &SecretString, settings: &[(&str, &str)]) -> Self {
+        Self::start_by(clocks, TestDatabase { url: url.clone() }, url, settings, CARRIERS)
+    }
+
     fn start_by(
         clocks: Clocks,
         database: TestDatabase,

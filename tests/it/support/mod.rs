@@ -10,6 +10,7 @@ pub mod google;
 pub mod offline_app;
 pub mod people;
 mod protocols;
+pub mod restore;
 pub mod rfc8291;
 pub mod seed;
 mod service;

@@ -1,5 +1,6 @@
-//! Flags that nobody had seen when the backup was made. Somebody may have been told since, and may even have acted; the
-//! restored database cannot know. Staff are told again rather than never.
+//! Telling again of flags that nobody has seen, where what staff were told of them is lost: the database came back from a backup
+//! and cannot know whether somebody has acted since, or the clinic was closed, which called everything off, and is kept after
+//! all. Twice rather than never.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +9,20 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
+use super::{begin, tell_once};
 use crate::clock::Clocks;
 use crate::domain::protocol::Level;
-use crate::escalation;
 use crate::flags::store::{self, Flag, FlagEvent};
 
-/// Tells staff again of every report that raised a flag which is still open: one message for each report, of its most
-/// pressing flag, as when it came. Escalation begins anew. Returns how many reports those are.
-pub(super) async fn tell_again(
+/// Tells staff of one clinic, or of all, again of every report that raised a flag which is still open: one message for each
+/// report, of its most pressing flag, as when it came. Escalation begins anew. Returns how many reports those are.
+pub async fn tell_again(
     conn: &mut AsyncPgConnection,
     clocks: &Clocks,
+    clinic: Option<Uuid>,
     now: DateTime<Utc>,
 ) -> QueryResult<usize> {
-    let reports = most_pressing(store::list_unseen(conn).await?);
+    let reports = most_pressing(store::list_unseen(conn, clinic).await?);
     for mut flag in reports.values().cloned() {
         // What was owed before keeps its name, and its end.
         flag.opening += 1;
@@ -28,9 +30,9 @@ pub(super) async fn tell_again(
         store::update_flag(conn, &flag).await?;
         store::insert_events(conn, &[told_again(clocks, &flag, now)]).await?;
         if level(&flag).is_urgent() {
-            escalation::begin(conn, clocks, flag.clinic_id, flag.id, now).await?;
+            begin(conn, clocks, flag.clinic_id, flag.id, now).await?;
         } else {
-            escalation::tell_once(conn, flag.clinic_id, flag.id, now).await?;
+            tell_once(conn, flag.clinic_id, flag.id, now).await?;
         }
     }
     Ok(reports.len())
