@@ -76,7 +76,7 @@ impl Throttle {
         if buckets.len() >= MOST {
             buckets.retain(|_, bucket| bucket.filled(now) < bucket.rate.burst);
             if buckets.len() >= MOST {
-                forget_a_quarter(&mut *buckets, |bucket| bucket.until_full(now));
+                forget_a_quarter(&mut buckets, |bucket| bucket.until_full(now));
             }
         }
         for (key, rate) in keys {
@@ -191,8 +191,8 @@ mod tests {
     fn many_networks_do_not_make_forgotten_what_one_has_spent() {
         let (throttle, now) = (Throttle::default(), DateTime::UNIX_EPOCH);
         while throttle.pay("jo", ip("192.0.2.1"), now).is_ok() {}
-        for number in 0..60_000 {
-            let network = Ipv6Addr::from_bits((0x2001_0db8 << 96) | (number << 64));
+        for number in 0..60_000_u128 {
+            let network = Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) | (number << 64));
             throttle.pay("jo", IpAddr::V6(network), now).unwrap();
         }
         assert!(throttle.pay("jo", ip("192.0.2.1"), now).is_err());

@@ -48,7 +48,7 @@ impl Ledger {
             // Who has all of it has as much as somebody who is not known.
             accounts.retain(|_, next| *next > now && self.pace.is_of(*next, now));
             if accounts.len() >= MOST {
-                forget_a_quarter(&mut *accounts, |next| *next);
+                forget_a_quarter(&mut accounts, |next| *next);
             }
         }
         accounts.insert(account, turn.next);
