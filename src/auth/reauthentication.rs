@@ -92,9 +92,7 @@ pub(super) async fn match_login(
     password: &str,
     code: Option<&str>,
 ) -> Result<(User, Verdict), Refusal> {
-    let find = async |conn: &mut AsyncPgConnection| {
-        Ok::<_, Refusal>(store::find_user_by_email(conn, email).await?)
-    };
+    let find = async |conn: &mut AsyncPgConnection| Ok::<_, Refusal>(store::find_user_by_email(conn, email).await?);
     let known = db.scoped(Scope::Identity, find).await?;
     let fits = auth.passwords.verify(password, known.as_ref().map(|user| user.password_hash.as_str())).await?;
     let user = known.filter(|_| fits).ok_or(Refusal::Credentials)?;
@@ -111,9 +109,7 @@ pub(super) async fn match_login(
 pub async fn prove(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, proof: Proof<'_>) -> Result<User, Refusal> {
     let account = format!("session:{}", caller.session_id);
     auth.throttle.pay(&account, proof.address, clocks.wall.now()).map_err(Refusal::Wait)?;
-    let find = async |conn: &mut AsyncPgConnection| {
-        Ok::<_, Refusal>(store::find_user(conn, caller.user_id).await?)
-    };
+    let find = async |conn: &mut AsyncPgConnection| Ok::<_, Refusal>(store::find_user(conn, caller.user_id).await?);
     let user = db.scoped(Scope::User(caller.user_id), find).await?;
     if !auth.passwords.verify(proof.password, Some(&user.password_hash)).await? {
         return Err(WRONG_PASSWORD);

@@ -318,7 +318,12 @@ async fn a_request_sent_again_is_a_look_at_what_it_answers() {
             "treatment.read",
         ),
         (post.clone(), of_treatment("transfers"), json!({ "to": "day-by-day@1", "reason": "so" }), "treatment.read"),
-        (post.clone(), "/v1/invitations".to_owned(), json!({ "role": "patient", "patient_id": fresh }), "invitation.read"),
+        (
+            post.clone(),
+            "/v1/invitations".to_owned(),
+            json!({ "role": "patient", "patient_id": fresh }),
+            "invitation.read",
+        ),
         (post, format!("/v1/nudges/{nudge}/acknowledge"), json!({}), "nudge.read"),
     ];
     for (method, path, body, action) in cases {

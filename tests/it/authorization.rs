@@ -677,8 +677,7 @@ async fn without_the_second_factor_that_the_clinic_wants_staff_look_after_their_
             wrong.push(format!("{} {}: {} {}", row.method, row.path, answer.status, answer.text));
         }
     }
-    let stray =
-        WITHOUT_SECOND_FACTOR.iter().filter(|route| !TABLE.iter().any(|row| (row.method, row.path) == **route));
+    let stray = WITHOUT_SECOND_FACTOR.iter().filter(|route| !TABLE.iter().any(|row| (row.method, row.path) == **route));
     wrong.extend(stray.map(|(method, path)| format!("{method} {path}: no such route")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -146,8 +146,7 @@ async fn of_two_logins_with_one_code_one_gets_in() {
 async fn of_two_logins_with_one_recovery_code_one_gets_in() {
     let (app, _, person) = start().await;
     let (_, codes) = app.enrol(&person).await;
-    let (one, other) =
-        tokio::join!(app.try_log_in(&person, Some(&codes[0])), app.try_log_in(&person, Some(&codes[0])));
+    let (one, other) = tokio::join!(app.try_log_in(&person, Some(&codes[0])), app.try_log_in(&person, Some(&codes[0])));
     let mut statuses = [one.status.as_u16(), other.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 401]);
