@@ -1,5 +1,6 @@
 //! The way to the database: pools, TLS, timeouts, migrations, and [`Db::scoped`], through which alone a slice gets a
-//! connection; a worker's loops have one of their own, [`Db::dedicated`]. A pooled connection is driven by the runtime that opened the pool, never by an HTTP worker thread.
+//! connection; a worker's loops, and what writes down who looked, have one of their own: [`Db::dedicated`]. A pooled
+//! connection is driven by the runtime that opened the pool, never by an HTTP worker thread.
 
 mod connect;
 mod dedicated;
@@ -155,7 +156,8 @@ impl Db {
         &self.connector
     }
 
-    /// A connection beside the pool for one task of a worker, in one scope for good.
+    /// A connection beside the pool, in one scope for good: for one task of a worker, or for writing the audit trail's looks,
+    /// neither of which may wait for a pool that requests have emptied.
     pub fn dedicated(&self, scope: Scope) -> Dedicated {
         Dedicated::new(self.connector.clone(), scope)
     }

@@ -56,7 +56,9 @@ pub async fn replay_one(tools: Tools<'_>, caller: &Caller, key: KeyedRequest, id
         .db
         .scoped_under(Scope::Clinic(caller.clinic_id), recipient.lock(caller.clinic_id), async |conn| {
             if key.begin(conn, id, tools.clocks.wall.now()).await?.is_some() {
-                return Ok(());
+                // It is answered all the same: without an entry this would be a way to read it unseen.
+                let entry = recipient.entry(caller, "alert.read", id);
+                return Ok(audit::record(conn, tools.clocks, entry).await?);
             }
             let judged = judge(tools, conn, caller.clinic_id, &recipient, vec![id], Asked::ByHand).await?;
             let replay = judged.into_iter().next().ok_or(PlanningError::NotFound)?.1.map_err(ReplayError::Refused)?;
@@ -123,6 +125,15 @@ impl Recipient {
         match self {
             Self::Patient(id) => Lock::Patient(clinic_id, id),
             Self::Member(_) => Lock::None,
+        }
+    }
+
+    /// What the caller did to an alert of theirs.
+    fn entry(self, caller: &Caller, action: &'static str, alert: Uuid) -> Entry {
+        let entry = Entry::by(caller, action, "alert", alert);
+        match self {
+            Self::Patient(patient_id) => entry.about(patient_id),
+            Self::Member(_) => entry,
         }
     }
 }
@@ -237,12 +248,7 @@ async fn write(
     let wake_before = tools.clocks.care.now() + planning::WAKE_WITHIN;
     let written = queue::replay(conn, caller.clinic_id, replays, wake_before).await?;
     for id in &written {
-        let entry = Entry::by(caller, "alert.replay", "alert", *id);
-        let entry = match *recipient {
-            Recipient::Patient(patient_id) => entry.about(patient_id),
-            Recipient::Member(_) => entry,
-        };
-        audit::record(conn, tools.clocks, entry).await?;
+        audit::record(conn, tools.clocks, recipient.entry(caller, "alert.replay", *id)).await?;
     }
     Ok(written)
 }

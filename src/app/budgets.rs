@@ -11,7 +11,7 @@ use std::sync::Arc;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError, web};
 use chrono::{DateTime, Utc};
@@ -56,6 +56,9 @@ struct Refusal<'a> {
     wait: u32,
 }
 
+/// How many an answer says are left.
+struct Told(u64);
+
 impl Policy {
     /// `None` where there is no limit.
     fn new(name: &'static str, role: &'static str, class: &'static str, requests: u32) -> Option<Self> {
@@ -70,14 +73,15 @@ impl Policy {
         self.ledger.pay(account, now).map_err(|wait| Refusal { policy: self, wait })
     }
 
-    /// What an answer says of it, unless something narrower has spoken already.
-    fn tell(&self, headers: &mut HeaderMap, left: u64, seconds: u64) {
-        if headers.contains_key(POLICY) {
+    /// What an answer says of it, unless another has spoken already of which no more is left.
+    fn tell<B>(&self, response: &mut ServiceResponse<B>, left: u64, seconds: u64) {
+        if response.request().extensions().get::<Told>().is_some_and(|Told(least)| *least <= left) {
             return;
         }
         if let Ok(standing) = HeaderValue::from_str(&format!("\"{}\";r={left};t={seconds}", self.name)) {
-            headers.insert(POLICY, self.terms.clone());
-            headers.insert(STANDING, standing);
+            response.request().extensions_mut().insert(Told(left));
+            response.headers_mut().insert(POLICY, self.terms.clone());
+            response.headers_mut().insert(STANDING, standing);
         }
     }
 }
@@ -142,7 +146,7 @@ impl Budgets {
         }
     }
 
-    /// Pays for a request: from which budget, the narrowest first, and what is left of that.
+    /// Pays for a request: from which budget, and what is left of that; where there are two, of the one with less.
     fn charge(
         &self,
         request: &ServiceRequest,
@@ -164,7 +168,7 @@ impl Budgets {
             None => None,
         };
         let of_address = pay(self.0.anonymous.as_ref(), address.network_bits(), now)?;
-        Ok(of_token.or(of_address))
+        Ok([of_token, of_address].into_iter().flatten().min_by_key(|(_, left)| *left))
     }
 }
 
@@ -193,7 +197,7 @@ pub async fn charge<B: MessageBody + 'static>(
         Ok(paid) => {
             let mut response = next.call(request).await?.map_into_left_body();
             if let Some((policy, left)) = paid {
-                policy.tell(response.headers_mut(), left, whole_seconds(policy.pace.interval()));
+                policy.tell(&mut response, left, whole_seconds(policy.pace.interval()));
             }
             Ok(response)
         }
@@ -230,7 +234,7 @@ pub async fn costly<B: MessageBody + 'static>(
     let mut response = next.call(request).await?.map_into_left_body();
     drop(place);
     if let Some((policy, left)) = paid {
-        policy.tell(response.headers_mut(), left, whole_seconds(policy.pace.interval()));
+        policy.tell(&mut response, left, whole_seconds(policy.pace.interval()));
     }
     Ok(response)
 }
@@ -242,9 +246,10 @@ fn refuse<B: MessageBody>(
 ) -> ServiceResponse<EitherBody<B>> {
     let Refusal { policy, wait } = refusal;
     state.metrics.over_budget.get_or_create(&policy.labels).inc();
-    let mut response = ApiError::TooMany { retry_after: wait }.error_response();
-    policy.tell(response.headers_mut(), 0, u64::from(wait));
-    request.into_response(response).map_into_right_body()
+    let response = ApiError::TooMany { retry_after: wait }.error_response();
+    let mut response = request.into_response(response).map_into_right_body();
+    policy.tell(&mut response, 0, u64::from(wait));
+    response
 }
 
 fn whole_seconds(time: std::time::Duration) -> u64 {

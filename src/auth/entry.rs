@@ -14,7 +14,7 @@ use super::reauthentication::match_login;
 use super::refusal::Refusal;
 use super::second_factor::Verdict;
 use super::sessions::{self, Opened, Opening};
-use super::store::{self, EndedBecause, OpenInvitation, User};
+use super::store::{self, EndedBecause, OpenInvitation, StaffLock, User};
 use super::{Auth, codes};
 use crate::audit::{self, Entry};
 use crate::clock::Clocks;
@@ -149,6 +149,9 @@ async fn join(
     enter(conn, Scope::Clinic(clinic_id)).await?;
     let membership = store::insert_membership(conn, clinic_id, fresh, user.id, invitation.role, now).await?;
     let membership_id = membership.ok_or(Refusal::AlreadyMember)?;
+    if invitation.role.is_staff() {
+        store::lock_staff(conn, clinic_id, StaffLock::Newcomer).await?;
+    }
     if let Some(patient_id) = invitation.patient_id {
         let care = clocks.care.now();
         let record = patients::store::lock_patient(conn, clinic_id, patient_id).await?;
@@ -179,8 +182,8 @@ fn home(user: &User) -> Tz {
     user.time_zone.parse().unwrap_or(Tz::UTC)
 }
 
-/// Opens a session for whoever knows the password and, where there is a second factor, a code of it. A wrong code gets the
-/// answer of a wrong password.
+/// Opens a session for whoever knows the password and, where there is a second factor, a code of it, which is used up by the
+/// session it opens. A wrong code gets the answer of a wrong password.
 pub async fn log_in(tools: Tools<'_>, login: Login<'_>) -> Result<Opened, Refusal> {
     let Tools { db, clocks, auth, .. } = tools;
     let (user, verdict) = match_login(db, clocks, auth, login.email, login.password, login.code).await?;
@@ -197,6 +200,9 @@ pub async fn log_in(tools: Tools<'_>, login: Login<'_>) -> Result<Opened, Refusa
         // Set up between the two transactions: the session would be one that its setting up should have ended.
         if verdict == Verdict::Off && store::has_second_factor(conn, user.id).await? {
             return Err(Refusal::SecondFactorRequired);
+        }
+        if !verdict.use_up(conn, user.id).await? {
+            return Err(Refusal::Credentials);
         }
         admit(conn, tools, user.id, login.cancels_deletion).await?;
         let mut opening = Opening { clinic: None, device_name: login.device_name };

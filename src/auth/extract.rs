@@ -218,7 +218,12 @@ async fn fetchers(state: &State, device_id: Uuid, hash: TokenHash) -> Result<Vec
             enter(conn, Scope::User(login)).await?;
             let behind = store::find_fetcher(conn, device_id, &hash, now - fetch_token::LIFETIME, now).await?;
             let Some((user_id, session_id)) = behind else { return Ok(None) };
-            let memberships = store::list_memberships(conn, user_id).await?;
+            let mut memberships = store::list_memberships(conn, user_id).await?;
+            // A phone that was registered before its clinic wanted a second factor does no more than its app may.
+            let wanting = memberships.iter().any(|membership| membership.needs_second_factor);
+            if wanting && !store::has_second_factor(conn, user_id).await? {
+                memberships.retain(|membership| !membership.needs_second_factor);
+            }
             let callers = memberships.into_iter().map(|membership| Caller {
                 user_id,
                 clinic_id: membership.clinic_id,

@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use diesel_async::AsyncPgConnection;
+
 use super::Auth;
 use super::extract::Caller;
 use super::refusal::Refusal;
@@ -64,7 +66,13 @@ pub async fn recognise(
         return Ok(Err(Unknown::Wait(seconds)));
     }
     let known = match match_login(db, clocks, auth, email, password, code).await {
-        Ok((user, _)) => Ok(user),
+        Ok((user, verdict)) => {
+            let spend = async |conn: &mut AsyncPgConnection| verdict.use_up(conn, user.id).await;
+            if !db.scoped(Scope::User(user.id), spend).await? {
+                return Ok(Err(Unknown::Wrong));
+            }
+            Ok(user)
+        }
         Err(Refusal::SecondFactorRequired) => Err(Unknown::CodeRequired),
         Err(Refusal::Credentials) => return Ok(Err(Unknown::Wrong)),
         Err(Refusal::Wait(seconds)) => return Ok(Err(Unknown::Wait(seconds))),
@@ -74,8 +82,8 @@ pub async fn recognise(
     Ok(known)
 }
 
-/// The login of an address whose password and code are right, and what the code was worth. The same answer and the same time
-/// for an address that nobody has.
+/// The login of an address whose password and code are right, and what the code was worth, which is left to be used up. The same
+/// answer and the same time for an address that nobody has.
 pub(super) async fn match_login(
     db: &Db,
     clocks: &Clocks,
@@ -84,14 +92,12 @@ pub(super) async fn match_login(
     password: &str,
     code: Option<&str>,
 ) -> Result<(User, Verdict), Refusal> {
-    let find = async |conn: &mut diesel_async::AsyncPgConnection| {
-        Ok::<_, Refusal>(store::find_user_by_email(conn, email).await?)
-    };
+    let find = async |conn: &mut AsyncPgConnection| Ok::<_, Refusal>(store::find_user_by_email(conn, email).await?);
     let known = db.scoped(Scope::Identity, find).await?;
     let fits = auth.passwords.verify(password, known.as_ref().map(|user| user.password_hash.as_str())).await?;
     let user = known.filter(|_| fits).ok_or(Refusal::Credentials)?;
     match second_factor::judge(db, clocks, auth, user.id, code).await? {
-        verdict @ (Verdict::Off | Verdict::Fits) => Ok((user, verdict)),
+        verdict @ (Verdict::Off | Verdict::Fits(_)) => Ok((user, verdict)),
         Verdict::Missing => Err(Refusal::SecondFactorRequired),
         Verdict::Wrong => Err(Refusal::Credentials),
         Verdict::Wait(seconds) => Err(Refusal::Wait(seconds)),
@@ -103,15 +109,13 @@ pub(super) async fn match_login(
 pub async fn prove(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, proof: Proof<'_>) -> Result<User, Refusal> {
     let account = format!("session:{}", caller.session_id);
     auth.throttle.pay(&account, proof.address, clocks.wall.now()).map_err(Refusal::Wait)?;
-    let find = async |conn: &mut diesel_async::AsyncPgConnection| {
-        Ok::<_, Refusal>(store::find_user(conn, caller.user_id).await?)
-    };
+    let find = async |conn: &mut AsyncPgConnection| Ok::<_, Refusal>(store::find_user(conn, caller.user_id).await?);
     let user = db.scoped(Scope::User(caller.user_id), find).await?;
     if !auth.passwords.verify(proof.password, Some(&user.password_hash)).await? {
         return Err(WRONG_PASSWORD);
     }
-    match second_factor::judge(db, clocks, auth, caller.user_id, proof.code).await? {
-        Verdict::Off | Verdict::Fits => {}
+    match second_factor::judge_and_use_up(db, clocks, auth, caller.user_id, proof.code).await? {
+        Verdict::Off | Verdict::Fits(_) => {}
         Verdict::Missing => return Err(Refusal::NotProven("/code", "is required: the login has a second factor")),
         Verdict::Wrong => return Err(second_factor::WRONG_CODE),
         Verdict::Wait(seconds) => return Err(Refusal::Wait(seconds)),

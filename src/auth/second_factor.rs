@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::extract::Caller;
 use super::keys::Keys;
 use super::refusal::Refusal;
-use super::store::{self, EndedBecause, SecondFactor};
+use super::store::{self, CodeHash, EndedBecause, SecondFactor};
 use super::totp::{self, Secret};
 use super::{Auth, codes, ending};
 use crate::audit::{self, Entry};
@@ -28,14 +28,23 @@ pub const WRONG_CODE: Refusal = Refusal::NotProven("/code", "does not fit, or wa
 pub enum Verdict {
     /// The login has no second factor: none is asked for.
     Off,
-    /// It fits, and is used up.
-    Fits,
+    /// It fits.
+    Fits(Fitting),
     /// One is asked for, and none was sent.
     Missing,
     /// It does not fit.
     Wrong,
     /// Too many did not: it was not looked at, and will not be for so many seconds.
     Wait(u32),
+}
+
+/// A code that fits, and is not used up yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fitting {
+    /// Of the authenticator app that was set up at this moment: the code of this time step.
+    Step(DateTime<Utc>, i64),
+    /// A recovery code, by its hash.
+    Recovery(CodeHash),
 }
 
 /// A secret for the app. Without `Debug`: it is shown to nobody else.
@@ -46,7 +55,21 @@ pub struct Enrolment {
     pub uri: String,
 }
 
-/// Judges a code and uses it up. In a transaction of its own: what is counted must stay, whatever becomes of the login.
+impl Verdict {
+    /// Uses up the code that fits; nothing where none was asked for. False where it opens nothing: somebody else has just used
+    /// it, or what it belonged to is gone.
+    pub async fn use_up(self, conn: &mut AsyncPgConnection, user_id: Uuid) -> Result<bool, Refusal> {
+        Ok(match self {
+            Self::Off => true,
+            Self::Fits(Fitting::Step(set_up_at, step)) => store::use_step(conn, user_id, set_up_at, step).await?,
+            Self::Fits(Fitting::Recovery(hash)) => store::use_recovery_code(conn, user_id, &hash).await?,
+            Self::Missing | Self::Wrong | Self::Wait(_) => false,
+        })
+    }
+}
+
+/// Judges a code, in a transaction of its own: what is counted must stay, whatever becomes of the login. One that fits is used
+/// up together with what it opens ([`Verdict::use_up`]), so that a login that comes to nothing costs none.
 pub async fn judge(
     db: &Db,
     clocks: &Clocks,
@@ -54,30 +77,52 @@ pub async fn judge(
     user_id: Uuid,
     code: Option<&str>,
 ) -> Result<Verdict, Refusal> {
+    let judging = async |conn: &mut AsyncPgConnection| look(conn, clocks, auth, user_id, code).await;
+    db.scoped(Scope::User(user_id), judging).await
+}
+
+/// The same, and uses it up at once: for what somebody shows before they ask for anything.
+pub async fn judge_and_use_up(
+    db: &Db,
+    clocks: &Clocks,
+    auth: &Auth,
+    user_id: Uuid,
+    code: Option<&str>,
+) -> Result<Verdict, Refusal> {
     db.scoped(Scope::User(user_id), async |conn| {
-        let factor = store::lock_second_factor(conn, user_id).await?;
-        let Some(factor) = factor.filter(|factor| factor.confirmed_at.is_some()) else { return Ok(Verdict::Off) };
-        let Some(code) = code else { return Ok(Verdict::Missing) };
-        let Some(digits) = totp::typed(code) else {
-            let known = store::use_recovery_code(conn, user_id, &codes::hash(code)).await?;
-            return Ok(if known { Verdict::Fits } else { Verdict::Wrong });
-        };
-        let now = clocks.wall.now();
-        if let Some(seconds) = totp::wait(factor.failures, factor.failed_at, now) {
-            return Ok(Verdict::Wait(seconds));
-        }
-        match open(&auth.keys, &factor)?.step_of(&digits, now, factor.last_step) {
-            Some(step) => {
-                store::use_step(conn, user_id, step).await?;
-                Ok(Verdict::Fits)
-            }
-            None => {
-                store::note_failure(conn, user_id, now).await?;
-                Ok(Verdict::Wrong)
-            }
-        }
+        let verdict = look(conn, clocks, auth, user_id, code).await?;
+        let lost = matches!(verdict, Verdict::Fits(_)) && !verdict.use_up(conn, user_id).await?;
+        Ok(if lost { Verdict::Wrong } else { verdict })
     })
     .await
+}
+
+async fn look(
+    conn: &mut AsyncPgConnection,
+    clocks: &Clocks,
+    auth: &Auth,
+    user_id: Uuid,
+    code: Option<&str>,
+) -> Result<Verdict, Refusal> {
+    let factor = store::lock_second_factor(conn, user_id).await?;
+    let Some(factor) = factor.filter(|factor| factor.confirmed_at.is_some()) else { return Ok(Verdict::Off) };
+    let Some(code) = code else { return Ok(Verdict::Missing) };
+    let Some(digits) = totp::typed(code) else {
+        let hash = codes::hash(code);
+        let known = store::has_recovery_code(conn, user_id, &hash).await?;
+        return Ok(if known { Verdict::Fits(Fitting::Recovery(hash)) } else { Verdict::Wrong });
+    };
+    let now = clocks.wall.now();
+    if let Some(seconds) = totp::wait(factor.failures, factor.failed_at, now) {
+        return Ok(Verdict::Wait(seconds));
+    }
+    match open(&auth.keys, &factor)?.step_of(&digits, now, factor.last_step) {
+        Some(step) => Ok(Verdict::Fits(Fitting::Step(factor.created_at, step))),
+        None => {
+            store::note_failure(conn, user_id, now).await?;
+            Ok(Verdict::Wrong)
+        }
+    }
 }
 
 /// Makes a secret that waits for its first code.

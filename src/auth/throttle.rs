@@ -4,11 +4,13 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::codes::sha256;
+use crate::domain::forgetting::forget_a_quarter;
 
 /// Guesses at one account from one address before each costs a wait; one comes back every so often.
 const PAIR: Rate = Rate { burst: 10.0, every: TimeDelta::seconds(60) };
@@ -16,7 +18,7 @@ const PAIR: Rate = Rate { burst: 10.0, every: TimeDelta::seconds(60) };
 const ADDRESS: Rate = Rate { burst: 100.0, every: TimeDelta::seconds(6) };
 /// Letters with a code to one login, whoever asks for them.
 const LETTERS: Rate = Rate { burst: 3.0, every: TimeDelta::minutes(20) };
-/// Buckets kept at most. Those that are full again go first.
+/// Buckets kept at most. Those that are full again go first, then those that soonest will be.
 const MOST: usize = 100_000;
 
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +42,12 @@ impl Bucket {
     fn filled(self, now: DateTime<Utc>) -> f64 {
         let since = (now - self.at).max(TimeDelta::zero()).as_seconds_f64();
         (self.left + since / self.rate.every.as_seconds_f64()).min(self.rate.burst)
+    }
+
+    /// How long it takes until all of it is there again.
+    fn until_full(self, now: DateTime<Utc>) -> Duration {
+        let missing = self.rate.burst - self.filled(now);
+        Duration::try_from_secs_f64(missing * self.rate.every.as_seconds_f64()).unwrap_or_default()
     }
 }
 
@@ -68,7 +76,7 @@ impl Throttle {
         if buckets.len() >= MOST {
             buckets.retain(|_, bucket| bucket.filled(now) < bucket.rate.burst);
             if buckets.len() >= MOST {
-                buckets.clear();
+                forget_a_quarter(&mut buckets, |bucket| bucket.until_full(now));
             }
         }
         for (key, rate) in keys {
@@ -177,6 +185,18 @@ mod tests {
             let paid = (0..200).filter(|n| throttle.pay(&n.to_string(), address(*n), now).is_ok()).count();
             assert_eq!(paid, 100);
         }
+    }
+
+    #[test]
+    fn many_networks_do_not_make_forgotten_what_one_has_spent() {
+        let (throttle, now) = (Throttle::default(), DateTime::UNIX_EPOCH);
+        while throttle.pay("jo", ip("192.0.2.1"), now).is_ok() {}
+        for number in 0..60_000_u128 {
+            let network = Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) | (number << 64));
+            throttle.pay("jo", IpAddr::V6(network), now).unwrap();
+        }
+        assert!(throttle.pay("jo", ip("192.0.2.1"), now).is_err());
+        assert!(throttle.0.lock().unwrap().len() <= MOST + 1);
     }
 
     #[test]

@@ -75,12 +75,13 @@ pub async fn submit(
             let treatment = read::visible(conn, caller, treatment_id).await?;
             let manner = store::find_manner(conn, caller.clinic_id, caller.user_id).await?;
             if let Some(there) = store::find_check_in(conn, caller.clinic_id, new.id).await? {
-                let same = is_same(&there, caller, treatment_id, &new);
-                return if same {
-                    read::answer(conn, tools, caller, &treatment, manner, there).await
-                } else {
-                    Err(SubmitError::IdTaken)
-                };
+                if !is_same(&there, caller, treatment_id, &new) {
+                    return Err(SubmitError::IdTaken);
+                }
+                // It is answered all the same: without an entry this would be a way to read it unseen.
+                let entry = Entry::by(caller, "check_in.read", "check_in", there.id).about(there.patient_id);
+                audit::record(conn, tools.clocks, entry).await?;
+                return read::answer(conn, tools, caller, &treatment, manner, there).await;
             }
             if treatment.status == "cancelled" {
                 return Err(SubmitError::Cancelled);

@@ -6,7 +6,7 @@ use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use super::store::Clinic;
-use crate::auth::store as logins;
+use crate::auth::store::{self as logins, StaffLock};
 use crate::clock::Clocks;
 use crate::{escalation, planning};
 
@@ -29,6 +29,7 @@ pub async fn draw(
     if after.require_second_factor == before.require_second_factor {
         return Ok(None);
     }
+    logins::lock_staff(conn, after.id, StaffLock::Change).await?;
     let staff = logins::lock_members(conn, after.id, false).await?;
     let at = clocks.wall.now();
     Ok(Some((logins::call_back_bare_tokens(conn, &staff, at).await?, at)))

@@ -111,7 +111,8 @@ pub async fn create(tools: Tools<'_>, caller: &Caller, new: NewCourse) -> Result
         let published = newest(conn, tools, &person, key).await?;
         let course = draft(caller, &published.version, &new, now)?;
         if !store::insert_course(conn, &course).await? {
-            return replayed(conn, clinic, &new).await;
+            let there = replayed(conn, clinic, &new).await?;
+            return looked_at(conn, tools, caller, there, new.patient_id).await;
         }
         if store::count_courses(conn, clinic, new.patient_id).await? > MOST {
             return Err(CourseError::TooMany);
@@ -123,6 +124,18 @@ pub async fn create(tools: Tools<'_>, caller: &Caller, new: NewCourse) -> Result
         Ok(course.id)
     };
     tools.db.scoped_under(Scope::Clinic(clinic), Lock::Patient(clinic, new.patient_id), work).await
+}
+
+/// One that is only answered: without an entry this would be a way to read it unseen.
+async fn looked_at(
+    conn: &mut AsyncPgConnection,
+    tools: Tools<'_>,
+    caller: &Caller,
+    id: Uuid,
+    patient_id: Uuid,
+) -> Result<Uuid, CourseError> {
+    audit::record(conn, tools.clocks, Entry::by(caller, "course.read", "course", id).about(patient_id)).await?;
+    Ok(id)
 }
 
 /// What the clinic's treatments get under that name.
@@ -221,9 +234,7 @@ pub async fn change(
             newest(conn, tools, &person, key).await?;
         }
         let Some(after) = apply(before, &change, now)? else {
-            // It is answered all the same: without an entry this would be a way to read it unseen.
-            let entry = Entry::by(caller, "course.read", "course", id).about(patient_id);
-            return Ok(audit::record(conn, tools.clocks, entry).await?);
+            return looked_at(conn, tools, caller, id, patient_id).await.map(drop);
         };
         store::update_course(conn, &after).await?;
         store::count(conn, clinic, Some(id)).await?;

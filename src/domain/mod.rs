@@ -38,6 +38,7 @@ pub mod device;
 pub mod endpoint;
 pub mod escalation;
 pub mod flag;
+pub mod forgetting;
 pub mod guidance;
 pub mod ids;
 pub mod local_time;

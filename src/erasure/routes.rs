@@ -5,6 +5,7 @@ pub mod page;
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
+use diesel_async::AsyncPgConnection;
 
 use super::erase;
 use super::mark::{self, MarkError, Marked};
@@ -79,11 +80,10 @@ pub async fn delete_login(
 }
 
 /// Marks a login whose person has shown who they are, and has this node know of it at once.
-async fn end(state: &State, proven: &User) -> Result<Marked, ApiError> {
-    let marked = state.db.scoped(Scope::User(proven.id), async |conn| {
-        Ok::<_, ApiError>(mark::mark(conn, &state.clocks, proven, state.erasure_window).await?)
-    });
-    let marked = marked.await?;
+async fn end(state: &State, proven: &User) -> Result<Marked, MarkError> {
+    let marking =
+        async |conn: &mut AsyncPgConnection| mark::mark(conn, &state.clocks, proven, state.erasure_window).await;
+    let marked = state.db.scoped(Scope::User(proven.id), marking).await?;
     state.auth.revocations.note(proven.id, marked.pending.requested_at);
     Ok(marked)
 }

@@ -83,8 +83,13 @@ pub async fn excuse(
         let mut recovery = recovery::find_recovery(conn, caller, treatment_id).await?;
         let version = recovery.version(conn, tools.catalogue, clinic).await?;
         if let Some(there) = store::find_excuse(conn, clinic, new.id).await? {
-            let same = is_same(&there, caller, treatment_id, &new, &recovery.timeline(&version).tasks);
-            return if same { Ok(there) } else { Err(ExcuseError::IdTaken) };
+            if !is_same(&there, caller, treatment_id, &new, &recovery.timeline(&version).tasks) {
+                return Err(ExcuseError::IdTaken);
+            }
+            // It is answered all the same: without an entry this would be a way to read it unseen.
+            let entry = Entry::by(caller, "excuse.read", "treatment", treatment_id).about(recovery.row.patient_id);
+            audit::record(conn, tools.clocks, entry).await?;
+            return Ok(there);
         }
         if store::was_withdrawn(conn, (clinic, recovery.row.patient_id), new.id).await? {
             return Err(ExcuseError::IdTaken);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::db::hot::hot_query;
 use crate::domain::protocol::Level;
-use crate::schema::{clinics, flag_events, flags, patients, users};
+use crate::schema::{clinics, flag_events, flags, patients};
 
 /// A flag as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -194,24 +194,21 @@ pub async fn insert_events(conn: &mut AsyncPgConnection, events: &[FlagEvent]) -
     Ok(())
 }
 
-/// A flag's history, the oldest entry first.
+hot_query! {
+    struct ListEvents {
+        clinic: Uuid as SqlUuid,
+        flag: Uuid as SqlUuid,
+    }
+    returns (SqlUuid, Text, Nullable<SqlUuid>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Text>, Nullable<Text>, Timestamptz);
+    ", e AS (SELECT * FROM flag_events WHERE clinic_id = $1 AND flag_id = $2)
+     SELECT e.id, e.kind, e.check_in_id, e.actor_id, n.display_name, e.note, e.step, e.at
+       FROM e LEFT JOIN names_of_members(ARRAY(SELECT actor_id FROM e)) AS n ON n.user_id = e.actor_id
+      ORDER BY e.at, e.id"
+}
+
+/// A flag's history, the oldest entry first, in the clinic's scope.
 pub async fn list_events(conn: &mut AsyncPgConnection, clinic_id: Uuid, flag_id: Uuid) -> QueryResult<Vec<PastEvent>> {
-    flag_events::table
-        .left_join(users::table.on(users::id.nullable().eq(flag_events::actor_id)))
-        .filter(flag_events::clinic_id.eq(clinic_id).and(flag_events::flag_id.eq(flag_id)))
-        .select((
-            flag_events::id,
-            flag_events::kind,
-            flag_events::check_in_id,
-            flag_events::actor_id,
-            users::display_name.nullable(),
-            flag_events::note,
-            flag_events::step,
-            flag_events::at,
-        ))
-        .order((flag_events::at, flag_events::id))
-        .load(conn)
-        .await
+    ListEvents { clinic: clinic_id, flag: flag_id }.load(conn).await
 }
 
 /// Where a page of flags begins: how pressing, when opened, which.

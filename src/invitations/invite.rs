@@ -79,7 +79,11 @@ pub async fn invite(
     let (clinic_id, id) = (caller.clinic_id, clocks.fresh_id());
     db.scoped(Scope::Clinic(clinic_id), async |conn| {
         if let Some(before) = request.begin(conn, id, clocks.wall.now()).await? {
-            return Ok(store::find_invitation(conn, clinic_id, before).await?);
+            let there = store::find_invitation(conn, clinic_id, before).await?;
+            // It is answered all the same: without an entry this would be a way to read it unseen.
+            let entry = Entry::by(caller, "invitation.read", "invitation", before);
+            audit::record(conn, clocks, there.patient_id.map_or(entry, |id| entry.about(id))).await?;
+            return Ok(there);
         }
         if store::count_open(conn, clinic_id, clocks.wall.now()).await? >= MOST_OPEN {
             return Err(InviteError::TooMany);

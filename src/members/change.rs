@@ -113,14 +113,15 @@ pub async fn remove(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, id: 
         .scoped(Scope::Clinic(clinic_id), async |conn| {
             let member = lock(conn, clinic_id, id, false).await?;
             let now = clocks.wall.now();
-            store::delete_member(conn, clinic_id, id, now).await?;
-            let clinic = clinics::store::find_clinic(conn, clinic_id).await?;
+let clinic = clinics::store::find_clinic(conn, clinic_id).await?;
             let kept_until = erasure::kept_until(now, clinic.retention_years);
             patients::store::delete_link(conn, clinic_id, member.user_id, now, kept_until).await?;
             calendar::store::delete_feeds_of(conn, member.user_id, Some(clinic_id)).await?;
             logins::delete_reset_codes(conn, member.user_id, Some(clinic_id)).await?;
             logins::end_sessions(conn, member.user_id, Some(clinic_id), EndedBecause::Removed, now).await?;
             logins::call_back_tokens(conn, member.user_id, now).await?;
+            // Last: whoever is no member any more is out of the clinic's reach.
+            store::delete_member(conn, clinic_id, id, now).await?;
             audit::record(conn, clocks, Entry::by(caller, "member.delete", "member", id)).await?;
             failpoint!("removal:uncommitted");
             Ok::<_, ChangeError>((member.user_id, now))
@@ -173,8 +174,8 @@ pub async fn reset_second_factor(
     Ok(())
 }
 
-/// Signs out everybody who acts at the clinic, patients only where `patients_too`, and forgets their devices. The session
-/// that asks goes on.
+/// Signs out everybody who belongs to the clinic, patients only where `patients_too`, and forgets their devices: also sessions
+/// that act at another clinic, since they can come back to this one. The session that asks goes on.
 pub async fn sign_out(
     db: &Db,
     clocks: &Clocks,
@@ -187,7 +188,7 @@ pub async fn sign_out(
         .scoped(Scope::Clinic(clinic_id), async |conn| {
             logins::lock_members(conn, clinic_id, patients_too).await?;
             let now = clocks.wall.now();
-            let ended = logins::end_clinic_sessions(conn, clinic_id, patients_too, caller.session_id, now).await?;
+            let ended = logins::end_sessions_of_members(conn, patients_too, caller.session_id, now).await?;
             audit::record(conn, clocks, Entry::by(caller, "clinic.sign_out", "clinic", clinic_id)).await?;
             Ok::<_, ChangeError>((ended, now))
         })

@@ -197,7 +197,7 @@ struct SignedOutView {
     ended_sessions: usize,
 }
 
-/// Ends every session that acts at the clinic but the one that asks.
+/// Ends every session of the clinic's people but the one that asks.
 pub async fn sign_out_clinic(
     ClientAddress(address): ClientAddress,
     state: web::Data<State>,

@@ -15,8 +15,10 @@ pub async fn acknowledge(db: &Db, clocks: &Clocks, caller: &Caller, id: Uuid) ->
     let (clinic, now) = (caller.clinic_id, clocks.care.now());
     db.scoped(Scope::Clinic(clinic), async |conn| {
         let Some(nudge) = store::acknowledge(conn, clinic, id, caller.user_id, now).await? else {
-            store::find_nudge(conn, clinic, id).await?;
-            return Ok(());
+            // It is answered all the same: without an entry this would be a way to read it unseen.
+            let (nudge, _) = store::find_nudge(conn, clinic, id).await?;
+            let entry = Entry::by(caller, "nudge.read", "nudge", id).about(nudge.patient_id);
+            return Ok(audit::record(conn, clocks, entry).await?);
         };
         withdraw(conn, &nudge, now).await?;
         let entry = Entry::by(caller, "nudge.acknowledge", "nudge", id).about(nudge.patient_id);

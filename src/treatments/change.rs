@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::course::{check_course, sessions};
 use super::details::Details;
-use super::plan::{anchor, check_clinician, check_fit};
+use super::plan::{anchor, check_clinician, check_fit, looked_at};
 use super::refusal::TreatmentError;
 use super::store::{self, Treatment};
 use crate::audit::{self, Entry};
@@ -63,10 +63,7 @@ pub async fn change(
                 return Err(TreatmentError::Changed);
             }
             let Some(after) = apply(before.clone(), &person, &change, now)? else {
-                // It is answered all the same: without an entry this would be a way to read it unseen.
-                let entry = Entry::by(caller, "treatment.read", "treatment", id).about(before.patient_id);
-                audit::record(conn, tools.clocks, entry).await?;
-                return Ok(before);
+                return looked_at(conn, tools, caller, before).await;
             };
             if let Change::Edit { details, allow_duplicate } = &change {
                 let version = tools.catalogue.version(conn, before.protocol_version_id).await?;

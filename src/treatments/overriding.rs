@@ -5,6 +5,7 @@ use diesel_async::AsyncPgConnection;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::plan::looked_at;
 use super::refusal::TreatmentError;
 use super::store::{self, Treatment, TreatmentChange};
 use super::transfer::kept;
@@ -44,7 +45,9 @@ pub async fn put(
         }
         let there = scene.recovery.overrides().of_item(key);
         if let Some(there) = there.filter(|there| there.change == new.change && there.reason == new.reason) {
-            return Ok(there.clone());
+            let there = there.clone();
+            looked_at(conn, tools, caller, scene.treatment).await?;
+            return Ok(there);
         }
         let mut standing = scene.recovery.overrides().changes();
         standing.remove(key);

@@ -47,7 +47,8 @@ pub async fn create(
         .db
         .scoped_under(Scope::Clinic(caller.clinic_id), Lock::Patient(caller.clinic_id, new.patient_id), async |conn| {
             if let Some(before) = key.begin(conn, id, tools.clocks.wall.now()).await? {
-                return Ok(store::find_treatment(conn, caller.clinic_id, before).await?);
+                let there = store::find_treatment(conn, caller.clinic_id, before).await?;
+                return looked_at(conn, tools, caller, there).await;
             }
             let person = planning::locked(conn, caller.clinic_id, new.patient_id).await?;
             let course = find_course(conn, &new, caller.clinic_id, &person.open_courses).await?;
@@ -58,7 +59,10 @@ pub async fn create(
                 store::Inserted::New => {}
                 store::Inserted::Neighbour => return Err(TreatmentError::Duplicate),
                 store::Inserted::TooMany => return Err(TreatmentError::TooMany),
-                store::Inserted::IdTaken => return replayed(conn, &treatment).await,
+                store::Inserted::IdTaken => {
+                    let there = replayed(conn, &treatment).await?;
+                    return looked_at(conn, tools, caller, there).await;
+                }
             }
             sessions::count(conn, caller.clinic_id, treatment.course_id).await?;
             person.replan(conn, tools.catalogue, now).await?;
@@ -71,6 +75,18 @@ pub async fn create(
             Ok(Treatment { plan_revision: treatment.plan_revision.saturating_add(1), ..treatment })
         })
         .await
+}
+
+/// One that is only answered: without an entry this would be a way to read it unseen.
+pub(super) async fn looked_at(
+    conn: &mut AsyncPgConnection,
+    tools: Tools<'_>,
+    caller: &Caller,
+    there: Treatment,
+) -> Result<Treatment, TreatmentError> {
+    let entry = Entry::by(caller, "treatment.read", "treatment", there.id).about(there.patient_id);
+    audit::record(conn, tools.clocks, entry).await?;
+    Ok(there)
 }
 
 /// What the treatment follows: what staff chose, else what its course says, else the clinic's default. A course goes on

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::details::Details;
 use super::overriding::MOST_CHANGES;
-use super::plan::check_fit;
+use super::plan::{check_fit, looked_at};
 use super::refusal::TreatmentError;
 use super::store::{self, Treatment, TreatmentChange};
 use crate::audit::{self, Entry};
@@ -61,7 +61,11 @@ pub async fn transfer(
             }
             let elsewhere = matches!(seen, Seen::Following(version) if version != before.protocol_version_id);
             if elsewhere || before.protocol_version_id == target.version.id {
-                return Ok(before);
+                // Of many, only which were left alone is answered.
+                return match seen {
+                    Seen::Version(_) => looked_at(conn, tools, caller, before).await,
+                    Seen::Following(_) => Ok(before),
+                };
             }
             if !before.is_running() {
                 return Err(TreatmentError::Ended);

@@ -257,6 +257,120 @@ async fn a_write_that_changes_nothing_is_a_look_at_what_it_answers() {
 }
 
 #[tokio::test]
+async fn a_request_sent_again_is_a_look_at_what_it_answers() {
+    let scene = Scene::on(TestApp::start().await).await;
+    let (app, token) = (&scene.app, &scene.clinician.token);
+    let (record, treatment, nudge) = (scene.record(), &scene.treatment, Uuid::new_v4());
+    app.sql(&format!(
+        "INSERT INTO nudges (clinic_id, id, patient_id, treatment_id, raised_at, completion_bp, below_bp, days, closed_tasks)
+         VALUES ('{}', '{nudge}', '{record}', '{treatment}', now(), 1000, 5000, 7, 20)",
+        scene.clinic
+    ))
+    .await;
+    let now = app.care.now();
+    let long_ago = |days: i64| now - TimeDelta::days(days);
+    let (id, of_treatment) = (Uuid::new_v4, |what: &str| format!("/v1/treatments/{treatment}/{what}"));
+    let fresh = id();
+    let post = Method::POST;
+    let cases = [
+        (post.clone(), "/v1/patients".to_owned(), json!({ "id": fresh, "display_name": "Ada" }), "patient.read"),
+        (
+            post.clone(),
+            "/v1/treatments".to_owned(),
+            json!({ "id": id(), "patient_id": record, "performed_at": long_ago(10) }),
+            "treatment.read",
+        ),
+        // By the key of the request alone.
+        (
+            post.clone(),
+            "/v1/treatments".to_owned(),
+            json!({ "patient_id": record, "performed_at": long_ago(20) }),
+            "treatment.read",
+        ),
+        (
+            post.clone(),
+            "/v1/courses".to_owned(),
+            json!({ "id": id(), "patient_id": record, "area": "neck" }),
+            "course.read",
+        ),
+        (
+            post.clone(),
+            "/v1/appointments".to_owned(),
+            json!({ "id": id(), "patient_id": record, "kind": "follow_up", "date": "2026-03-02", "time": "10:30" }),
+            "appointment.read",
+        ),
+        (
+            post.clone(),
+            of_treatment("check-ins"),
+            json!({ "id": id(), "recorded_at": now, "symptoms": { "redness": 1 } }),
+            "check_in.read",
+        ),
+        (
+            post.clone(),
+            of_treatment("excuses"),
+            json!({ "id": id(), "from": "2026-02-05", "reason": "Travelling." }),
+            "excuse.read",
+        ),
+        (
+            Method::PUT,
+            of_treatment("overrides/make_up"),
+            json!({ "window": { "to": "PT96H" }, "reason": "so" }),
+            "treatment.read",
+        ),
+        (post.clone(), of_treatment("transfers"), json!({ "to": "day-by-day@1", "reason": "so" }), "treatment.read"),
+        (
+            post.clone(),
+            "/v1/invitations".to_owned(),
+            json!({ "role": "patient", "patient_id": fresh }),
+            "invitation.read",
+        ),
+        (post, format!("/v1/nudges/{nudge}/acknowledge"), json!({}), "nudge.read"),
+    ];
+    for (method, path, body, action) in cases {
+        let send_it = async |key: Uuid| {
+            let request = app.request(method.clone(), &path, token).header("if-match", "*");
+            let keyed = path == "/v1/invitations" || body.get("id").is_none() && path == "/v1/treatments";
+            let request = if keyed { request.header("idempotency-key", key.to_string()) } else { request };
+            let answer = send(request.json(&body)).await;
+            assert!(answer.status.is_success(), "{path}: {}", answer.text);
+        };
+        let key = id();
+        send_it(key).await;
+        let before = scene.entries(action).await.len();
+        send_it(key).await;
+        let looks = scene.entries(action).await;
+        assert_eq!(looks.len(), before + 1, "{path}");
+        let look = looks.last().unwrap();
+        let whose = if path == "/v1/patients" || path == "/v1/invitations" { fresh } else { record };
+        assert_eq!((look.patient_id, look.actor_id), (Some(whose), Some(scene.clinician.caller.user_id)), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_left_is_called_by_name_where_they_did_something() {
+    let scene = Scene::on(TestApp::start().await).await;
+    let (app, admin) = (&scene.app, &scene.administrator.token);
+    let clinician = &scene.clinician;
+    app.sql(&format!("UPDATE users SET display_name = 'Dr. Noor' WHERE id = '{}'", clinician.caller.user_id)).await;
+    let path = format!("/v1/treatments/{}/check-ins", scene.treatment);
+    let report = json!({ "recorded_at": app.care.now(), "symptoms": { "spreading": true } });
+    let reported = app.post(&path, &scene.patient.token, report).await.expect(201);
+    let flag = format!("/v1/flags/{}", reported["triage"]["flags"][0]["id"].as_str().unwrap());
+    app.post(&format!("{flag}/acknowledge"), &clinician.token, json!({})).await.expect(200);
+    app.delete(&format!("/v1/members/{}", clinician.caller.membership_id), admin).await.expect(204);
+    app.get("/v1/me", &clinician.token).await.expect(401);
+
+    let history = app.get(&flag, admin).await.expect(200);
+    let acknowledged = history["events"].as_array().unwrap().iter().find(|event| event["kind"] == "acknowledged");
+    assert_eq!(acknowledged.unwrap()["actor"]["display_name"], "Dr. Noor");
+    let looks = scene.items("/v1/me/access-log", &scene.patient.token).await;
+    assert!(looks.iter().any(|look| look["name"] == "Dr. Noor"), "{looks:?}");
+    let query = format!("/v1/audit?actor_id={}", clinician.caller.user_id);
+    let trail = scene.items(&query, admin).await;
+    assert!(!trail.is_empty() && trail.iter().all(|entry| entry["actor_name"] == "Dr. Noor"), "{trail:?}");
+}
+
+#[tokio::test]
 async fn a_search_for_somebody_is_a_look_at_whom_it_finds() {
     let scene = Scene::on(TestApp::start().await).await;
     let (app, token) = (&scene.app, &scene.clinician.token);

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::people::{Clinic, Person};
-use crate::support::{TestApp, send};
+use crate::support::{Answer, TestApp, send};
 
 /// Whom a route is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -315,6 +315,30 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/dev/clock", Users),
 ];
 
+/// What a member of the staff may do before the second factor is set up that the clinic wants: look after their own login, and
+/// go elsewhere.
+const WITHOUT_SECOND_FACTOR: &[(&str, &str)] = &[
+    ("POST", "/v1/auth/logout"),
+    ("POST", "/v1/auth/switch"),
+    ("POST", "/v1/invitations/accept"),
+    ("GET", "/v1/me"),
+    ("PATCH", "/v1/me"),
+    ("GET", "/v1/me/sessions"),
+    ("DELETE", "/v1/me/sessions/{id}"),
+    ("DELETE", "/v1/me/sessions"),
+    ("POST", "/v1/me/password"),
+    ("GET", "/v1/me/consents"),
+    ("PUT", "/v1/me/consents"),
+    ("GET", "/v1/me/deletion"),
+    ("POST", "/v1/me/deletion"),
+    ("POST", "/v1/me/export"),
+    ("GET", "/v1/me/second-factor"),
+    ("POST", "/v1/me/second-factor"),
+    ("POST", "/v1/me/second-factor/confirm"),
+    ("POST", "/v1/me/second-factor/recovery-codes"),
+    ("POST", "/v1/me/second-factor/disable"),
+];
+
 /// What is read without an entry in the audit trail, with the reason: it holds nothing of a patient's record, or nothing that
 /// anybody but its owner could read.
 const UNRECORDED: &[(&str, &str)] = &[
@@ -533,11 +557,16 @@ impl Row {
 
     /// The status that somebody gets.
     async fn status(&self, app: &TestApp, world: &World, token: &str) -> u16 {
+        self.answer(app, world, token).await.status.as_u16()
+    }
+
+    /// What somebody gets.
+    async fn answer(&self, app: &TestApp, world: &World, token: &str) -> Answer {
         let request = app.request(self.method.parse::<Method>().unwrap(), &self.path(world), token);
         let request = request.header("if-match", "*");
         let body = self.body.map_or_else(|| json!({}), |body| body(world));
         let request = if matches!(self.method, "GET" | "DELETE") { request } else { request.json(&body) };
-        send(request).await.status.as_u16()
+        send(request).await
     }
 }
 
@@ -625,6 +654,31 @@ async fn whoever_was_removed_or_has_another_role_now_is_nobody_everywhere_with_t
             }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn without_the_second_factor_that_the_clinic_wants_staff_look_after_their_login_and_do_nothing_else() {
+    let app = TestApp::start().await;
+    let world = world(&app).await;
+    let limited = |person: &Person| {
+        let now = app.state.clocks.wall.now();
+        let caller = app.state.auth.tokens.verify(&person.token, now).unwrap().caller;
+        app.state.auth.tokens.issue_limited(&caller, now).unwrap()
+    };
+    let mut wrong = Vec::new();
+    for row in TABLE.iter().filter(|row| row.whom != Anybody) {
+        let allowed = WITHOUT_SECOND_FACTOR.contains(&(row.method, row.path));
+        // What is allowed may end the session.
+        let staff = if allowed { app.clinician_of(&world.clinic).await } else { world.clinic.admin.clone() };
+        let answer = row.answer(&app, &world, &limited(&staff)).await;
+        let refused = answer.status == 403 && answer.body["type"] == "urn:problem:mendline:second_factor_missing";
+        if refused == allowed || answer.status == 401 || answer.status.is_server_error() {
+            wrong.push(format!("{} {}: {} {}", row.method, row.path, answer.status, answer.text));
+        }
+    }
+    let stray = WITHOUT_SECOND_FACTOR.iter().filter(|route| !TABLE.iter().any(|row| (row.method, row.path) == **route));
+    wrong.extend(stray.map(|(method, path)| format!("{method} {path}: no such route")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

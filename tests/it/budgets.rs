@@ -148,6 +148,22 @@ async fn what_is_costly_is_paid_for_twice() {
     assert!(ROUTES.iter().filter(|route| route.path.ends_with(".csv")).all(|route| route.costly));
 }
 
+#[tokio::test]
+async fn an_answer_tells_of_the_budget_of_which_least_is_left() {
+    let settings = [("MENDLINE_RATE_COSTLY", "10"), ("MENDLINE_RATE_CLINICIAN", "3")];
+    let (app, person) = staged(Role::Clinician, &settings).await;
+    let report = app.get("/v1/clinic/compliance.csv", &person.token).await;
+    assert_eq!(told(&report), ("\"clinician-read\";q=3;w=60", "\"clinician-read\";r=2;t=20"));
+    report.expect(200);
+
+    let (app, person) = staged(Role::Patient, &[("MENDLINE_RATE_ANONYMOUS", "3")]).await;
+    let made = app.post("/v1/me/calendar-feeds", &person.token, json!({})).await.expect(201);
+    let path = format!("/v1/{}", made["url"].as_str().unwrap().split_once("/v1/").unwrap().1);
+    let feed = app.get(&path, "").await;
+    assert_eq!(told(&feed).1, "\"anonymous\";r=2;t=20");
+    feed.expect(200);
+}
+
 /// A report that waits for the database keeps its place; a third one of the clinic waits for a moment and is then asked to
 /// come again, while another clinic's goes through.
 #[tokio::test]

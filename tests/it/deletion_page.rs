@@ -1,6 +1,9 @@
 //! The public page on which people delete their login: what it says, what it takes, and that it gives nothing away.
 
 use chrono::TimeDelta;
+use diesel_async::SimpleAsyncConnection;
+use mendline::db::Connector;
+use mendline::domain::role::Role;
 use reqwest::Method;
 use serde_json::json;
 
@@ -118,6 +121,38 @@ async fn with_a_second_factor_it_asks_for_a_code_and_a_new_password_voids_what_w
     let void = submit(&app, &[("token", &token(&facts)), ("decision", "delete")]).await;
     assert!(void.text.contains("your password has changed"));
     app.get("/v1/me", &person.token).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_has_changed_before_somebody_decides_is_said_on_the_page_too() {
+    let app = TestApp::start_stepped(&[]).await;
+    let clinic = app.clinic().await;
+    let left_alone = app.member_of(&clinic, Role::Administrator).await;
+    let facts = submit(&app, &credentials(&left_alone)).await;
+    app.delete(&format!("/v1/members/{}", clinic.admin.membership_id), &left_alone.token).await.expect(204);
+    let decision = [("token", token(&facts)), ("decision", "delete".to_owned())];
+    for (language, said) in [("en", "last administrator"), ("de", "Es wurde nichts gelöscht")] {
+        let request = app.request(Method::POST, PATH, "").header("accept-language", language).form(&decision);
+        let refused = send(request).await;
+        assert_eq!(refused.headers["content-type"], "text/html; charset=utf-8", "{}", refused.text);
+        assert!(refused.text.contains("role=\"alert\"") && refused.text.contains(said), "{}", refused.text);
+    }
+    app.get("/v1/me", &left_alone.token).await.expect(200);
+
+    // The password changes between the look at the word and the deed.
+    let there = app.clinic().await;
+    let other = app.member_of(&there, Role::Administrator).await;
+    let word = token(&submit(&app, &credentials(&other)).await);
+    let mut conn = Connector::new(&app.database.url, None).unwrap().open().await.unwrap();
+    let change = format!("BEGIN; UPDATE users SET password_hash = 'another' WHERE id = '{}'", other.user_id);
+    conn.batch_execute(&change).await.unwrap();
+    let deciding = [("token", word.as_str()), ("decision", "delete")];
+    let (refused, ()) = tokio::join!(submit(&app, &deciding), async {
+        app.until_waiting(1).await;
+        conn.batch_execute("COMMIT").await.unwrap();
+    });
+    assert!(refused.text.contains("your password has changed"), "{}", refused.text);
+    app.get("/v1/me", &other.token).await.expect(200);
 }
 
 #[tokio::test]

@@ -10,15 +10,20 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::support::people::PASSWORD;
 use crate::support::{Staged, TestApp, seed, send};
 
 /// Registers a device of somebody; returns the answer.
 async fn register(app: &TestApp, who: &Staged, id: Uuid) -> Value {
+    register_by(app, &who.token, id).await
+}
+
+async fn register_by(app: &TestApp, token: &str, id: Uuid) -> Value {
     let body = json!({
         "provider": "fcm", "address": format!("token-{id}"), "locale": "de", "time_zone": "Europe/Berlin",
         "permission": "granted",
     });
-    let answer = app.put(&format!("/v1/me/devices/{id}"), &who.token, body).await;
+    let answer = app.put(&format!("/v1/me/devices/{id}"), token, body).await;
     assert!(matches!(answer.status.as_u16(), 200 | 201), "{}", answer.text);
     answer.body
 }
@@ -29,7 +34,11 @@ fn token(registered: &Value) -> String {
 
 /// Something that somebody's device was sent: the path to read it.
 async fn told(app: &TestApp, who: &Staged, device: Uuid) -> String {
-    let tested = app.post(&format!("/v1/me/devices/{device}/test"), &who.token, json!({})).await.expect(202);
+    told_to(app, &who.token, device).await
+}
+
+async fn told_to(app: &TestApp, token: &str, device: Uuid) -> String {
+    let tested = app.post(&format!("/v1/me/devices/{device}/test"), token, json!({})).await.expect(202);
     app.drain_worker().await;
     format!("/v1/alerts/{}", tested["alert_id"].as_str().unwrap())
 }
@@ -137,6 +146,72 @@ async fn it_dies_with_the_device_the_session_and_the_membership() {
     app.sql("UPDATE sessions SET idle_expires_at = now() + interval '1 day'").await;
     app.get(&alert, &held).await.expect(200);
     app.post("/v1/auth/logout", &ada.token, json!({})).await.expect(204);
+    assert_eq!(app.get(&alert, &held).await.problem(401), "unauthenticated");
+}
+
+/// Whatever becomes of somebody of the staff is asked anew each time: there is nothing to call back.
+#[tokio::test]
+async fn what_becomes_of_somebody_of_the_staff_becomes_of_the_phones_token_at_once() {
+    let app = TestApp::start().await;
+    let (clinic, other) = (app.clinic().await, app.clinic().await);
+    let admin = &clinic.admin.token;
+    app.enrol(&clinic.admin).await;
+    for (what, elsewhere, then) in [
+        ("role", false, 200),
+        ("requirement", false, 404),
+        ("removal", false, 401),
+        ("removal", true, 404),
+        ("logout", false, 401),
+    ] {
+        let person = app.clinician_of(&clinic).await;
+        let (phone, member) = (Uuid::new_v4(), format!("/v1/members/{}", person.membership_id));
+        let held = token(&register_by(&app, &person.token, phone).await);
+        let alert = told_to(&app, &person.token, phone).await;
+        if elsewhere {
+            let code = app.operator_invites(other.id, Role::Clinician, None).await;
+            app.post("/v1/invitations/accept", &person.token, json!({ "invitation_code": code })).await.expect(201);
+            app.post("/v1/auth/switch", &person.token, json!({ "clinic_id": other.id })).await.expect(200);
+        }
+        app.get(&alert, &held).await.expect(200);
+        let require = |wanted: bool| app.patch("/v1/clinic", admin, json!({ "require_second_factor": wanted }));
+        let done = match what {
+            "role" => app.patch(&member, admin, json!({ "role": "administrator" })).await,
+            "requirement" => require(true).await,
+            "removal" => app.delete(&member, admin).await,
+            _ => app.post("/v1/auth/logout", &person.token, json!({})).await,
+        };
+        assert!(done.status.is_success(), "{what}: {}", done.text);
+        let id = Uuid::new_v4();
+        let answer = app.get_with(&alert, &held, "x-request-id", &id.to_string()).await;
+        assert_eq!(answer.status, then, "{what}: {}", answer.text);
+        if what == "role" {
+            app.state.reads.flush().await.unwrap();
+            let noted = "SELECT count(*) FROM audit WHERE actor_role = 'administrator' AND action = 'alert.read'";
+            assert_eq!(app.count(&format!("{noted} AND request_id = '{id}'")).await, 1, "who they are now");
+        }
+        if what == "requirement" {
+            let again = app.log_in(&person).await;
+            app.get("/v1/alerts", &again.token).await.expect(403);
+            require(false).await.expect(200);
+            app.get(&alert, &held).await.expect(200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clinics_sign_out_ends_the_tokens_of_phones_wherever_their_sessions_act() {
+    let app = TestApp::start().await;
+    let (clinic, other) = (app.clinic().await, app.clinic().await);
+    let person = app.clinician_of(&clinic).await;
+    let phone = Uuid::new_v4();
+    let held = token(&register_by(&app, &person.token, phone).await);
+    let alert = told_to(&app, &person.token, phone).await;
+    let code = app.operator_invites(other.id, Role::Clinician, None).await;
+    app.post("/v1/invitations/accept", &person.token, json!({ "invitation_code": code })).await.expect(201);
+    app.post("/v1/auth/switch", &person.token, json!({ "clinic_id": other.id })).await.expect(200);
+    app.get(&alert, &held).await.expect(200);
+    let body = json!({ "whom": "staff", "current_password": PASSWORD });
+    app.post("/v1/clinic/sign-out", &clinic.admin.token, body).await.expect(200);
     assert_eq!(app.get(&alert, &held).await.problem(401), "unauthenticated");
 }
 

@@ -174,18 +174,25 @@ async fn guessing_on_a_found_phone_slows_down_that_phone_alone() {
     assert_ended(&app, &found).await;
 }
 
+/// The same session, acting at another clinic, to which the operator has invited its person.
+async fn go_on_at(app: &TestApp, person: &Person, other: &Clinic) -> Person {
+    let code = app.operator_invites(other.id, Role::Clinician, None).await;
+    app.post("/v1/invitations/accept", &person.token, json!({ "invitation_code": code })).await.expect(201);
+    let there = app.post("/v1/auth/switch", &person.token, json!({ "clinic_id": other.id })).await.expect(200);
+    Person::from_answer(&there)
+}
+
 #[tokio::test]
-async fn an_administrator_signs_out_the_staff_or_everybody_at_this_clinic() {
+async fn an_administrator_signs_out_the_staff_or_everybody_wherever_their_sessions_act() {
     let (app, clinic) = start().await;
     let other = app.clinic().await;
     let (clinician, patient) = (app.clinician_of(&clinic).await, app.patient_of(&clinic).await);
     register_phone(&app, &patient).await;
-    // Belongs to both clinics; this session acts at the other one.
-    let code = app.operator_invites(other.id, Role::Clinician, None).await;
-    let visitor = app.log_in(&clinician).await;
-    app.post("/v1/invitations/accept", &visitor.token, json!({ "invitation_code": code })).await.expect(201);
-    let visitor = app.post("/v1/auth/switch", &visitor.token, json!({ "clinic_id": other.id })).await.expect(200);
-    let visitor = Person::from_answer(&visitor);
+    // Both belong to both clinics. These sessions act at the other one, and could come back.
+    let before = app.log_in(&clinician).await;
+    let visitor = go_on_at(&app, &before, &other).await;
+    register_phone(&app, &visitor).await;
+    let working_there = go_on_at(&app, &app.log_in(&patient).await, &other).await;
 
     let sign_out = async |whom: &str, password: &str| {
         let body = json!({ "whom": whom, "current_password": password });
@@ -193,18 +200,25 @@ async fn an_administrator_signs_out_the_staff_or_everybody_at_this_clinic() {
     };
     assert_eq!(sign_out("staff", "not the one that it is").await.problem(422), "invalid");
     assert_goes_on(&app, &clinician).await;
-    assert_eq!(sign_out("staff", PASSWORD).await.expect(200), json!({ "ended_sessions": 1 }));
-    assert_ended(&app, &clinician).await;
-    for person in [&patient, &clinic.admin, &visitor, &other.admin] {
+    assert_eq!(sign_out("staff", PASSWORD).await.expect(200), json!({ "ended_sessions": 2 }));
+    for person in [&clinician, &visitor, &before] {
+        assert_ended(&app, person).await;
+    }
+    // Who is a patient here is none of the staff, whatever they are elsewhere.
+    for person in [&patient, &working_there, &clinic.admin, &other.admin] {
         assert_goes_on(&app, person).await;
     }
-    assert_eq!(sign_out("everybody", PASSWORD).await.expect(200), json!({ "ended_sessions": 1 }));
-    assert_ended(&app, &patient).await;
-    for person in [&clinic.admin, &visitor, &other.admin] {
+    assert_eq!(sign_out("everybody", PASSWORD).await.expect(200), json!({ "ended_sessions": 2 }));
+    for person in [&patient, &working_there] {
+        assert_ended(&app, person).await;
+    }
+    for person in [&clinic.admin, &other.admin] {
         assert_goes_on(&app, person).await;
     }
-    let back = app.log_in(&patient).await;
-    assert_eq!(app.get("/v1/me/devices", &back.token).await.expect(200)["items"], json!([]));
+    for person in [&clinician, &patient] {
+        let back = app.log_in(person).await;
+        assert_eq!(app.get("/v1/me/devices", &back.token).await.expect(200)["items"], json!([]));
+    }
     assert_eq!(app.count("SELECT count(*) FROM audit WHERE action = 'clinic.sign_out'").await, 2);
 }
 
@@ -212,6 +226,7 @@ async fn an_administrator_signs_out_the_staff_or_everybody_at_this_clinic() {
 #[tokio::test]
 async fn whatever_ends_a_token_reaches_another_node_within_a_second() {
     let (app, clinic) = start().await;
+    let other = app.clinic().await;
     let wall = &app.state.clocks.wall;
     let other_node = Revocations::default();
     let feed = other_node.clone().run(app.state.db.clone(), app.state.clocks.clone());
@@ -220,11 +235,23 @@ async fn whatever_ends_a_token_reaches_another_node_within_a_second() {
         while !other_node.is_live() {
             tokio::task::yield_now().await;
         }
-        for what in
-            ["removal", "role", "own session", "all others", "password", "sign-out", "reset", "deletion", "requirement"]
-        {
-            let person = app.clinician_of(&clinic).await;
+        for what in [
+            "removal",
+            "role",
+            "own session",
+            "all others",
+            "password",
+            "sign-out",
+            "sign-out from elsewhere",
+            "reset",
+            "deletion",
+            "requirement",
+        ] {
+            let mut person = app.clinician_of(&clinic).await;
             let here = app.log_in(&person).await;
+            if what == "sign-out from elsewhere" {
+                person = go_on_at(&app, &person, &other).await;
+            }
             let member = format!("/v1/members/{}", person.membership_id);
             let verified = app.state.auth.tokens.verify(&person.token, wall.now()).unwrap();
             assert!(other_node.stands(&app.state.db, &verified).await.unwrap(), "{what}");
@@ -240,7 +267,7 @@ async fn whatever_ends_a_token_reaches_another_node_within_a_second() {
                     let body = json!({ "current_password": PASSWORD, "password": OTHER_PASSWORD });
                     app.request(Method::POST, "/v1/me/password", &here.token).json(&body)
                 }
-                "sign-out" => {
+                "sign-out" | "sign-out from elsewhere" => {
                     let body = json!({ "current_password": PASSWORD, "whom": "staff" });
                     app.request(Method::POST, "/v1/clinic/sign-out", token).json(&body)
                 }

@@ -1,11 +1,13 @@
 //! Second factors: set up, asked for, lost, taken away, required by a clinic.
 
 use chrono::TimeDelta;
+use diesel_async::SimpleAsyncConnection;
+use mendline::db::Connector;
 use mendline::domain::role::Role;
 use serde_json::{Value, json};
 
 use crate::support::authenticator::Authenticator;
-use crate::support::people::{Clinic, PASSWORD, Person};
+use crate::support::people::{Clinic, PASSWORD, Person, fresh_email};
 use crate::support::{Answer, TestApp};
 
 const PATH: &str = "/v1/me/second-factor";
@@ -141,6 +143,48 @@ async fn of_two_logins_with_one_code_one_gets_in() {
 }
 
 #[tokio::test]
+async fn of_two_logins_with_one_recovery_code_one_gets_in() {
+    let (app, _, person) = start().await;
+    let (_, codes) = app.enrol(&person).await;
+    let (one, other) = tokio::join!(app.try_log_in(&person, Some(&codes[0])), app.try_log_in(&person, Some(&codes[0])));
+    let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 401]);
+}
+
+#[tokio::test]
+async fn a_login_that_comes_to_nothing_uses_no_code_up() {
+    let (app, clinic, person) = start().await;
+    let (phone, codes) = app.enrol(&person).await;
+    let with = async |path: &str, code: &str, invitation: Option<&str>| {
+        let mut body = json!({ "email": person.email, "password": PASSWORD, "code": code });
+        if let Some(invitation) = invitation {
+            body["invitation_code"] = json!(invitation);
+        }
+        app.post(path, "", body).await
+    };
+    for code in [next_code(&app, &phone), codes[0].clone()] {
+        assert_eq!(pointer(with("/v1/auth/login", &code, Some("no such code")).await), "/invitation_code");
+        assert_eq!(with("/v1/auth/cancel-deletion", &code, None).await.problem(409), "conflict");
+        with("/v1/auth/login", &code, None).await.expect(200);
+        with("/v1/auth/login", &code, None).await.expect(401);
+    }
+
+    // Who is asked to take the deletion back first does so with the same code.
+    let here = Person::from_answer(&with("/v1/auth/login", &codes[1], None).await.expect(200));
+    app.post("/v1/me/deletion", &here.token, proof(Some(&next_code(&app, &phone)))).await.expect(202);
+    assert_eq!(with("/v1/auth/login", &codes[2], None).await.problem(403), "deletion_pending");
+    with("/v1/auth/cancel-deletion", &codes[2], None).await.expect(200);
+
+    // Nor does one code more go for each try of somebody who belongs to no clinic.
+    let member = format!("/v1/members/{}", person.membership_id);
+    app.delete(&member, &clinic.admin.token).await.expect(204);
+    with("/v1/auth/login", &codes[3], None).await.expect(403);
+    let invitation = app.invite(&clinic, &json!({ "role": "clinician" })).await;
+    with("/v1/auth/login", &codes[3], Some(&invitation)).await.expect(200);
+}
+
+#[tokio::test]
 async fn setting_up_takes_the_password_and_a_first_code_within_an_hour() {
     let (app, _, person) = start().await;
     let token = &person.token;
@@ -265,6 +309,54 @@ async fn a_clinic_that_requires_it_lets_its_staff_do_nothing_but_set_it_up() {
     app.get("/v1/patients", &refresh(&person).await.token).await.expect(200);
 }
 
+/// Begins with one, and goes on with the other once that waits for what is locked; unlocks it when both wait.
+async fn one_behind_the_other<A, B>(
+    app: &TestApp,
+    lock: &str,
+    first: impl Future<Output = A>,
+    second: impl Future<Output = B>,
+) -> (A, B) {
+    let mut blocker = Connector::new(&app.database.url, None).unwrap().open().await.unwrap();
+    blocker.batch_execute(&format!("BEGIN; {lock}")).await.unwrap();
+    let unlock = async {
+        app.until_waiting(2).await;
+        blocker.batch_execute("ROLLBACK").await.unwrap();
+    };
+    let then = async {
+        app.until_waiting(1).await;
+        tokio::join!(second, unlock).0
+    };
+    tokio::join!(first, then)
+}
+
+#[tokio::test]
+async fn who_joins_the_staff_while_the_clinic_begins_to_require_it_needs_it_too() {
+    for joins_first in [true, false] {
+        let app = TestApp::start().await;
+        let clinic = app.clinic().await;
+        app.enrol(&clinic.admin).await;
+        let code = app.invite(&clinic, &json!({ "role": "clinician" })).await;
+        let email = fresh_email();
+        let join = app.register(&code, &email);
+        let require = app.patch("/v1/clinic", &clinic.admin.token, json!({ "require_second_factor": true }));
+        // A newcomer is held before the session is written, with all that it is made from read; the clinic before it calls
+        // the tokens of its staff back, whom it has looked up.
+        let (newcomer, changed) = if joins_first {
+            one_behind_the_other(&app, "LOCK TABLE sessions IN SHARE MODE", join, require).await
+        } else {
+            let (changed, newcomer) =
+                one_behind_the_other(&app, "SELECT id FROM users FOR UPDATE", require, join).await;
+            (newcomer, changed)
+        };
+        changed.expect(200);
+        let answer = app.get("/v1/patients", &newcomer.token).await;
+        assert_eq!(answer.status, if joins_first { 401 } else { 403 }, "{}", answer.text);
+        let refreshed = app.post("/v1/auth/refresh", "", json!({ "refresh_token": newcomer.refresh_token })).await;
+        let newcomer = Person::from_answer(&refreshed.expect(200));
+        assert_eq!(app.get("/v1/patients", &newcomer.token).await.problem(403), "second_factor_missing");
+    }
+}
+
 #[tokio::test]
 async fn a_secret_is_stored_sealed_and_bound_to_its_login_and_recovery_codes_as_hashes() {
     use diesel::prelude::*;
@@ -272,7 +364,7 @@ async fn a_secret_is_stored_sealed_and_bound_to_its_login_and_recovery_codes_as_
     use mendline::schema::{recovery_codes, second_factors};
     let (app, _, person) = start().await;
     let (phone, codes) = app.enrol(&person).await;
-    let mut conn = mendline::db::Connector::new(&app.database.url, None).unwrap().open().await.unwrap();
+    let mut conn = Connector::new(&app.database.url, None).unwrap().open().await.unwrap();
     let sealed: Vec<u8> = second_factors::table.select(second_factors::secret_sealed).first(&mut conn).await.unwrap();
     let keys = &app.state.auth.keys;
     let bound_to = |id: uuid::Uuid| [b"second factor ".as_slice(), id.as_bytes()].concat();

@@ -262,6 +262,54 @@ async fn a_person_sees_what_is_its_own_and_nothing_clinical() {
 }
 
 #[tokio::test]
+async fn a_clinic_reaches_the_logins_of_whoever_belongs_to_it_and_of_nobody_who_did_once() {
+    let database = TestDatabase::create().await;
+    let tables = filled(&database).await;
+    let (mut owner, mut api) = (owner(&database).await, member(&database, Group::Api).await);
+    // The person there works here as well, and has a session that acts here.
+    let joined = format!(
+        "INSERT INTO memberships (clinic_id, id, user_id, role, created_at)
+             VALUES ('{HERE}', gen_random_uuid(), '{THERE}', 'clinician', now());
+         INSERT INTO sessions (id, user_id, clinic_id, created_at, last_used_at, idle_expires_at, expires_at)
+             VALUES (gen_random_uuid(), '{THERE}', '{HERE}', now(), now(), now(), now())"
+    );
+    owner.batch_execute(&joined).await.unwrap();
+    let mut reached = Vec::new();
+    for table in &tables {
+        let [(_, select), ..] = unfiltered(table);
+        let rows = attempt(&mut api, &clinic(HERE), &select).await.unwrap_or_default();
+        if rows.iter().any(|row| table.theirs.contains(row)) {
+            reached.push(table.name.as_str());
+        }
+    }
+    let of_members = [
+        "devices",
+        "local_reminders",
+        "login_deletions",
+        "notification_preferences",
+        "recovery_codes",
+        "reset_codes",
+        "second_factors",
+        "users",
+    ];
+    assert_eq!(reached, of_members);
+    let session = format!("SELECT id::text AS line FROM sessions WHERE user_id = '{THERE}'");
+    assert_eq!(attempt(&mut api, &clinic(HERE), &session).await.unwrap().len(), 1);
+
+    let left = format!("UPDATE memberships SET removed_at = now() WHERE user_id = '{THERE}' AND clinic_id = '{HERE}'");
+    owner.batch_execute(&left).await.unwrap();
+    assert_eq!(breaches(&mut api, &tables, &clinic(HERE)).await, Vec::<String>::new());
+    assert_eq!(attempt(&mut api, &clinic(HERE), &session).await.unwrap(), Vec::<String>::new());
+
+    // What they are called is told where they did something, and to nobody whom they never had to do with.
+    let name = |whose: &str| format!("SELECT display_name AS line FROM names_of_members(ARRAY['{whose}'::uuid])");
+    assert_eq!(attempt(&mut api, &clinic(HERE), &name(THERE)).await.unwrap(), ["U"]);
+    for (scope, whose) in [(clinic(THERE), HERE), (user(HERE), HERE), (String::new(), HERE)] {
+        assert_eq!(attempt(&mut api, &scope, &name(whose)).await.unwrap(), Vec::<String>::new(), "{scope}");
+    }
+}
+
+#[tokio::test]
 async fn the_audit_can_be_written_and_read_and_neither_changed_nor_dropped() {
     let database = TestDatabase::create().await;
     filled(&database).await;
@@ -315,10 +363,12 @@ async fn the_roles_own_nothing_and_what_runs_as_the_owner_is_for_them_alone() {
         "clinic_of_feed",
         "clinic_of_invitation",
         "count_clinics_of_login",
+        "end_sessions_of_members",
         "login_of_email",
         "login_of_fetch_token",
         "login_of_reset_code",
         "my_records",
+        "names_of_members",
         "session_of_token",
         "take_address",
         "tokens_called_back",

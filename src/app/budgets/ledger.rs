@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::forgetting::forget_a_quarter;
 use crate::domain::pace::Pace;
 
 /// Locks.
@@ -47,7 +48,7 @@ impl Ledger {
             // Who has all of it has as much as somebody who is not known.
             accounts.retain(|_, next| *next > now && self.pace.is_of(*next, now));
             if accounts.len() >= MOST {
-                accounts.clear();
+                forget_a_quarter(&mut accounts, |next| *next);
             }
         }
         accounts.insert(account, turn.next);
@@ -94,6 +95,18 @@ mod tests {
         let spend = |at| (0..3).map(|_| ledger.pay(1, at)).collect::<Vec<_>>();
         assert_eq!(spend(now), [Ok(1), Ok(0), Err(30)]);
         assert_eq!(spend(now - TimeDelta::hours(1)), [Ok(1), Ok(0), Err(30)]);
+    }
+
+    #[test]
+    fn nobody_gets_a_fresh_budget_by_making_up_others() {
+        let (ledger, now) = ledger(600);
+        for _ in 0..600 {
+            ledger.pay(u128::MAX, now).unwrap();
+        }
+        for account in 0..600_000 {
+            ledger.pay(account, now).unwrap();
+        }
+        assert_eq!(ledger.pay(u128::MAX, now), Err(1));
     }
 
     #[test]

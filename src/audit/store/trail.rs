@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use crate::db::hot::hot_query;
 use crate::schema::{audit, users};
 
 /// An entry as it was written.
@@ -157,12 +159,19 @@ pub async fn find_last(conn: &mut AsyncPgConnection, clinic_id: Uuid) -> QueryRe
         .optional()
 }
 
-/// What the logins behind these entries are called today; those that are gone are not among them.
+hot_query! {
+    struct NamesOfMembers { logins: Vec<Uuid> as Array<SqlUuid> }
+    returns (SqlUuid, Text);
+    "SELECT user_id, display_name FROM names_of_members($1)"
+}
+
+/// What the logins behind these entries are called today, of former members too; those that are gone are not among them. In the
+/// clinic's scope.
 pub async fn list_names(conn: &mut AsyncPgConnection, lines: &[Line]) -> QueryResult<Vec<(Uuid, String)>> {
     let mut ids: Vec<Uuid> = lines.iter().filter_map(|line| line.actor_id).collect();
     ids.sort_unstable();
     ids.dedup();
-    users::table.filter(users::id.eq_any(ids)).select((users::id, users::display_name)).load(conn).await
+    NamesOfMembers { logins: ids }.load(conn).await
 }
 
 /// The language of somebody's login.

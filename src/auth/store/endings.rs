@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::announce_all;
-use crate::domain::role::Role;
-use crate::schema::{devices, memberships, sessions};
+use crate::db::hot::hot_query;
+use crate::schema::{devices, sessions};
 
 /// Why a session was ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub enum EndedBecause {
     Password,
     /// A second factor was set up in another session, or taken away by an administrator.
     SecondFactor,
-    /// An administrator signed out the clinic.
+    /// An administrator signed out the clinic, or the operator closed it.
     Clinic,
     /// The person asked for the login to be deleted.
     Deletion,
@@ -98,30 +99,36 @@ pub async fn end_sessions(
     end(conn, &open, because, at).await
 }
 
-/// Ends every session but one that acts at a clinic, those of patients only where `patients_too`; says which. The logins
-/// are locked by [`super::lock_members`].
-pub async fn end_clinic_sessions(
+/// Ends every session that acts at a clinic which its people no longer belong to. The logins are locked by
+/// [`super::lock_members`].
+pub async fn end_clinic_sessions(conn: &mut AsyncPgConnection, clinic_id: Uuid, at: DateTime<Utc>) -> QueryResult<()> {
+    let open = sessions::table.filter(sessions::clinic_id.eq(clinic_id)).filter(sessions::revoked_at.is_null());
+    let open: Vec<Uuid> = open.select(sessions::id).load(conn).await?;
+    end(conn, &open, EndedBecause::Clinic, at).await?;
+    announce_all(conn, &open, at).await
+}
+
+hot_query! {
+    struct EndSessionsOfMembers {
+        patients_too: bool as Bool,
+        kept: Uuid as SqlUuid,
+        at: DateTime<Utc> as Timestamptz,
+    }
+    returns SqlUuid;
+    "SELECT session_id FROM end_sessions_of_members($1, $2, $3)"
+}
+
+/// Ends every session but one of whoever belongs to the clinic in whose scope this runs, patients only where `patients_too`,
+/// wherever it acts at the moment; says which. The logins are locked by [`super::lock_members`].
+pub async fn end_sessions_of_members(
     conn: &mut AsyncPgConnection,
-    clinic_id: Uuid,
     patients_too: bool,
     kept: Uuid,
     at: DateTime<Utc>,
 ) -> QueryResult<Vec<Uuid>> {
-    let here = memberships::user_id.eq(sessions::user_id).and(memberships::clinic_id.eq(sessions::clinic_id));
-    let mut open = sessions::table
-        .inner_join(memberships::table.on(here))
-        .filter(sessions::clinic_id.eq(clinic_id))
-        .filter(sessions::id.ne(kept))
-        .filter(sessions::revoked_at.is_null())
-        .select(sessions::id)
-        .into_boxed();
-    if !patients_too {
-        open = open.filter(memberships::role.ne(Role::Patient.as_str()));
-    }
-    let open: Vec<Uuid> = open.load(conn).await?;
-    end(conn, &open, EndedBecause::Clinic, at).await?;
-    announce_all(conn, &open, at).await?;
-    Ok(open)
+    let ended: Vec<Uuid> = EndSessionsOfMembers { patients_too, kept, at }.load(conn).await?;
+    announce_all(conn, &ended, at).await?;
+    Ok(ended)
 }
 
 async fn end(conn: &mut AsyncPgConnection, ids: &[Uuid], because: EndedBecause, at: DateTime<Utc>) -> QueryResult<()> {

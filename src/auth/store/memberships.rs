@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable, Text, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
 
 use crate::db::hot::hot_query;
@@ -97,6 +97,27 @@ pub async fn insert_membership(
         .get_result(conn)
         .await
         .optional()
+}
+
+/// Makes two wait for each other until their transactions end: who becomes one of a clinic's staff, once the membership is
+/// written, and who changes what the clinic asks of its staff. So the newcomer either knows of the change or is among those whom
+/// it concerns. A lock beside the rows: the clinic's own is held by whoever closes it, who waits for the newcomer's invitation.
+pub async fn lock_staff(conn: &mut AsyncPgConnection, clinic_id: Uuid, by: StaffLock) -> QueryResult<()> {
+    let lock = match by {
+        StaffLock::Newcomer => "pg_advisory_xact_lock_shared",
+        StaffLock::Change => "pg_advisory_xact_lock",
+    };
+    // Only typed ids go into the text.
+    conn.batch_execute(&format!("SELECT {lock}(hashtextextended('mendline staff of {clinic_id}', 0))")).await
+}
+
+/// Who holds [`lock_staff`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StaffLock {
+    /// One of those who may come at the same time.
+    Newcomer,
+    /// One who changes what all of them have to do.
+    Change,
 }
 
 /// Locks the logins of a clinic's members, or of its staff alone: no token is issued to them meanwhile. By id, so that two

@@ -88,9 +88,19 @@ pub async fn confirm_second_factor(
     Ok(())
 }
 
-/// Notes a right code: it and earlier ones are void from now on, and wrong ones before it forgotten.
-pub async fn use_step(conn: &mut AsyncPgConnection, user_id: Uuid, step: i64) -> QueryResult<()> {
-    diesel::update(second_factors::table.find(user_id))
+/// Uses a right code up: it and earlier ones are void from now on, and wrong ones before it forgotten. False, and nothing, if it
+/// is void already, or the app is not the one that was set up at that moment.
+pub async fn use_step(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+    set_up_at: DateTime<Utc>,
+    step: i64,
+) -> QueryResult<bool> {
+    let unused = second_factors::table
+        .find(user_id)
+        .filter(second_factors::created_at.eq(set_up_at))
+        .filter(second_factors::last_step.lt(step));
+    let used = diesel::update(unused)
         .set((
             second_factors::last_step.eq(step),
             second_factors::failures.eq(0),
@@ -98,7 +108,7 @@ pub async fn use_step(conn: &mut AsyncPgConnection, user_id: Uuid, step: i64) ->
         ))
         .execute(conn)
         .await?;
-    Ok(())
+    Ok(used == 1)
 }
 
 /// Makes every code void that may have been used by `now`, of everybody's: which were is lost.
@@ -142,6 +152,12 @@ pub async fn put_recovery_codes(
         .collect();
     diesel::insert_into(recovery_codes::table).values(rows).execute(conn).await?;
     Ok(())
+}
+
+/// Whether a recovery code is one of this login's, and not used yet.
+pub async fn has_recovery_code(conn: &mut AsyncPgConnection, user_id: Uuid, hash: &CodeHash) -> QueryResult<bool> {
+    let code = recovery_codes::table.find(hash.as_slice()).filter(recovery_codes::user_id.eq(user_id));
+    diesel::select(diesel::dsl::exists(code)).get_result(conn).await
 }
 
 /// Uses a recovery code up; false if it is not one of this login's, or no longer.

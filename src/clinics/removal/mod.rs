@@ -93,7 +93,7 @@ pub async fn close(db: &Db, clocks: &Clocks, clinic_id: Uuid, name: &str) -> Res
         logins::lock_members(conn, clinic_id, true).await?;
         let members = store::close(conn, clinic_id, now, erase_at).await?;
         // Not before: whoever joins at this moment is waited for there, and has a session by then.
-        logins::end_clinic_sessions(conn, clinic_id, true, Uuid::nil(), now).await?;
+        logins::end_clinic_sessions(conn, clinic_id, now).await?;
         escalations::delete_all(conn, clinic_id).await?;
         let alerts = queue::withdraw(conn, clinic_id, clocks.care.now()).await?;
         audit::record(conn, clocks, Entry::by_operator(clinic_id, "clinic.close", "clinic", clinic_id)).await?;

@@ -17,7 +17,7 @@ use crate::auth::reauthentication::{Credentials, Unknown, recognise};
 use crate::db::Scope;
 use crate::erasure::page_view::{STYLE, Shown, page};
 use crate::erasure::view::DeletionView;
-use crate::erasure::{confirmation, find_pending, mark, page_words, take_back};
+use crate::erasure::{MarkError, confirmation, find_pending, mark, page_words, take_back};
 use crate::error::ApiError;
 use crate::form::Form;
 use crate::language::{Wanted, content_language};
@@ -102,8 +102,13 @@ async fn decide(state: &State, wanted: &Wanted, token: &str, decision: Decision)
     };
     match decision {
         Decision::Delete => {
-            let erase_at = super::end(state, &user).await?.pending.erase_at;
-            Ok(answer(state, wanted, &Shown::Deleted(erase_at)))
+            let shown = match super::end(state, &user).await {
+                Ok(marked) => Shown::Deleted(marked.pending.erase_at),
+                Err(MarkError::LastAdministrator(_)) => Shown::Form(Some(words(wanted).alone.to_owned())),
+                Err(MarkError::Changed) => Shown::Form(Some(words(wanted).late.to_owned())),
+                Err(error @ MarkError::Db(_)) => return Err(error.into()),
+            };
+            Ok(answer(state, wanted, &shown))
         }
         Decision::Keep => {
             let keep = state.db.scoped(Scope::User(user.id), async |conn| {

@@ -1,6 +1,8 @@
 //! Clinics, logins and patients put straight into the database, with tokens as the server would issue them: for tests of
 //! what people may do once they are there, without walking each of them through an invitation.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use diesel::QueryableByName;
 use diesel::sql_types::BigInt;
@@ -35,6 +37,14 @@ impl TestApp {
         }
         let mut conn = Connector::new(&self.database.url, None).unwrap().open().await.unwrap();
         diesel::sql_query(format!("SELECT ({sql}) AS value")).get_result::<Row>(&mut conn).await.unwrap().value
+    }
+
+    /// Returns once so many wait for a lock in this app's database.
+    pub async fn until_waiting(&self, many: i64) {
+        let waiting = "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
+                        WHERE NOT l.granted AND a.datname = current_database()";
+        let waited = async { while self.count(waiting).await < many {} };
+        tokio::time::timeout(Duration::from_secs(30), waited).await.expect("somebody who waits");
     }
 
     /// A clinic in Berlin, quiet from 21:00 to 08:00.

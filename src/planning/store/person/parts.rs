@@ -18,7 +18,7 @@ pub(in crate::planning) struct PatientRow {
     pub(in crate::planning) plan_revision: i32,
     /// The login was erased: the record is only kept.
     pub(in crate::planning) detached: bool,
-    /// The login is to be erased.
+    /// The login is to be erased, or the clinic is closed: nothing is owed.
     pub(in crate::planning) leaving: bool,
     /// The clinic's.
     pub(in crate::planning) default_protocol: String,

@@ -1,0 +1,1 @@
+DROP FUNCTION end_sessions_of_members;
