@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(fault(r#"{"name": "x", "parts": [1, "two"]}"#).1[0].pointer, "/parts/1");
         assert_eq!(fault(r#"{"name": "x", "parts": [], "extra": 1}"#).1[0].pointer, "/extra");
         assert_eq!(fault(r#"{"parts": []}"#).1[0].pointer, "/name");
-        assert_eq!(fault(r#"{"name": "x", "parts": [1e999]}"#).1[0].detail, "must be a smaller number");
+        assert_eq!(fault(r#"{"name": "x", "parts": [1e999]}"#).1[0].detail, "must be a whole number from 0 to 255");
     }
 
     #[test]

@@ -74,9 +74,9 @@ mod tests {
     #[test]
     fn a_fault_names_its_parameter() {
         for (text, pointer, detail) in [
-            ("limit=abc", "limit", "must be a whole number"),
-            ("name=a&limit=-1", "limit", "must be a whole number"),
-            ("limit=99999999999", "limit", "must be a smaller number"),
+            ("limit=abc", "limit", "must be a whole number from 0 to"),
+            ("name=a&limit=-1", "limit", "must be a whole number from 0 to"),
+            ("limit=99999999999", "limit", "must be a whole number from 0 to"),
             ("limit=1&limit=2", "limit", "is there twice"),
             ("colour=red", "colour", "unknown field"),
         ] {

@@ -1,11 +1,12 @@
 //! Between a format and what is read from it: an object is an object at every depth. Derived types also take a list for the
 //! values of an object, in the order in which their fields happen to stand; what a client sends is never read like that.
-//! Words of a list of words, dates, ids and the like say what they should have been, whatever was sent instead.
+//! Numbers, words of a list, dates, ids and the like say what they should have been, whatever was sent instead.
 
 use std::fmt;
 
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, Expected, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error, Expected, MapAccess, SeqAccess, Unexpected, VariantAccess,
+    Visitor,
 };
 
 use super::shape::is_form_of_text;
@@ -21,20 +22,33 @@ macro_rules! forwarded {
     };
 }
 
+/// Whatever a number or a yes-no is refused for, what is wanted is known: formats say it in words of their own.
+macro_rules! said_as_wanted {
+    ($($method:ident)+) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            let wanted = (&visitor as &dyn Expected).to_string();
+            let read = self.0.$method(Taking { visitor, object: false });
+            read.map_err(|_said_in_other_words| Error::invalid_type(Unexpected::Other("other"), &wanted.as_str()))
+        })+
+    };
+}
+
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
     type Error = D::Error;
 
     forwarded! {
-        deserialize_any() deserialize_bool()
-        deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64() deserialize_i128()
-        deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()
-        deserialize_f32() deserialize_f64() deserialize_char() deserialize_str() deserialize_string()
-        deserialize_bytes() deserialize_byte_buf() deserialize_option() deserialize_unit() deserialize_seq()
-        deserialize_map() deserialize_identifier() deserialize_ignored_any()
+        deserialize_any() deserialize_char() deserialize_str() deserialize_string() deserialize_bytes()
+        deserialize_byte_buf() deserialize_option() deserialize_unit() deserialize_seq() deserialize_map()
+        deserialize_identifier() deserialize_ignored_any()
         deserialize_unit_struct(name: &'static str)
         deserialize_newtype_struct(name: &'static str)
         deserialize_tuple(length: usize)
         deserialize_tuple_struct(name: &'static str, length: usize)
+    }
+
+    said_as_wanted! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8
+        deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64
     }
 
     fn deserialize_struct<V: Visitor<'de>>(

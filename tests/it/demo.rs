@@ -166,7 +166,8 @@ async fn whoever_looks_around_after_the_story_is_given_a_login_of_every_role() {
     }
     assert_eq!(roles, ["administrator", "clinician", "patient"], "{out:#?}");
     signal(&serving, Signal::SIGINT);
-    let ended = tokio::time::timeout(Duration::from_secs(30), serving.wait_with_output()).await.expect("an end").unwrap();
+    let ended =
+        tokio::time::timeout(Duration::from_secs(30), serving.wait_with_output()).await.expect("an end").unwrap();
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
 }
 

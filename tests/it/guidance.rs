@@ -84,7 +84,11 @@ async fn once_a_treatment_has_ended_its_tasks_stay_where_they_stood() {
     app.care.set(utc("2026-02-05T06:30:00Z"));
     let before = app.get(&path, &patient.token).await.expect(200);
     let open = |guidance: &Value| -> Vec<(String, String)> {
-        let today = guidance["today"].as_array().unwrap().iter().filter(|task| task["open_at"].as_str() < Some("2026-02-05T06:30:00Z"));
+        let today = guidance["today"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|task| task["open_at"].as_str() < Some("2026-02-05T06:30:00Z"));
         today.map(|task| (task["id"].to_string(), task["state"].as_str().unwrap().to_owned())).collect()
     };
     assert!(open(&before).iter().any(|(_, state)| state == "open"), "{before}");

@@ -313,7 +313,10 @@ impl Story {
         let treatments = self.list("/v1/treatments").await;
         assert_eq!(by_id(self.phone.of_kind("treatment")), by_id(treatments.clone()));
         assert_eq!(by_id(self.phone.of_kind("appointment")), by_id(self.list("/v1/appointments").await));
-        assert_eq!(by_id(without_passing(self.phone.of_kind("course"))), by_id(without_passing(self.list("/v1/courses").await)));
+        assert_eq!(
+            by_id(without_passing(self.phone.of_kind("course"))),
+            by_id(without_passing(self.list("/v1/courses").await))
+        );
         let mut check_ins = Vec::new();
         for treatment in treatments.iter().map(id) {
             check_ins.extend(self.list(&format!("/v1/treatments/{treatment}/check-ins")).await);

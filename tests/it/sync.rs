@@ -191,7 +191,11 @@ async fn a_completed_treatment_with_a_flag_is_listed_for_its_flag_and_not_whenev
     resolved.sort();
     both.sort();
     assert_eq!(resolved, both);
-    assert_ne!(case.app.get(&own("/bundle"), &case.patient.token).await.expect(200), bundle, "nothing is held any more");
+    assert_ne!(
+        case.app.get(&own("/bundle"), &case.patient.token).await.expect(200),
+        bundle,
+        "nothing is held any more"
+    );
 }
 
 #[tokio::test]
