@@ -1,6 +1,9 @@
 //! Reading a JSON body: size, media type, shape; and collecting everything that is wrong with its values.
 //! What the values mean is the slices' business.
 
+mod objects;
+pub mod shape;
+
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +15,7 @@ use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{ApiError, FieldError};
 
@@ -128,35 +131,21 @@ fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError> {
     if raw.windows(6).any(|bytes| bytes == br"\u0000") || raw.contains(&0) {
         return Err(malformed("the body contains a NUL character".to_owned()));
     }
-    // A list would be taken as an object's values in the order in which a struct happens to name them.
-    if raw.trim_ascii_start().starts_with(b"[") {
-        return Err(ApiError::misshapen("", "must be an object"));
-    }
     let mut deserializer = serde_json::Deserializer::from_slice(raw);
-    let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let pointer = pointer(error.path());
-        let cause = error.into_inner();
-        let detail = cause.to_string();
-        match cause.classify() {
-            serde_json::error::Category::Data => ApiError::misshapen(pointer, detail),
-            _ => malformed(format!("the body is not JSON: {detail}")),
-        }
-    })?;
-    deserializer.end().map_err(|error| malformed(format!("the body is not JSON: {error}")))?;
+    let value: T = match shape::read(&mut deserializer) {
+        Ok(value) => value,
+        // What reads as JSON has another shape than it should have, whatever a parser calls that.
+        Err((fault, _)) => match serde_json::from_slice::<IgnoredAny>(raw) {
+            Ok(_) => return Err(ApiError::misshapen(fault.pointer, fault.detail)),
+            Err(error) => return Err(not_json(&error)),
+        },
+    };
+    deserializer.end().map_err(|error| not_json(&error))?;
     Ok(value)
 }
 
-/// Where in a body a path leads, as a JSON pointer.
-pub fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    path.iter()
-        .map(|segment| match segment {
-            Segment::Seq { index } => format!("/{index}"),
-            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
-            Segment::Enum { variant } => format!("/{variant}"),
-            Segment::Unknown => String::new(),
-        })
-        .collect()
+fn not_json(error: &serde_json::Error) -> ApiError {
+    malformed(format!("the body is not JSON: {error}"))
 }
 
 /// Collects what is wrong with values, so that a client hears of everything at once.
@@ -283,12 +272,14 @@ mod tests {
     fn a_wrong_shape_is_named_with_a_pointer() {
         assert_eq!(fault(r#"{"name": "x", "parts": [1, "two"]}"#).1[0].pointer, "/parts/1");
         assert_eq!(fault(r#"{"name": "x", "parts": [], "extra": 1}"#).1[0].pointer, "/extra");
-        assert!(fault(r#"{"parts": []}"#).1[0].detail.contains("missing field `name`"));
+        assert_eq!(fault(r#"{"parts": []}"#).1[0].pointer, "/name");
+        assert_eq!(fault(r#"{"name": "x", "parts": [1e999]}"#).1[0].detail, "must be a whole number from 0 to 255");
     }
 
     #[test]
     fn what_is_not_json_and_what_hides_a_nul_is_refused() {
         assert!(fault("{").0.contains("not JSON"));
+        assert!(fault(r#"{"name": 7, "#).0.contains("not JSON"));
         assert!(fault(r#"{"name": "x", "parts": []} trailing"#).0.contains("not JSON"));
         assert!(fault(r#"{"name": "\u0000", "parts": []}"#).0.contains("NUL"));
     }

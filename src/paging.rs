@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ApiError, FieldError};
+use crate::query::unreadable;
 
 /// Items of a page where the client does not say.
 const DEFAULT_LIMIT: u32 = 50;
@@ -81,7 +82,7 @@ impl<P: Serialize + DeserializeOwned> Page<P> {
         if errors.is_empty() {
             Ok(Self { limit: limit as usize, after: after.flatten() })
         } else {
-            Err(ApiError::Malformed { detail: "the page cannot be found".to_owned(), errors })
+            Err(unreadable(errors))
         }
     }
 
@@ -159,7 +160,10 @@ mod tests {
         {
             match Page::<(i64, String)>::read(limit, cursor) {
                 Ok(page) => assert_eq!((faults, page.limit), (0, 100)),
-                Err(ApiError::Malformed { errors, .. }) => assert_eq!(errors.len(), faults),
+                Err(ApiError::Malformed { errors, detail }) => {
+                    assert_eq!(errors.len(), faults);
+                    assert!(errors.iter().all(|error| detail.contains(&error.pointer)), "{detail}");
+                }
                 Err(other) => panic!("{other}"),
             }
         }

@@ -8,6 +8,7 @@ use actix_web::{FromRequest, HttpRequest};
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
+use crate::body::shape;
 use crate::error::{ApiError, FieldError};
 
 /// A query string, parsed. Types that come through here refuse unknown parameters.
@@ -39,12 +40,17 @@ pub fn instant(text: &str) -> Result<DateTime<Utc>, String> {
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     let pairs = url::form_urlencoded::parse(text.as_bytes());
-    serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs)).map_err(|error| {
-        let pointer = error.path().to_string();
-        let detail = error.into_inner().to_string();
-        let errors = if pointer == "." { Vec::new() } else { vec![FieldError { pointer, detail: detail.clone() }] };
-        ApiError::Malformed { detail: format!("the query cannot be read: {detail}"), errors }
+    shape::read(serde_urlencoded::Deserializer::new(pairs)).map_err(|(fault, _)| {
+        // A parameter is named, not pointed to.
+        let pointer = fault.pointer.trim_start_matches('/').to_owned();
+        unreadable(vec![FieldError { pointer, detail: fault.detail }])
     })
+}
+
+/// A query that cannot be read, for these parameters.
+pub fn unreadable(errors: Vec<FieldError>) -> ApiError {
+    let named: Vec<_> = errors.iter().map(|error| format!("{} {}", error.pointer, error.detail)).collect();
+    ApiError::Malformed { detail: format!("the query cannot be read: {}", named.join("; ")), errors }
 }
 
 #[cfg(test)]
@@ -67,12 +73,20 @@ mod tests {
 
     #[test]
     fn a_fault_names_its_parameter() {
-        for (text, pointer) in [("limit=abc", "limit"), ("name=a&limit=-1", "limit"), ("colour=red", "colour")] {
+        for (text, pointer, detail) in [
+            ("limit=abc", "limit", "must be a whole number from 0 to"),
+            ("name=a&limit=-1", "limit", "must be a whole number from 0 to"),
+            ("limit=99999999999", "limit", "must be a whole number from 0 to"),
+            ("limit=1&limit=2", "limit", "is there twice"),
+            ("colour=red", "colour", "unknown field"),
+        ] {
             match parse::<Asked>(text) {
-                Err(ApiError::Malformed { errors, .. }) => assert_eq!(errors[0].pointer, pointer, "{text}"),
+                Err(ApiError::Malformed { errors, .. }) => {
+                    assert_eq!(errors[0].pointer, pointer, "{text}");
+                    assert!(errors[0].detail.starts_with(detail), "{text}: {errors:?}");
+                }
                 other => panic!("{text}: {other:?}"),
             }
         }
-        assert!(matches!(parse::<Asked>("limit=1&limit=2"), Err(ApiError::Malformed { .. })));
     }
 }

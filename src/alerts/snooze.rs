@@ -20,7 +20,10 @@ pub const MOST_TIMES: i32 = 10;
 /// Why an alert is not put off.
 #[derive(Debug, thiserror::Error)]
 pub enum SnoozeError {
-    /// It is of no plan, or was called off, or could not be sent.
+    /// It is of no plan.
+    #[error("this alert is of no plan")]
+    NotPlanned,
+    /// It was called off, or could not be sent.
     #[error("this alert cannot be put off")]
     NotOwed,
     /// It was put off too often.
@@ -52,7 +55,7 @@ pub async fn snooze(
     let now = tools.clocks.care.now();
     let write = async |conn: &mut AsyncPgConnection| {
         let mut person = planning::locked(conn, whose.0, whose.1).await?;
-        let asked = store::find_snoozable(conn, whose, alert).await?;
+        let asked = store::find_snoozable(conn, whose.0, &[whose.1, caller.membership_id], alert).await?;
         let key = Snooze::original(&asked.dedupe_key);
         let before = store::find_snooze(conn, whose, key).await?;
         if let Some((times, _)) = before.filter(|(_, before)| absolute && *before == until) {
@@ -60,11 +63,11 @@ pub async fn snooze(
             return Ok(find_teller(conn, whose, &again, |_| true).await?.unwrap_or(alert));
         }
         let planned = ["t:", "m:", Snooze::PREFIX].iter().any(|prefix| asked.dedupe_key.starts_with(prefix));
-        // What is told of an appointment cannot wait.
-        if !planned
-            || asked.treatment_id.is_none()
-            || !["scheduled", "sending", "sent", "merged"].contains(&asked.state.as_str())
-        {
+        // What is told of an appointment cannot wait, and a test of a phone is told at once or not at all.
+        if !planned || asked.treatment_id.is_none() {
+            return Err(SnoozeError::NotPlanned);
+        }
+        if !["scheduled", "sending", "sent", "merged"].contains(&asked.state.as_str()) {
             return Err(SnoozeError::NotOwed);
         }
         let woken = person.preferences.quiet.map_or(until, |quiet| quiet.after(&person.zones, until));
@@ -98,7 +101,7 @@ async fn find_teller(
 ) -> QueryResult<Option<Uuid>> {
     for key in [again.key(), again.dedupe_key.clone()] {
         let id = ids::alert_id(whose.0, whose.1, &key);
-        match store::find_snoozable(conn, whose, id).await {
+        match store::find_snoozable(conn, whose.0, &[whose.1], id).await {
             Ok(planned) if will_do(&planned.state) => return Ok(Some(id)),
             Ok(_) | Err(diesel::result::Error::NotFound) => {}
             Err(error) => return Err(error),

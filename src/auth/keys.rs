@@ -66,7 +66,15 @@ impl fmt::Debug for Keys {
 impl Keys {
     /// The configured keys; in development, missing ones are generated into `<data dir>/keys` and kept there.
     pub fn load(config: &Config) -> anyhow::Result<Self> {
-        let material = files::Material::load(config)?;
+        Self::of(files::Material::load(config)?)
+    }
+
+    /// The same for a look around, which changes nothing: missing ones are made up and forgotten again.
+    pub fn look(config: &Config) -> anyhow::Result<Self> {
+        Self::of(files::Material::look(config)?)
+    }
+
+    fn of(material: files::Material) -> anyhow::Result<Self> {
         let signing = signing::parse(material.token.expose_secret())?;
         let secret = files::decode_secret(material.secret.expose_secret())?;
         Self::derive(signing, &secret, material.vapid)

@@ -54,6 +54,11 @@ pub struct WindowView {
     local_date: NaiveDate,
     open_at: DateTime<Utc>,
     close_at: DateTime<Utc>,
+    /// Reports from here,
+    answered_from: DateTime<Utc>,
+    /// and before this, answer it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answered_until: Option<DateTime<Utc>>,
     state: WindowState,
     #[serde(skip_serializing_if = "Option::is_none")]
     check_in_id: Option<Uuid>,
@@ -68,6 +73,8 @@ impl WindowView {
             local_date: window.local_date,
             open_at: window.open_at,
             close_at: window.close_at,
+            answered_from: window.answered_from,
+            answered_until: window.answered_until,
             state,
             check_in_id,
         }

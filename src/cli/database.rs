@@ -26,10 +26,8 @@ pub struct Database {
 impl Database {
     /// The configured database; else the private cluster, started; else, if another process runs it, joined.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        if let Some(url) = &config.database.url {
-            let or_same = |other: &Option<SecretString>| other.clone().unwrap_or_else(|| url.clone());
-            let (worker_url, owner_url) = (or_same(&config.database.worker_url), or_same(&config.database.migrate_url));
-            return Ok(Self { api_url: url.clone(), worker_url, owner_url, embedded: None, joined: false });
+        if let Some(configured) = Self::configured(config) {
+            return Ok(configured);
         }
         let (data_dir, bin_dir) = (config.data_dir.clone(), config.database.bin_dir.clone());
         let started =
@@ -44,6 +42,21 @@ impl Database {
             Err(EmbeddedError::Owned(data_dir)) => Ok(Self::private(&embedded::join(&data_dir)?, true)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The configured database; else the private cluster, if another process runs it. Nothing is started.
+    pub fn find(config: &Config) -> Result<Self, EmbeddedError> {
+        match Self::configured(config) {
+            Some(configured) => Ok(configured),
+            None => Ok(Self::private(&embedded::join(&config.data_dir)?, true)),
+        }
+    }
+
+    fn configured(config: &Config) -> Option<Self> {
+        let url = config.database.url.as_ref()?;
+        let or_same = |other: &Option<SecretString>| other.clone().unwrap_or_else(|| url.clone());
+        let (worker_url, owner_url) = (or_same(&config.database.worker_url), or_same(&config.database.migrate_url));
+        Some(Self { api_url: url.clone(), worker_url, owner_url, embedded: None, joined: false })
     }
 
     /// A private cluster, where the groups log in themselves.

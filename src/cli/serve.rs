@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Database;
-use crate::app::{State, Stepping, api_server, ops_server};
+use crate::app::{State, Stepping, api_server, check_addresses, ops_server};
 use crate::clock::Clocks;
 use crate::config::Config;
 use crate::db::Group;
@@ -32,6 +32,7 @@ pub async fn run(config: &Config, parts: Parts) -> anyhow::Result<()> {
     for stranger in &config.strangers {
         tracing::warn!("{stranger}");
     }
+    check_addresses(&config.http, parts.api)?;
     let database = Database::open(config).await?;
     anyhow::ensure!(
         !database.is_joined(),

@@ -1,4 +1,4 @@
-//! Who takes part: a clinic, two clinicians and a patient, each with a login and a phone.
+//! Who takes part: a clinic with an administrator, and two clinicians and a patient, each with a login and a phone.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -10,6 +10,8 @@ use crate::clinics::create::{NewClinic, create};
 
 /// Where the patient lives.
 pub const ZONE: chrono_tz::Tz = chrono_tz::Europe::Berlin;
+
+const ADMINISTRATOR: &str = "Ada Admin";
 
 /// Somebody with a login and a phone.
 pub struct Person {
@@ -25,10 +27,22 @@ pub struct Person {
     pub phone: Phone,
 }
 
+/// To log in with: name, e-mail, password.
+pub type Login = (String, String, String);
+
+impl Person {
+    /// To log in with.
+    pub fn login(&self) -> Login {
+        (self.name.to_owned(), self.email.clone(), self.password.clone())
+    }
+}
+
 /// Everybody.
 pub struct Cast {
     /// The clinic.
     pub clinic_id: Uuid,
+    /// Whoever runs the clinic: invites the others, and does nothing else in the story.
+    pub administrator: Login,
     /// The clinician.
     pub clinician: Person,
     /// Another one, who treats other patients.
@@ -54,7 +68,8 @@ impl Cast {
         };
         let clinic = create(&state.worker_db, &state.clocks, &state.keys, new).await?;
         let nobody = Api::new(base)?;
-        let admin = register(&nobody, &clinic.invitation_code, &admin_email, "Ada Admin").await?.0;
+        let (admin, password) = register(&nobody, &clinic.invitation_code, &admin_email, ADMINISTRATOR).await?;
+        let administrator = (ADMINISTRATOR.to_owned(), admin_email, password);
 
         let code = invite(&admin, &json!({ "role": "clinician" })).await?;
         let clinician = person(&nobody, exchange, &code, email("clara"), "Clara Clinician").await?;
@@ -68,7 +83,7 @@ impl Cast {
         let patient = person(&nobody, exchange, &code, email("pia"), "Pia Patient").await?;
         let me = patient.api.get("/v1/me").await?;
         let patient_id = text(&me, "/membership/patient_id")?;
-        Ok(Self { clinic_id: clinic.clinic_id, clinician, colleague, patient, patient_id })
+        Ok(Self { clinic_id: clinic.clinic_id, administrator, clinician, colleague, patient, patient_id })
     }
 }
 

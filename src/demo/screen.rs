@@ -89,6 +89,7 @@ pub fn closing(base: &str, ops: &str, told: &Told, exit: bool) {
     }
     say("\nThe server goes on in real time; Ctrl-C ends it.");
     say(&format!("  API      {base}\n  contract {base}/openapi.yaml, to try at {base}/docs\n  metrics  {ops}/metrics"));
+    say("\nLog in as (name, e-mail, password)");
     for (name, email, password) in &told.logins {
         say(&format!("  {name:<17}{email}   {password}"));
     }

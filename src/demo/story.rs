@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::api::{Api, text};
-use super::cast::{Cast, ZONE};
+use super::cast::{Cast, Login, ZONE};
 use super::phone::Exchange;
 use super::plot::{Deed, deeds};
 use super::screen::{self, Screen};
@@ -35,8 +35,8 @@ pub struct Told {
     pub expired: i64,
     /// Share of closed tasks done on time, in basis points.
     pub on_time_bp: i64,
-    /// To log in with: name, e-mail, password.
-    pub logins: Vec<(String, String, String)>,
+    /// One of each role.
+    pub logins: Vec<Login>,
     /// The clinician's bearer token, good for a quarter of an hour.
     pub token: String,
     /// The treatment.

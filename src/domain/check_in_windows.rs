@@ -55,9 +55,9 @@ pub struct CheckInWindow {
     /// Until here.
     pub close_at: DateTime<Utc>,
     /// From here a report answers it: its day begins.
-    answered_from: DateTime<Utc>,
+    pub answered_from: DateTime<Utc>,
     /// From here reports answer the next one; none: it is the last one.
-    answered_until: Option<DateTime<Utc>>,
+    pub answered_until: Option<DateTime<Utc>>,
 }
 
 impl CheckInWindow {

@@ -136,6 +136,8 @@ pub struct Sources<'a> {
     pub said: &'a Said,
     /// When counting started.
     pub starts_at: DateTime<Utc>,
+    /// When the treatment was ended, if it was: its tasks stay where they stood.
+    pub ended_at: Option<DateTime<Utc>>,
 }
 
 /// Guidance for the moment `at`.
@@ -249,6 +251,7 @@ impl<'a> Sources<'a> {
 
     fn today(&self, at: DateTime<Utc>) -> Vec<TodaysTask<'a>> {
         let date = self.zones.date(at);
+        let judged_at = self.ended_at.map_or(at, |ended_at| ended_at.min(at));
         let mut today: Vec<TodaysTask<'a>> = self
             .timeline
             .tasks
@@ -256,7 +259,7 @@ impl<'a> Sources<'a> {
             .filter(|task| task.local_date == date && self.version.item(&task.item.key).is_some())
             .map(|task| TodaysTask {
                 title: self.title(&task.item.key),
-                standing: standing(task, self.said, self.starts_at, at),
+                standing: standing(task, self.said, self.starts_at, judged_at),
                 task: task.clone(),
             })
             .collect();

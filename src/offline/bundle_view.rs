@@ -80,6 +80,7 @@ impl<'a> BundleView<'a> {
             zones: &recovery.zones,
             said: &recovery.said,
             starts_at: recovery.starts_at(now),
+            ended_at: recovery.row.ended_at,
         };
         let conditions = version.structure.conditions.iter();
         let windows = standing_windows(recovery, version, &gathered.reports, now);

@@ -7,9 +7,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::judge::Entry;
-use crate::body::{Faults, pointer};
+use crate::body::{Faults, shape};
 use crate::domain::compliance::OutcomeKind;
-use crate::error::{ApiError, FieldError};
+use crate::error::ApiError;
 
 /// The most entries of a batch.
 pub const MOST: usize = 100;
@@ -48,14 +48,9 @@ pub fn read(value: &Value) -> ReadEntry {
 }
 
 fn entry(value: &Value) -> Result<Entry, ApiError> {
-    if !value.is_object() {
-        let errors = vec![FieldError { pointer: String::new(), detail: "must be an object".to_owned() }];
-        return Err(ApiError::Malformed { detail: "the entry does not have the expected shape".to_owned(), errors });
-    }
-    let fields: EntryFields = serde_path_to_error::deserialize(value).map_err(|error| {
-        let pointer = pointer(error.path());
-        let errors = vec![FieldError { pointer, detail: error.into_inner().to_string() }];
-        ApiError::Malformed { detail: "the entry does not have the expected shape".to_owned(), errors }
+    let fields: EntryFields = shape::read(value).map_err(|(fault, _)| ApiError::Malformed {
+        detail: "the entry does not have the expected shape".to_owned(),
+        errors: vec![fault],
     })?;
     let mut faults = Faults::default();
     let reason = faults.optional_text("/reason", fields.reason.as_deref(), 1..=500);

@@ -102,7 +102,8 @@ pub async fn find_guidance(
         timeline: &laid,
         zones: &recovery.zones,
         said: &recovery.said,
-        starts_at: recovery.starts_at(at),
+        starts_at: recovery.starts_at(recovery.judged_at(at)),
+        ended_at: recovery.row.ended_at,
     };
     let mut guidance = guidance(&sources, at);
     // What was closed under another version is called as it was then, as among the tasks.

@@ -204,6 +204,14 @@ async fn a_feed_is_read_until_it_is_revoked_and_its_address_is_shown_once() {
     let list = scene.app.get("/v1/me/calendar-feeds", &scene.patient.token).await.expect(200);
     let feeds = list["items"].as_array().unwrap();
     assert_eq!((feeds.len(), feeds[0].get("url"), &feeds[0]["label"]), (2, None, &json!("Phone")));
+    let token = &scene.patient.token;
+    let unnamed = scene.app.post("/v1/me/calendar-feeds", token, json!({ "label": " " })).await.expect(201);
+    assert_eq!(unnamed.get("label"), None, "an empty label is none");
+    let long = json!({ "label": "x".repeat(61) });
+    let refused = scene.app.post("/v1/me/calendar-feeds", token, long).await.expect(422);
+    assert_eq!(refused["errors"][0]["pointer"], "/label");
+    let unnamed = format!("/v1/me/calendar-feeds/{}", unnamed["id"].as_str().unwrap());
+    assert_eq!(scene.app.delete(&unnamed, token).await.status, 204);
     let first = format!("/v1/me/calendar-feeds/{}", feeds[0]["id"].as_str().unwrap());
     assert_eq!(scene.app.delete(&first, &scene.patient.token).await.status, 204);
     assert_eq!(read(&scene, &path).await.problem(404), "not_found");

@@ -142,6 +142,36 @@ async fn a_database_that_is_not_the_demos_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn whoever_looks_around_after_the_story_is_given_a_login_of_every_role() {
+    let (database, data_dir) = (TestDatabase::create().await, tempfile::tempdir().unwrap());
+    let mut serving = mendline(data_dir.path(), Some(database.url.expose_secret()), &["demo", "--pace-ms", "0"]);
+    let mut serving = serving.env_remove("RUST_LOG").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(serving.stdout.take().unwrap()).lines();
+    let mut out = Vec::new();
+    while out.last().is_none_or(|line: &String| !line.starts_with("Try ")) {
+        out.push(lines.next_line().await.unwrap().unwrap_or_else(|| panic!("it ended: {out:#?}")));
+    }
+    let base = out.iter().find_map(|line| line.strip_prefix("  API")).unwrap().trim();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut roles = Vec::new();
+    for line in out.iter().skip_while(|line| !line.starts_with("Log in as")) {
+        if let [.., email, password] = line.split_whitespace().collect::<Vec<_>>()[..]
+            && email.contains('@')
+        {
+            let proof = serde_json::json!({ "email": email, "password": password });
+            let answer = client.post(format!("{base}/v1/auth/login")).json(&proof).send().await.unwrap();
+            let answer: serde_json::Value = answer.json().await.unwrap();
+            roles.push(answer["user"]["membership"]["role"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned());
+        }
+    }
+    assert_eq!(roles, ["administrator", "clinician", "patient"], "{out:#?}");
+    signal(&serving, Signal::SIGINT);
+    let ended =
+        tokio::time::timeout(Duration::from_secs(30), serving.wait_with_output()).await.expect("an end").unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[tokio::test]
 async fn an_interrupted_story_ends_with_one_line() {
     let database = TestDatabase::create().await;
     let data_dir = tempfile::tempdir().unwrap();

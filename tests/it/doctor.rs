@@ -40,6 +40,7 @@ async fn doctor(database: &str, settings: &[(&str, &str)]) -> (i32, String, Vec<
             lines = report["lines"].as_array().unwrap().clone();
         }
     }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "a look makes nothing");
     (status, said, lines)
 }
 

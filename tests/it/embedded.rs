@@ -88,6 +88,42 @@ async fn a_server_starts_again_the_moment_it_was_killed_as_often_as_it_takes() {
     assert!(Serving::start(&dir.0).await.stop().await);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_doctor_looks_at_a_private_database_that_runs_and_neither_makes_nor_starts_one() {
+    if server_programs().is_none() {
+        return;
+    }
+    let dir = Reachable::new("doctor");
+    let look = async || {
+        let seen = mendline(&dir.0, None, &["doctor"]).output().await.unwrap();
+        String::from_utf8_lossy(&seen.stdout).into_owned()
+    };
+    let before = look().await;
+    assert!(before.contains("none yet: the first start makes a private one"), "{before}");
+    assert_eq!(std::fs::read_dir(&dir.0).unwrap().count(), 0, "neither keys nor a database");
+    let server = Serving::start(&dir.0).await;
+    let beside = look().await;
+    assert!(beside.contains("schema") && beside.contains("queue"), "{beside}");
+    assert!(server.stop().await);
+    let after = look().await;
+    assert!(after.contains("it was not looked at") && !after.contains("schema"), "{after}");
+    assert!(!dir.0.join("postgres/postmaster.pid").exists(), "it was not started");
+}
+
+#[tokio::test]
+async fn a_server_whose_address_is_taken_says_so_before_it_makes_anything() {
+    let dir = Reachable::new("taken");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    for variable in ["MENDLINE_BIND", "MENDLINE_OPS_BIND"] {
+        let mut server = mendline(&dir.0, None, &["serve"]);
+        let ended = server.env(variable, address.to_string()).output().await.unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(!ended.status.success() && said.contains(&format!("{variable}: {address} is taken")), "{said}");
+        assert_eq!(std::fs::read_dir(&dir.0).unwrap().count(), 0, "{said}");
+    }
+}
+
 #[test]
 fn binaries_that_are_not_where_the_operator_says_are_an_error_that_names_the_setting() {
     let dir = Reachable::new("no-binaries");

@@ -76,6 +76,31 @@ async fn another_moment_can_be_asked_for_and_is_named_in_the_answer() {
     assert_eq!(now, asked);
 }
 
+/// What nobody could report any more is not called unreported: compliance does not count it either.
+#[tokio::test]
+async fn once_a_treatment_has_ended_its_tasks_stay_where_they_stood() {
+    let (app, patient, path) = treated().await;
+    let clinician = app.stage(patient.caller.clinic_id, Role::Clinician).await;
+    app.care.set(utc("2026-02-05T06:30:00Z"));
+    let before = app.get(&path, &patient.token).await.expect(200);
+    let open = |guidance: &Value| -> Vec<(String, String)> {
+        let today = guidance["today"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|task| task["open_at"].as_str() < Some("2026-02-05T06:30:00Z"));
+        today.map(|task| (task["id"].to_string(), task["state"].as_str().unwrap().to_owned())).collect()
+    };
+    assert!(open(&before).iter().any(|(_, state)| state == "open"), "{before}");
+    let treatment = path.trim_end_matches("/guidance").to_owned();
+    app.post(&format!("{treatment}/complete"), &clinician.token, json!({})).await.expect(200);
+    app.care.set(utc("2026-02-06T12:00:00Z"));
+    let later = app.get(&format!("{path}?at=2026-02-05T22:30:00Z"), &patient.token).await.expect(200);
+    assert_eq!(open(&later), open(&before));
+    let tasks = app.get(&format!("{treatment}/tasks?from=2026-02-05&to=2026-02-05"), &patient.token).await.expect(200);
+    assert_eq!(tasks["items"], later["today"], "and stand there among the tasks alike");
+}
+
 /// Before the treatment nothing waits, which would read as if everything were fine: there is no answer at all.
 #[tokio::test]
 async fn outside_the_plan_there_is_no_answer_but_where_the_plan_lies() {

@@ -66,6 +66,84 @@ async fn a_query_that_cannot_be_read_names_the_parameter() {
 }
 
 #[tokio::test]
+async fn a_limit_that_is_none_is_said_to_be_that() {
+    let app = TestApp::start().await;
+    let clinic = app.clinic().await;
+    for (limit, detail) in [
+        ("0", "must be 1 to 100"),
+        ("many", "must be a whole number from 0 to 4294967295"),
+        ("-1", "must be a whole number from 0 to 4294967295"),
+    ] {
+        let problem = app.get(&format!("/v1/patients?limit={limit}"), &clinic.admin.token).await.expect(400);
+        let fault = json!([{ "pointer": "limit", "detail": detail }]);
+        assert_eq!(problem["errors"], fault, "{limit}");
+        assert_eq!(problem["detail"], format!("the query cannot be read: limit {detail}"));
+    }
+}
+
+/// Derived types would read a list as an object's values, in the order in which a struct names them.
+#[tokio::test]
+async fn what_is_wrong_with_a_body_is_said_plainly_and_where_it_is() {
+    let app = TestApp::start().await;
+    let clinic = app.clinic().await;
+    let patient = app.patient_of(&clinic).await;
+    let device = "/v1/me/devices/01980099-7000-7000-8000-000000000099";
+    let phone = |keys: Value| {
+        json!({ "provider": "web_push", "address": "https://push.example.net/up", "keys": keys, "locale": "en",
+                "time_zone": "Europe/Berlin", "permission": "granted" })
+    };
+    let treatment = |key: &str, value: Value| {
+        let mut body = json!({ "patient_id": patient.patient(), "performed_at": app.care.now() });
+        body[key] = value;
+        body
+    };
+    let (admin, owner) = (&clinic.admin.token, &patient.token);
+    for (answer, pointer, detail) in [
+        (app.put(device, owner, phone(json!(["key", "secret"]))).await, "/keys", "must be an object"),
+        (app.put(device, owner, phone(json!({ "auth": "secret" }))).await, "/keys/p256dh", "is missing"),
+        (
+            app.post("/v1/invitations", admin, json!({ "role": 7 })).await,
+            "/role",
+            "must be one of `patient`, `clinician`, `administrator`",
+        ),
+        (
+            app.post("/v1/invitations", admin, json!({ "role": "patient", "patient": ["Noor"] })).await,
+            "/patient",
+            "must be an object",
+        ),
+        (
+            app.post("/v1/treatments", admin, json!({ "patient_id": patient.patient() })).await,
+            "/performed_at",
+            "is missing",
+        ),
+        (
+            app.post("/v1/treatments", admin, treatment("performed_at", json!("soon"))).await,
+            "/performed_at",
+            "must be an instant such as 2026-03-01T08:00:00Z",
+        ),
+        (
+            app.post("/v1/treatments", admin, treatment("needle_depth_mm", json!("deep"))).await,
+            "/needle_depth_mm",
+            "must be a number",
+        ),
+        (
+            app.post("/v1/treatments", admin, treatment("session_number", json!(3_000_000_000_u32))).await,
+            "/session_number",
+            "must be a whole number from -2147483648 to 2147483647",
+        ),
+        (
+            app.post("/v1/treatments", admin, treatment("clinician_id", json!("me"))).await,
+            "/clinician_id",
+            "must be a UUID",
+        ),
+    ] {
+        let problem = answer.expect(400);
+        assert_eq!(problem["errors"], json!([{ "pointer": pointer, "detail": detail }]));
+        assert_eq!(problem["detail"], "the body does not have the expected shape");
+    }
+}
+
+#[tokio::test]
 async fn a_path_that_names_nothing_is_not_found_whatever_it_holds() {
     let app = TestApp::start().await;
     let clinic = app.clinic().await;

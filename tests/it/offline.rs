@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::protocol_locales::accept;
-use crate::support::offline_app::{Dice, guidance, without_countdowns};
+use crate::support::offline_app::{Dice, guidance, windows, without_countdowns};
 use crate::support::treatments::entry;
 use crate::support::{Answer, Staged, TestApp, send};
 
@@ -106,6 +106,31 @@ async fn an_app_answers_from_the_bundle_at_any_moment_what_the_server_would() {
         case.agrees(&bundle, turn).await;
         case.agrees(&bundle, turn - TimeDelta::microseconds(1)).await;
     }
+}
+
+#[tokio::test]
+async fn an_app_tells_by_itself_which_report_answers_which_window_and_where_each_stands() {
+    let case = Case::new().await;
+    let bundle = case.read("bundle").await;
+    let (mut reports, mut states, mut dice) = (Vec::new(), std::collections::BTreeSet::new(), Dice::new(7));
+    for step in 0..40 {
+        case.app.care.advance(TimeDelta::minutes(i64::try_from(dice.roll(14 * 60)).unwrap()));
+        if step == 38 {
+            case.staff(Method::POST, "complete", json!({})).await.expect(200);
+        } else if dice.roll(3) == 0 {
+            let told = case.check_in(json!({ "redness": 1 })).await;
+            reports.push((case.app.care.now(), told["id"].as_str().unwrap().to_owned()));
+        }
+        let server = case.read("check-ins/windows").await["items"].clone();
+        let mut own = bundle.clone();
+        if step >= 38 {
+            // That it has ended, and what is no longer asked, is in the bundle of then.
+            own = case.read("bundle").await;
+        }
+        assert_eq!(windows(&own, &reports, case.app.care.now()), server, "step {step}");
+        states.extend(server.as_array().unwrap().iter().map(|window| window["state"].as_str().unwrap().to_owned()));
+    }
+    assert_eq!(Vec::from_iter(states), ["ahead", "early", "late", "missed", "on_time", "open", "overdue"]);
 }
 
 #[tokio::test]

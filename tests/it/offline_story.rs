@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::offline_app::{Dice, OfflineApp, id};
+use crate::support::offline_app::{Dice, OfflineApp, guidance, id, lasting, windows, without_countdowns};
 use crate::support::treatments::utc;
 use crate::support::{Answer, Staged, TestApp, seed, send};
 
@@ -25,6 +25,18 @@ struct Story {
     treatments: Vec<String>,
     excuses: Vec<(String, String)>,
     appointments: Vec<String>,
+    seen: Seen,
+}
+
+/// What came to pass in stories, so that none of it is merely asked for.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The person moved to another zone.
+    journeys: usize,
+    /// A treatment was put under another version.
+    transfers: usize,
+    /// The app says that nobody could be reached about a report.
+    nobody_reached: usize,
 }
 
 impl Story {
@@ -40,7 +52,8 @@ impl Story {
         phone.sync(&app, &patient.token, 100).await;
         let dice = Dice::new(seed);
         let (online, treatments) = (true, vec![first]);
-        Self { app, clinician, patient, phone, dice, online, treatments, excuses: vec![], appointments: vec![] }
+        let (excuses, appointments, seen) = (vec![], vec![], Seen::default());
+        Self { app, clinician, patient, phone, dice, online, treatments, excuses, appointments, seen }
     }
 
     fn token(&self) -> &str {
@@ -64,7 +77,7 @@ impl Story {
     }
 
     async fn step(&mut self) {
-        match self.dice.roll(18) {
+        match self.dice.roll(22) {
             0 | 1 => {
                 let minutes = i64::try_from(self.dice.roll(20 * 60)).unwrap();
                 self.app.advance(TimeDelta::minutes(minutes)).await;
@@ -77,6 +90,9 @@ impl Story {
             14 => self.clinic_sets_appointments().await,
             15 => self.clinic_looks_at_flags().await,
             16 => self.clinic_changes_the_plan().await,
+            17 | 18 => self.person_travels().await,
+            19 => self.clinic_transfers().await,
+            20 => self.nobody_is_reached().await,
             _ => self.clinic_ends_or_begins().await,
         }
     }
@@ -205,6 +221,36 @@ impl Story {
         }
     }
 
+    /// Who is at home moves with the home zone.
+    async fn person_travels(&mut self) {
+        let zone = *self.dice.pick(&["Europe/Berlin", "America/New_York", "Asia/Tokyo", "Pacific/Apia"]).unwrap();
+        let path = format!("/v1/patients/{}", self.patient.caller.patient_id.unwrap());
+        let moved = self.clinic(Method::PATCH, &path, Some("*"), json!({ "time_zone": zone })).await;
+        self.seen.journeys += usize::from(moved.is_some());
+    }
+
+    async fn clinic_transfers(&mut self) {
+        let (treatment, to) =
+            (self.any_treatment(), *self.dice.pick(&["day-by-day@1", "hour-by-hour@1", "conservative@2"]).unwrap());
+        let path = format!("/v1/treatments/{treatment}");
+        let version = self.app.get(&path, &self.clinician.token).await.expect(200)["version"].to_string();
+        let body = json!({ "to": to, "reason": "Her skin reacts strongly." });
+        let moved =
+            self.clinic(Method::POST, &format!("{path}/transfers"), Some(&format!("\"{version}\"")), body).await;
+        self.seen.transfers += usize::from(moved.is_some());
+    }
+
+    /// Something worries, and nobody of the clinic has a phone: the person is told whom to call.
+    async fn nobody_is_reached(&mut self) {
+        let treatment = self.any_treatment();
+        self.phone.report(&treatment, json!({ "pus": "coloured", "redness": 3 }), self.app.care.now());
+        self.catch_up().await;
+        self.app.advance(TimeDelta::minutes(75)).await;
+        self.phone.sync(&self.app, &self.patient.token, 50).await;
+        let told = |check_in: &&Value| check_in["triage"].get("nobody_reached").is_some();
+        self.seen.nobody_reached += self.phone.of_kind("check_in").iter().filter(told).count();
+    }
+
     /// Something is withdrawn that the app may have, and it is so long after that nobody knows of it any more.
     async fn forget(&mut self) {
         self.phone.sync(&self.app, &self.patient.token, 100).await;
@@ -243,12 +289,34 @@ impl Story {
         }
     }
 
+    /// What the app has kept since it last heard of a treatment is what the server has, but for what passes with time; and
+    /// what it makes of that just now is what the server says.
+    async fn answers_alike(&self) {
+        let running = |treatment: &&Value| ["active", "unconfirmed"].contains(&treatment["status"].as_str().unwrap());
+        let (app, now) = (&self.app, self.app.care.now());
+        let asked = now.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        for treatment in self.list("/v1/treatments").await.iter().filter(running).map(id) {
+            let read = async |what: String| {
+                app.get(&format!("/v1/treatments/{treatment}/{what}"), self.token()).await.expect(200)
+            };
+            let kept = &self.phone.bundles[&treatment].1;
+            assert_eq!(lasting(kept), lasting(&read("bundle".to_owned()).await));
+            let server = without_countdowns(read(format!("guidance?at={asked}")).await);
+            assert_eq!(guidance(kept, now), server);
+            let server = read("check-ins/windows".to_owned()).await;
+            assert_eq!(windows(kept, &self.phone.reports(&treatment), now), server["items"]);
+        }
+    }
+
     /// What the app holds is what the server says to whoever asks afresh.
     async fn agrees(&self) {
         let treatments = self.list("/v1/treatments").await;
         assert_eq!(by_id(self.phone.of_kind("treatment")), by_id(treatments.clone()));
         assert_eq!(by_id(self.phone.of_kind("appointment")), by_id(self.list("/v1/appointments").await));
-        assert_eq!(by_id(lasting(self.phone.of_kind("course"))), by_id(lasting(self.list("/v1/courses").await)));
+        assert_eq!(
+            by_id(without_passing(self.phone.of_kind("course"))),
+            by_id(without_passing(self.list("/v1/courses").await))
+        );
         let mut check_ins = Vec::new();
         for treatment in treatments.iter().map(id) {
             check_ins.extend(self.list(&format!("/v1/treatments/{treatment}/check-ins")).await);
@@ -274,7 +342,7 @@ fn by_id(things: Vec<Value>) -> BTreeMap<String, Value> {
 }
 
 /// Courses without what passes with time.
-fn lasting(mut courses: Vec<Value>) -> Vec<Value> {
+fn without_passing(mut courses: Vec<Value>) -> Vec<Value> {
     for course in &mut courses {
         let progress = course["progress"].as_object_mut().unwrap();
         progress.remove("appointment");
@@ -287,7 +355,7 @@ fn lasting(mut courses: Vec<Value>) -> Vec<Value> {
 
 #[tokio::test]
 async fn an_app_that_comes_and_goes_holds_in_the_end_what_the_server_holds() {
-    let (mut outcomes, mut gone) = (0, 0);
+    let (mut outcomes, mut gone, mut seen) = (0, 0, Seen::default());
     for seed in 1..=5 {
         let mut story = Story::new(seed).await;
         for step in 0..100 {
@@ -297,11 +365,17 @@ async fn an_app_that_comes_and_goes_holds_in_the_end_what_the_server_holds() {
             }
         }
         story.catch_up().await;
+        story.answers_alike().await;
+        story.phone.next_day(&story.app, &story.patient.token).await;
         story.agrees().await;
         assert_eq!(story.phone.resyncs, 1, "seed {seed}: the app was away for too long once");
         outcomes += story.phone.of_kind("outcome").len();
         gone += crate::worker_maintenance::count(&story.app, "sync_entries WHERE gone").await;
+        seen.journeys += story.seen.journeys;
+        seen.transfers += story.seen.transfers;
+        seen.nobody_reached += story.seen.nobody_reached;
     }
+    assert!(seen.journeys > 5 && seen.transfers > 2 && seen.nobody_reached > 0, "{seen:?}");
     assert!(outcomes > 20 && gone > 0, "something happened: {outcomes} {gone}");
 }
 

@@ -191,6 +191,22 @@ async fn a_reminder_can_be_put_off_before_it_rings_but_neither_beyond_its_end_no
 }
 
 #[tokio::test]
+async fn a_test_of_the_phone_is_there_and_cannot_be_put_off() {
+    let t = treated().await;
+    let test = t.app.post(&format!("/v1/me/devices/{}/test", t.phone), &t.ada.token, json!({})).await.expect(202);
+    let test = json!({ "id": test["alert_id"] });
+    assert_eq!(t.state_of(&test).await, "scheduled");
+    let refused = t.snooze(&test, 20).await.expect(409);
+    assert!(refused["detail"].as_str().unwrap().contains("no test"), "{refused}");
+    t.app.drain_worker().await;
+    assert_eq!(t.state_of(&test).await, "sent");
+    let other = t.app.patient_of(&t.clinic).await;
+    let path = format!("/v1/alerts/{}/snooze", id(&test));
+    let answer = t.app.post(&path, &other.token, json!({ "minutes": 20 })).await;
+    assert_eq!(answer.problem(404), "not_found", "nobody else's");
+}
+
+#[tokio::test]
 async fn outdoors_brings_its_prompts_and_its_tasks_for_as_long_as_it_is_on() {
     let t = treated().await;
     t.go_to(utc("2026-02-04T08:30:00Z")).await;

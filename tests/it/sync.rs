@@ -160,6 +160,44 @@ async fn a_journey_lists_the_check_ins_whose_windows_it_moves() {
     assert!(kinds.contains(&"check_in".to_owned()), "{kinds:?}");
 }
 
+/// It holds back what others owe; nothing of it changes when they are planned anew.
+#[tokio::test]
+async fn a_completed_treatment_with_a_flag_is_listed_for_its_flag_and_not_whenever_something_is_planned() {
+    let case = Case::new().await;
+    let own = |what: &str| format!("/v1/treatments/{}{what}", case.treatment);
+    let body = json!({ "recorded_at": case.app.care.now(), "symptoms": { "pus": "coloured" } });
+    let check_in = case.app.post(&own("/check-ins"), &case.patient.token, body).await.expect(201);
+    let flag = format!("/v1/flags/{}", check_in["triage"]["flags"][0]["id"].as_str().unwrap());
+    case.app.post(&own("/complete"), &case.clinician.token, json!({})).await.expect(200);
+    case.app.care.advance(TimeDelta::days(2));
+    let other =
+        case.app.treat(&case.clinician.token, case.patient.caller.patient_id.unwrap(), case.app.care.now()).await;
+    let listed = async |cursor: &str| -> (Vec<String>, String) {
+        let page = case.ask(&format!("?cursor={cursor}")).await.expect(200);
+        let treatments = page["items"].as_array().unwrap().iter().filter(|item| item["kind"] == "treatment");
+        (treatments.map(|item| item["id"].as_str().unwrap().to_owned()).collect(), cursor_of(&page))
+    };
+    let cap = json!({ "daily_cap": 3 });
+    let start = case.start().await;
+    case.app.put("/v1/me/notification-preferences", &case.patient.token, cap).await.expect(200);
+    let (planned, then) = listed(&start).await;
+    assert_eq!(planned, [other.clone()]);
+    let bundle = case.app.get(&own("/bundle"), &case.patient.token).await.expect(200);
+    for act in ["acknowledge", "resolve"] {
+        case.app.post(&format!("{flag}/{act}"), &case.clinician.token, json!({})).await.expect(200);
+    }
+    let (mut resolved, _) = listed(&then).await;
+    let mut both = vec![other, case.treatment.clone()];
+    resolved.sort();
+    both.sort();
+    assert_eq!(resolved, both);
+    assert_ne!(
+        case.app.get(&own("/bundle"), &case.patient.token).await.expect(200),
+        bundle,
+        "nothing is held any more"
+    );
+}
+
 #[tokio::test]
 async fn an_excuse_that_was_withdrawn_does_not_come_back_with_a_late_request() {
     let case = Case::new().await;

@@ -58,6 +58,10 @@ impl SnoozeBody {
 impl From<SnoozeError> for ApiError {
     fn from(error: SnoozeError) -> Self {
         match error {
+            SnoozeError::NotPlanned => Self::conflict(
+                Conflict::State,
+                "Only what a treatment's plan tells can be put off: no test, and nothing about an appointment.",
+            ),
             SnoozeError::NotOwed => Self::conflict(Conflict::State, "There is nothing left to be reminded of."),
             SnoozeError::NoLater => {
                 Self::conflict(Conflict::State, "It is not due before then: there is nothing to put off.")

@@ -24,15 +24,16 @@ pub struct Snoozable {
     pub expires_at: DateTime<Utc>,
 }
 
-/// A patient's own alert.
+/// An alert of one of these: a patient's record, and what else the person behind it is told as a member.
 pub async fn find_snoozable(
     conn: &mut AsyncPgConnection,
-    (clinic_id, patient_id): (Uuid, Uuid),
+    clinic_id: Uuid,
+    recipients: &[Uuid],
     alert: Uuid,
 ) -> QueryResult<Snoozable> {
     alerts::table
         .find((clinic_id, alert))
-        .filter(alerts::recipient_kind.eq("patient").and(alerts::recipient_id.eq(patient_id)))
+        .filter(alerts::recipient_id.eq_any(recipients))
         .select((alerts::treatment_id, alerts::dedupe_key, alerts::state, alerts::due_at, alerts::expires_at))
         .first(conn)
         .await

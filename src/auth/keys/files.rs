@@ -85,8 +85,21 @@ pub struct Material {
     pub vapid: SecretString,
 }
 
+/// The text of a file in a directory, or what takes its place where there is none.
+type Missing = fn(&Path, &str, SecretString) -> io::Result<SecretString>;
+
 impl Material {
+    /// What is given and kept; what is missing is made and kept.
     pub fn load(config: &Config) -> anyhow::Result<Self> {
+        Self::gather(config, keep)
+    }
+
+    /// The same for a look around: what is missing is made up and not kept.
+    pub fn look(config: &Config) -> anyhow::Result<Self> {
+        Self::gather(config, |dir, name, fresh| Ok(read(&dir.join(name))?.unwrap_or(fresh)))
+    }
+
+    fn gather(config: &Config, missing: Missing) -> anyhow::Result<Self> {
         let given = (config.keys.token.clone(), config.keys.secret.clone(), config.keys.vapid.clone());
         if let (Some(token), Some(secret), Some(vapid)) = given {
             return Ok(Self { token, secret, vapid });
@@ -95,7 +108,7 @@ impl Material {
         let dir = config.data_dir.join("keys");
         let kept = |given, name, fresh: SecretString| match given {
             Some(given) => Ok(given),
-            None => keep(&dir, name, &fresh).with_context(|| format!("{}/{name}", dir.display())),
+            None => missing(&dir, name, fresh).with_context(|| format!("{}/{name}", dir.display())),
         };
         let fresh = make()?;
         Ok(Self {
@@ -107,7 +120,7 @@ impl Material {
 }
 
 /// What the file holds; `fresh` is written to it first if there is none. Of two processes at once, one wins.
-fn keep(dir: &Path, name: &str, fresh: &SecretString) -> io::Result<SecretString> {
+fn keep(dir: &Path, name: &str, fresh: SecretString) -> io::Result<SecretString> {
     let path = dir.join(name);
     if let Some(text) = read(&path)? {
         return Ok(text);
@@ -164,6 +177,15 @@ mod tests {
 
     fn kids(token: &SecretString) -> Vec<String> {
         signing::parse(token.expose_secret()).unwrap().iter().map(|key| key.kid().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_look_finds_what_is_kept_and_keeps_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        Material::look(&config(dir.path())).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let kept = Material::load(&config(dir.path())).unwrap();
+        assert_eq!(kids(&Material::look(&config(dir.path())).unwrap().token), kids(&kept.token));
     }
 
     #[test]

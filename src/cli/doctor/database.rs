@@ -28,12 +28,10 @@ pub(super) async fn examine(config: &Config, clocks: &Clocks, report: &mut Repor
         report.ok(AREA, "none yet: the first start makes a private one");
         return;
     }
-    let database = match Database::open(config).await {
-        Ok(database) => database,
-        Err(error) => {
-            report.fail(AREA, format!("{error:#}"), "start the private database, or set DATABASE_URL");
-            return;
-        }
+    let Ok(database) = Database::find(config) else {
+        let remedy = "ask again while `mendline serve` runs, or set DATABASE_URL";
+        report.warn(AREA, "nobody runs the private one just now: it was not looked at", remedy);
+        return;
     };
     match database.connect(config) {
         Ok(access) => {
@@ -52,9 +50,6 @@ pub(super) async fn examine(config: &Config, clocks: &Clocks, report: &mut Repor
         Err(error) => report.fail(AREA, format!("DATABASE_URL: {error:#}"), "write it as the README says"),
     }
     owner(config, report).await;
-    if let Err(error) = database.close().await {
-        report.warn(AREA, format!("{error:#}"), "see whether its processes still run");
-    }
 }
 
 /// Where the worker's login stands.

@@ -1,5 +1,5 @@
-//! `doctor`: is this installation well, and if not, what to do? It reads and asks; it changes nothing but what every
-//! command of a development server makes for itself (keys, the private database if there is one already).
+//! `doctor`: is this installation well, and if not, what to do? It reads and asks, and changes nothing: it
+//! makes no keys and starts no private database.
 //!
 //! `host.rs` looks at the machine and the settings, `journal.rs` at what outlives a restore, `database.rs` at Postgres,
 //! `login.rs` at who we are there, `trail.rs` at the audit trail's seals, `push.rs` at the push services, `mail.rs` at the

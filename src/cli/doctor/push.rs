@@ -26,7 +26,7 @@ pub(super) async fn examine(config: &Config, clocks: &Clocks, report: &mut Repor
 }
 
 fn registry(config: &Config, clocks: &Clocks) -> anyhow::Result<Registry> {
-    let keys = Keys::load(config)?;
+    let keys = Keys::look(config)?;
     let hosts = AllowedHosts::parse(&config.push.allowed_hosts.join(","))
         .map_err(|error| anyhow::anyhow!("MENDLINE_PUSH_ALLOWED_HOSTS: {error}"))?;
     Ok(providers::registry(config, &keys, &hosts, clocks)?)

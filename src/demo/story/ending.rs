@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Story, Told};
 use crate::db::{Db, DbError, Scope};
-use crate::demo::cast::{Cast, Person};
+use crate::demo::cast::Cast;
 
 impl Story<'_> {
     /// Checks that what was sent arrived, and reads the clinic's view.
@@ -23,16 +23,15 @@ impl Story<'_> {
         );
         let opened = counts.iter().filter(|(_, opened)| *opened).count();
         anyhow::ensure!(opened == self.opened, "{} alerts were opened, {opened} are recorded", self.opened);
-        let Cast { clinician, patient, patient_id, .. } = &self.cast;
+        let Cast { administrator, clinician, patient, patient_id, .. } = &self.cast;
         let compliance = clinician.api.get(&format!("/v1/patients/{patient_id}/compliance")).await?;
         let on_time = compliance.pointer("/on_time_bp").and_then(Value::as_i64);
-        let login = |who: &Person| (who.name.to_owned(), who.email.clone(), who.password.clone());
         Ok(Told {
             sent: i64::try_from(count("sent"))?,
             opened: i64::try_from(opened)?,
             expired: i64::try_from(count("expired"))?,
             on_time_bp: on_time.context("no compliance after six weeks")?,
-            logins: vec![login(clinician), login(patient)],
+            logins: vec![administrator.clone(), clinician.login(), patient.login()],
             token: clinician.api.token().to_owned(),
             treatment_id: self.treatment_id.clone(),
             worklist: clinician.api.get("/v1/patients").await?,

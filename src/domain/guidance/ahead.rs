@@ -129,6 +129,7 @@ mod tests {
             let said = Said::default();
             let sources = Sources {
                 version, texts: version.base_texts(), timeline: &laid, zones: &zones, said: &said, starts_at: performed_at,
+                ended_at: None,
             };
             let all = ahead(&sources);
             let turns: Vec<_> =

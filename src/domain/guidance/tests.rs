@@ -39,6 +39,7 @@ fn with<R>(
         zones: &zones,
         said: &said,
         starts_at: performed_at,
+        ended_at: None,
     };
     check(&guidance(&sources, at))
 }

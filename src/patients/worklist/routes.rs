@@ -26,7 +26,7 @@ use crate::language::{FALLBACK, Wanted, content_language};
 use crate::paging::{List, Page};
 use crate::planning;
 use crate::protocols::words;
-use crate::query::Query;
+use crate::query::{Query, unreadable};
 use crate::recovery::{Recovery, list_recoveries};
 
 /// How long the pages of one walk through the list agree on the moment.
@@ -74,7 +74,7 @@ impl WorklistQuery {
         if other_list || !(now - WALK..=now).contains(&as_of) {
             let detail = "is of another list, or too old; begin again without one".to_owned();
             let errors = vec![FieldError { pointer: "cursor".to_owned(), detail }];
-            return Err(ApiError::Malformed { detail: "the page cannot be found".to_owned(), errors });
+            return Err(unreadable(errors));
         }
         Ok((page, as_of))
     }

@@ -74,25 +74,31 @@ pub struct Running {
     pub(in crate::planning) at_rest: bool,
 }
 
-/// Completed treatments that matter to the plan: the last session of a course that is open, and whatever was flagged.
-macro_rules! matters_at_rest {
+/// Completed treatments of which something is still owed: the last session of a course that is open.
+macro_rules! asks_for_the_next {
     () => {
-        "status = 'completed' AND (
-            EXISTS (SELECT 1 FROM flags AS f WHERE f.clinic_id = treatments.clinic_id AND f.treatment_id = treatments.id
-                       AND f.level IN ('soon', 'urgent', 'emergency'))
-            OR EXISTS (SELECT 1 FROM courses AS c WHERE c.clinic_id = treatments.clinic_id AND c.id = treatments.course_id
-                          AND c.ended_at IS NULL)
-               AND NOT EXISTS (SELECT 1 FROM treatments AS later
-                                WHERE later.clinic_id = treatments.clinic_id AND later.patient_id = treatments.patient_id
-                                  AND later.course_id = treatments.course_id AND later.status <> 'cancelled'
-                                  AND later.performed_at > treatments.performed_at))"
+        "EXISTS (SELECT 1 FROM courses AS c WHERE c.clinic_id = treatments.clinic_id AND c.id = treatments.course_id
+                    AND c.ended_at IS NULL)
+         AND NOT EXISTS (SELECT 1 FROM treatments AS later
+                          WHERE later.clinic_id = treatments.clinic_id AND later.patient_id = treatments.patient_id
+                            AND later.course_id = treatments.course_id AND later.status <> 'cancelled'
+                            AND later.performed_at > treatments.performed_at)"
+    };
+}
+
+/// Treatments that were flagged: nothing is owed of completed ones, but they may hold back what others owe.
+macro_rules! was_flagged {
+    () => {
+        "EXISTS (SELECT 1 FROM flags AS f WHERE f.clinic_id = treatments.clinic_id AND f.treatment_id = treatments.id
+                    AND f.level IN ('soon', 'urgent', 'emergency'))"
     };
 }
 
 /// From the treatments that a statement picks to whole rows in order of time.
 macro_rules! running_sql {
-    ($at_rest:literal, $($treatments:expr),+) => {
+    ($($before:expr),*; $at_rest:literal, $($treatments:expr),+) => {
         concat!(
+            $($before,)*
             ", t AS (",
             $($treatments),+,
             ")
@@ -158,10 +164,17 @@ hot_query! {
         Int8, Int8, Array<Timestamptz>, Array<Int8>, Int4, Bool, Bool,
     );
     running_sql!(
+        ", planned AS (
+            UPDATE treatments SET plan_revision = plan_revision + 1
+             WHERE clinic_id = $1 AND patient_id = $2
+               AND (status IN ('unconfirmed', 'active') OR status = 'completed' AND ", asks_for_the_next!(), ")
+            RETURNING *
+        )";
         "t.status = 'completed'",
-        "UPDATE treatments SET plan_revision = plan_revision + 1
-          WHERE clinic_id = $1 AND patient_id = $2
-            AND (status IN ('unconfirmed', 'active') OR ", matters_at_rest!(), ") RETURNING *"
+        "SELECT * FROM planned UNION ALL
+         SELECT * FROM treatments
+          WHERE clinic_id = $1 AND patient_id = $2 AND status = 'completed'
+            AND ", was_flagged!(), " AND NOT (", asks_for_the_next!(), ")"
     )
 }
 
@@ -178,9 +191,11 @@ hot_query! {
         Int8, Int8, Array<Timestamptz>, Array<Int8>, Int4, Bool, Bool,
     );
     running_sql!(
+        ;
         "t.status = 'completed' AND NOT 'completed' = ANY ($3)",
         "SELECT * FROM treatments
-          WHERE clinic_id = $1 AND patient_id = $2 AND (status = ANY ($3) OR ", matters_at_rest!(), ")"
+          WHERE clinic_id = $1 AND patient_id = $2
+            AND (status = ANY ($3) OR status = 'completed' AND (", was_flagged!(), " OR ", asks_for_the_next!(), "))"
     )
 }
 
@@ -196,7 +211,7 @@ pub(in crate::planning) async fn list_treatments(
     LookAtTreatments { clinic, patient, statuses }.load(conn).await
 }
 
-/// The patient's running treatments in order of time, and those at rest that matter; counts the replan on each.
+/// The patient's running treatments in order of time, and those at rest that matter; counts the replan on each of which something is owed.
 pub(in crate::planning) async fn list_running(
     conn: &mut AsyncPgConnection,
     clinic: Uuid,

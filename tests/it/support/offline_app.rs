@@ -1,7 +1,7 @@
 //! An app that goes on without a network: it keeps bundles and what sync brings, answers guidance by itself, and queues
 //! what its person does. It is written as an app's developer would, from the contract alone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -59,8 +59,9 @@ pub struct OfflineApp {
 }
 
 impl OfflineApp {
-    /// Reads what has changed, and the bundles that are other ones by now.
+    /// Reads what has changed, and the bundles of the treatments among it.
     pub async fn sync(&mut self, app: &TestApp, token: &str, limit: u64) {
+        let mut listed = BTreeSet::new();
         loop {
             let cursor = self.cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
             let answer = app.get(&format!("/v1/sync?limit={limit}{cursor}"), token).await;
@@ -73,15 +74,31 @@ impl OfflineApp {
             let page = answer.expect(200);
             for item in page["items"].as_array().unwrap() {
                 self.take(item);
+                if item["kind"] == "treatment" {
+                    listed.insert(id(item));
+                }
             }
             self.cursor = Some(page["next_cursor"].as_str().unwrap().to_owned());
             if page["more"] == false {
                 break;
             }
         }
+        for treatment in listed {
+            self.refresh(app, token, treatment).await;
+        }
+    }
+
+    /// What a day has changed without anybody's doing: every bundle is asked for.
+    pub async fn next_day(&mut self, app: &TestApp, token: &str) {
         for treatment in self.of_kind("treatment").iter().map(id) {
             self.refresh(app, token, treatment).await;
         }
+    }
+
+    /// When which of a treatment's reports was recorded, as far as the server has them.
+    pub fn reports(&self, treatment: &str) -> Vec<(DateTime<Utc>, String)> {
+        let own = self.of_kind("check_in").into_iter().filter(|check_in| check_in["treatment_id"] == treatment);
+        own.map(|check_in| (utc(check_in["recorded_at"].as_str().unwrap()), id(&check_in))).collect()
     }
 
     fn take(&mut self, item: &Value) {
@@ -183,6 +200,49 @@ pub fn guidance(bundle: &Value, at: DateTime<Utc>) -> Value {
         guidance["phase"] = phase;
     }
     guidance
+}
+
+/// The check-in windows at a moment, from a bundle and what was reported.
+pub fn windows(bundle: &Value, reports: &[(DateTime<Utc>, String)], at: DateTime<Utc>) -> Value {
+    let moment = |value: &Value| value.as_str().map(utc);
+    let at = moment(&bundle["treatment"]["ended_at"]).map_or(at, |ended_at| ended_at.min(at));
+    let mut windows = bundle["check_in"]["windows"].clone();
+    for window in windows.as_array_mut().unwrap() {
+        let [from, opens, closes] = ["answered_from", "open_at", "close_at"].map(|name| moment(&window[name]).unwrap());
+        let until = moment(&window["answered_until"]);
+        let own = reports.iter().filter(|(at, _)| from <= *at && until.is_none_or(|until| *at < until));
+        let answer = own.min_by_key(|(at, id)| (!(opens..closes).contains(at), *at, id.clone()));
+        let state = match answer {
+            Some((at, _)) if *at < opens => "early",
+            Some((at, _)) if *at < closes => "on_time",
+            Some(_) => "late",
+            None if at < opens => "ahead",
+            None if at < closes => "open",
+            None if until.is_some_and(|until| until <= at) => "missed",
+            None => "overdue",
+        };
+        let fields = window.as_object_mut().unwrap();
+        fields.insert("state".to_owned(), json!(state));
+        fields.remove("check_in_id");
+        fields.extend(answer.map(|(_, id)| ("check_in_id".to_owned(), json!(id))));
+    }
+    windows
+}
+
+/// A bundle without where things stand just now, and without what is of the moment alone: only somebody's doing changes the
+/// rest, and sync lists the treatment then.
+pub fn lasting(bundle: &Value) -> Value {
+    let mut bundle = bundle.clone();
+    for passing in ["reminders", "course"] {
+        bundle.as_object_mut().unwrap().remove(passing);
+    }
+    for list in ["/timeline/items", "/tasks", "/check_in/windows"] {
+        for thing in bundle.pointer_mut(list).unwrap().as_array_mut().unwrap() {
+            thing.as_object_mut().unwrap().remove("state");
+            thing.as_object_mut().unwrap().remove("excluded_because");
+        }
+    }
+    bundle
 }
 
 /// The date that the patient's clock shows.
