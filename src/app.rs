@@ -6,6 +6,7 @@ mod browsers;
 mod budgets;
 pub mod contract;
 mod development;
+mod listening;
 mod ops;
 mod origin;
 pub mod providers;
@@ -13,7 +14,7 @@ mod route;
 mod routes;
 mod stepping;
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr};
 
 use actix_web::dev::Server;
 use actix_web::middleware::{Compress, from_fn};
@@ -168,7 +169,7 @@ const CONNECTIONS: usize = 4096;
 
 /// The API, bound and ready to be awaited, and the address it got.
 pub fn api_server(settings: &Http, state: &State) -> anyhow::Result<(Server, SocketAddr)> {
-    let listener = TcpListener::bind(settings.bind).with_context(|| format!("MENDLINE_BIND: {}", settings.bind))?;
+    let listener = listening::listen(settings.bind).with_context(|| format!("MENDLINE_BIND: {}", settings.bind))?;
     let address = listener.local_addr().context("reading the bound address")?;
     let state = state.clone();
     let origins = settings.cors_origins.clone();

@@ -1,7 +1,7 @@
 //! What operators and orchestrators ask: alive, ready, and the metrics. On an address of its own for every role;
 //! health also on the API's port.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use actix_web::dev::Server;
 use actix_web::http::header;
@@ -10,6 +10,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::State;
+use super::listening::listen;
 use crate::db::{DbError, MigrationState, Scope, migration_state};
 use crate::error::ApiError;
 
@@ -67,7 +68,7 @@ async fn show_metrics(state: web::Data<State>) -> HttpResponse {
 
 /// The operators' server, bound, and the address it got.
 pub fn ops_server(bind: SocketAddr, state: &State) -> anyhow::Result<(Server, SocketAddr)> {
-    let listener = TcpListener::bind(bind).with_context(|| format!("MENDLINE_OPS_BIND: {bind}"))?;
+    let listener = listen(bind).with_context(|| format!("MENDLINE_OPS_BIND: {bind}"))?;
     let address = listener.local_addr().context("reading the bound address")?;
     let state = state.clone();
     let server = HttpServer::new(move || {
