@@ -85,14 +85,19 @@ fn composed_containers_have_no_rights_and_no_disk() {
     assert_eq!(named, BTreeSet::from(["postgres", "migrate", "mendline"]));
     for (name, service) in services {
         assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]), "{name}");
-        for right in ["privileged", "cap_add", "devices", "user", "group_add", "pid", "ipc", "network_mode", "entrypoint"] {
+        for right in
+            ["privileged", "cap_add", "devices", "user", "group_add", "pid", "ipc", "network_mode", "entrypoint"]
+        {
             assert!(service.get(right).is_none(), "{name} has {right}");
         }
         let health = &service["healthcheck"];
         let asked = health.is_null() || health["disable"] == json!(true) || health["test"][0] == "CMD";
         assert!(asked, "{name}: asked for its health by a shell: {health}");
         for port in service.get("ports").and_then(Value::as_array).into_iter().flatten() {
-            assert!(port.as_str().unwrap().starts_with("127.0.0.1:"), "reached from outside without TLS: {name} {port}");
+            assert!(
+                port.as_str().unwrap().starts_with("127.0.0.1:"),
+                "reached from outside without TLS: {name} {port}"
+            );
         }
     }
     for ours in [&services["mendline"], &services["migrate"]] {
