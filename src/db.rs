@@ -26,9 +26,10 @@ pub use survey::{Survey, survey};
 
 /// How long a request waits for a free connection.
 const POOL_WAIT: Duration = Duration::from_secs(5);
-/// How many may wait for each connection. Whoever comes when there are more is asked to come again at once, before the
-/// line, and the memory that it takes, grows with the load.
-pub const LINE: usize = 16;
+/// How many may wait for each connection: more than come at once as a rule, and few enough that a request which asks several
+/// times is answered while somebody still waits for it. Whoever comes when there are more is asked to come again at once,
+/// before the line, and the memory that it takes, grows with the load.
+pub const LINE: usize = 8;
 
 /// On whose behalf the database is asked. Row-level security reads it from the settings that [`Db::scoped`] sets for the
 /// length of one transaction: what a query forgets to ask for is not there.

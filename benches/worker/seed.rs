@@ -60,20 +60,26 @@ pub struct Due {
     pub every: TimeDelta,
 }
 
+/// SQL for the id of an alert: like the product's, half of it is its recipient's and half its key's.
+pub fn alert_id(recipient: &str, key: &str) -> String {
+    format!("(left(md5('of' || {recipient}), 16) || left(md5({key}), 16))::uuid")
+}
+
 /// The whole queue: what is due, and `future` alerts spread over the six weeks from an hour later on. Leaves the tables
 /// as autovacuum would.
 pub async fn alerts(conn: &mut AsyncPgConnection, due: Due, future: usize) -> anyhow::Result<()> {
     conn.batch_execute("TRUNCATE alerts, alert_queue, attempts, claims").await?;
     let upkeep = Upkeep::set_aside(conn).await?;
-    diesel::sql_query(
+    let id = alert_id("md5('patient' || n)", "'t:' || n");
+    diesel::sql_query(format!(
         "INSERT INTO alerts (clinic_id, id, recipient_kind, recipient_id, dedupe_key, category, urgent, due_at,
              next_attempt_at, expires_at, state, plan_revision, superseded, claim_no, tries)
-         SELECT md5('clinic')::uuid, gen_random_uuid(), 'patient', md5('patient' || n)::uuid, 't:' || n, 'routine',
+         SELECT md5('clinic')::uuid, {id}, 'patient', md5('patient' || n)::uuid, 't:' || n, 'routine',
                 false, due_at, due_at, due_at + interval '1 day', 'scheduled', 1, false, 0, 0
            FROM generate_series(1, $2 + $3) AS n,
                 LATERAL (SELECT CASE WHEN n <= $2 THEN $1 + (n - 1) * $4 * interval '1 microsecond'
-                    ELSE $1 + interval '1 hour' + (n - $2) * (interval '42 days' / greatest($3, 1)) END) AS moment (due_at)",
-    )
+                    ELSE $1 + interval '1 hour' + (n - $2) * (interval '42 days' / greatest($3, 1)) END) AS moment (due_at)"
+    ))
     .bind::<Timestamptz, _>(due.from)
     .bind::<Int8, _>(i64::try_from(due.count)?)
     .bind::<Int8, _>(i64::try_from(future)?)

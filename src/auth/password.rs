@@ -15,8 +15,9 @@ use crate::body::Faults;
 const SHORTEST: usize = 15;
 /// Long enough for any passphrase, short enough to hash.
 const LONGEST: usize = 128;
-/// Logins that may wait for their turn; more are asked to come again.
-const QUEUE: usize = 64;
+/// Logins that may be in line for each turn, at work or waiting; more are asked to come again. A hash takes some 30 ms, three
+/// times that on a busy machine: nobody waits much longer than a second.
+const LINE: usize = 16;
 /// Takes exactly as much work to verify as a real hash, and fits no password anybody knows.
 const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bWVuZGxpbmUtZGVjb3ktcw$8nZ1H2VQxwYJ0m3f3F5t0c3bq4K0u5y7l1o9R6s2T8g";
 
@@ -41,8 +42,8 @@ pub enum PasswordError {
 impl Default for Passwords {
     /// Half the cores: a wave of logins must not starve everything else.
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { turns: Arc::new(Semaphore::new((cores / 2).max(1))), queue: Arc::new(Semaphore::new(QUEUE)) }
+        let turns = (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1);
+        Self { turns: Arc::new(Semaphore::new(turns)), queue: Arc::new(Semaphore::new(turns * LINE)) }
     }
 }
 
@@ -152,7 +153,8 @@ mod tests {
         let passwords = Passwords::default();
         let turns = passwords.turns.available_permits();
         let _busy = Arc::clone(&passwords.turns).acquire_many_owned(u32::try_from(turns).unwrap()).await.unwrap();
-        let mut line: Vec<_> = (0..QUEUE).map(|_| Box::pin(passwords.verify("correct horse stapler", None))).collect();
+        let places = turns * LINE;
+        let mut line: Vec<_> = (0..places).map(|_| Box::pin(passwords.verify("correct horse stapler", None))).collect();
         for waiting in &mut line {
             assert!(futures_util::poll!(waiting).is_pending());
         }
@@ -160,7 +162,7 @@ mod tests {
         assert!(matches!(refused, std::task::Poll::Ready(Err(PasswordError::Busy))));
         // Who hangs up makes room.
         line.truncate(1);
-        assert_eq!(passwords.queue.available_permits(), QUEUE - 1);
+        assert_eq!(passwords.queue.available_permits(), places - 1);
     }
 
     #[tokio::test]

@@ -76,10 +76,12 @@ pub async fn alerts(
     let people = (2 * future / EACH).max(1);
     seed::people(conn, keys, people).await?;
     let upkeep = Upkeep::set_aside(conn).await?;
+    let planned = seed::alert_id("person", "'t:' || n || ':wash:' || day");
+    let due_now = seed::alert_id("md5('patient' || 1 + n * 7919 % $2)::uuid", "'f:' || n");
     diesel::sql_query(format!(
         "INSERT INTO alerts (clinic_id, id, recipient_kind, recipient_id, dedupe_key, category, urgent, due_at,
              next_attempt_at, expires_at, state, plan_revision, superseded, claim_no, tries, sent_at, finalized_at)
-         SELECT md5('clinic')::uuid, gen_random_uuid(), 'patient', person, 't:' || n || ':wash:' || day || ':0', 'routine',
+         SELECT md5('clinic')::uuid, {planned}, 'patient', person, 't:' || n || ':wash:' || day || ':0', 'routine',
                 false, due_at, due_at, due_at + interval '2 hours', CASE WHEN past THEN 'sent' ELSE 'scheduled' END, 1,
                 false, past::int, past::int, CASE WHEN past THEN due_at END, CASE WHEN past THEN due_at END
            FROM generate_series(1, $2) AS n, generate_series(1, {EACH}) AS day,
@@ -87,7 +89,7 @@ pub async fn alerts(
                 LATERAL (SELECT $1 + (day - {EACH} / 2) * interval '40 hours' + (n * 7919 % 36000) * interval '1 second'
                             + CASE WHEN past THEN interval '-11 hours' ELSE interval '1 day' END) AS moment (due_at)
          UNION ALL
-         SELECT md5('clinic')::uuid, gen_random_uuid(), 'patient', md5('patient' || 1 + n * 7919 % $2)::uuid, 'f:' || n || ':0',
+         SELECT md5('clinic')::uuid, {due_now}, 'patient', md5('patient' || 1 + n * 7919 % $2)::uuid, 'f:' || n || ':0',
                 'routine', false, $1, $1, $1 + interval '1 day', 'scheduled', 1, false, 0, 0, NULL, NULL
            FROM generate_series(1, $3) AS n"
     ))

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::lab;
 use super::super::measure::{median, verdict};
+use super::super::seed;
 use super::fill::{self, Population};
 use super::{BATCH, NUMBER, now, recipient};
 
@@ -143,13 +144,15 @@ async fn become_due(
     people: usize,
     from: usize,
 ) -> anyhow::Result<()> {
-    diesel::sql_query(
+    let id = seed::alert_id("person", "key");
+    diesel::sql_query(format!(
         "INSERT INTO alerts (clinic_id, id, recipient_kind, recipient_id, dedupe_key, category, urgent, due_at,
              next_attempt_at, expires_at, state, plan_revision, superseded, claim_no, tries)
-         SELECT md5('clinic')::uuid, id, 'patient', md5('patient' || 1 + ($3 + n * 7919) % $2)::uuid, 'f:' || id,
+         SELECT md5('clinic')::uuid, {id}, 'patient', person, key,
                 'routine', false, $1, $1, $1 + interval '1 day', 'scheduled', 1, false, 0, 0
-           FROM generate_series(1, $4) AS n, LATERAL (SELECT gen_random_uuid(), n) AS fresh (id, number)",
-    )
+           FROM generate_series(1, $4) AS n,
+                LATERAL (SELECT md5('patient' || 1 + ($3 + n * 7919) % $2)::uuid, 'f:' || gen_random_uuid() || n) AS fresh (person, key)"
+    ))
     .bind::<Timestamptz, _>(now)
     .bind::<BigInt, _>(i64::try_from(people)?)
     .bind::<BigInt, _>(i64::try_from(from)?)

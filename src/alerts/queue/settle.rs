@@ -153,6 +153,10 @@ fn parts(decision: Decision) -> (&'static str, Option<DateTime<Utc>>, bool) {
     }
 }
 
+/// How many alerts one statement gives back: Postgres takes what is in flight for a single row wherever nothing was when it
+/// last counted, and compares each row of a long list with every row of the table then.
+const GIVEN_BACK: usize = 500;
+
 /// Gives alerts back that were not sent, as if they had not been claimed: the try does not count. Of the claims that are
 /// `over` nothing is left after this.
 pub async fn release(
@@ -162,6 +166,12 @@ pub async fn release(
     now: DateTime<Utc>,
 ) -> QueryResult<usize> {
     let given_back = |claim: &Claim| claim.settled(Decision::RetryAt { at: claim.due_at, refund: true }, now, None);
-    let settlements: Vec<Settlement> = claims.iter().map(given_back).collect();
-    Ok(Settle::of(&settlements, false, over).load::<Settled>(conn).await?.len())
+    let (mut over, mut released) = (Some(over), 0);
+    let mut pages = claims.chunks(GIVEN_BACK).peekable();
+    while let Some(page) = pages.next() {
+        let settlements: Vec<Settlement> = page.iter().map(given_back).collect();
+        let over = over.take_if(|_| pages.peek().is_none()).unwrap_or_default();
+        released += Settle::of(&settlements, false, over).load::<Settled>(conn).await?.len();
+    }
+    Ok(released)
 }

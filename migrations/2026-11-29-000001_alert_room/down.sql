@@ -1,0 +1,1 @@
+ALTER TABLE alerts SET (fillfactor = 50);
