@@ -1,13 +1,13 @@
 # syntax=docker/dockerfile:1
-# Two stages: build with a layer of dependencies that changes only with Cargo.lock, then nothing but the binary and the
-# system's CA certificates. Build arguments name the bases, for mirrors and for pinning by digest.
+# Two stages: build with a layer of dependencies that changes only with Cargo.lock, then nothing but the program and what it
+# reads. A build argument names the base, for mirrors and for pinning by digest. script/image-trial obeys every line here
+# without Docker.
 ARG BUILD_IMAGE=docker.io/library/rust:1-slim-trixie
-ARG RUN_IMAGE=docker.io/library/debian:trixie-slim
 
 FROM ${BUILD_IMAGE} AS build
-# aws-lc-rs compiles C.
+# aws-lc-rs compiles C; the root certificates are for the image.
 RUN apt-get update \
- && apt-get install -y --no-install-recommends gcc libc6-dev \
+ && apt-get install -y --no-install-recommends gcc libc6-dev ca-certificates \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # rust-toolchain.toml stays outside: it would have rustup fetch a toolchain beside that of the base.
@@ -26,13 +26,12 @@ COPY protocols protocols
 COPY openapi.yaml ./
 COPY src src
 RUN cargo build --release --locked --bin mendline
+COPY script/image-root script/image-root
+RUN script/image-root target/release/mendline image
 
-FROM ${RUN_IMAGE}
-RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates \
- && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin mendline
-COPY --from=build /src/target/release/mendline /usr/local/bin/mendline
+# No shell, no package, no file that somebody could write.
+FROM scratch
+COPY --from=build /src/image /
 COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/mendline/
 USER 10001:10001
 # All state is in Postgres: the root file system may be read-only.
@@ -40,7 +39,7 @@ ENV MENDLINE_ENV=production \
     MENDLINE_BIND=0.0.0.0:8080 \
     MENDLINE_OPS_BIND=0.0.0.0:9090
 EXPOSE 8080 9090
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["mendline", "healthcheck"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["/usr/local/bin/mendline", "healthcheck"]
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["mendline"]
+ENTRYPOINT ["/usr/local/bin/mendline"]
 CMD ["serve"]

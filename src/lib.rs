@@ -53,6 +53,7 @@ pub mod push_health;
 pub mod query;
 pub mod recovery;
 pub mod schema;
+pub mod sending;
 pub mod spreadsheet;
 pub mod telemetry;
 pub mod treatments;

@@ -24,6 +24,7 @@ use crate::config;
 use crate::domain::pace::Pace;
 use crate::domain::role::Role;
 use crate::error::ApiError;
+use crate::sending::Sending;
 use crate::telemetry::BudgetLabels;
 pub use ledger::Ledger;
 use places::{Full, Places};
@@ -193,7 +194,7 @@ pub async fn charge<B: MessageBody + 'static>(
     };
     let address = ClientAddress::of(request.request(), &state.trusted_proxies);
     match state.budgets.charge(&request, address, state.clocks.wall.now()) {
-        Err(refusal) => Ok(refuse(&state, request, refusal)),
+        Err(refusal) => Ok(refuse(&state, request, refusal).map_into_right_body()),
         Ok(paid) => {
             let mut response = next.call(request).await?.map_into_left_body();
             if let Some((policy, left)) = paid {
@@ -204,16 +205,16 @@ pub async fn charge<B: MessageBody + 'static>(
     }
 }
 
-/// Middleware of routes marked `costly`: pays once more, and waits a moment for a place. Who is not known is let through, to
-/// be refused by the handler.
+/// Middleware of routes marked `costly`: pays once more, waits a moment for a place, and keeps it until the answer is sent. Who
+/// is not known is let through, to be refused by the handler.
 pub async fn costly<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+) -> Result<ServiceResponse, Error> {
     let verified = request.extensions().get::<Result<Verified, TokenError>>().copied();
     let state = request.app_data::<web::Data<State>>().cloned();
     let (Some(Ok(Verified { caller, .. })), Some(state)) = (verified, state) else {
-        return Ok(next.call(request).await?.map_into_left_body());
+        return Ok(next.call(request).await?.map_into_boxed_body());
     };
     let budgets = &state.budgets.0;
     let paid = match pay(budgets.costly.as_ref(), caller.user_id.as_u128(), state.clocks.wall.now()) {
@@ -228,26 +229,22 @@ pub async fn costly<B: MessageBody + 'static>(
                 Full::Node => ("node", ApiError::Unavailable("every place for costly requests is taken".to_owned())),
             };
             state.metrics.over_budget.get_or_create(&BudgetLabels { role, class: "costly" }).inc();
-            return Ok(request.into_response(error.error_response()).map_into_right_body());
+            return Ok(request.into_response(error.error_response()));
         }
     };
-    let mut response = next.call(request).await?.map_into_left_body();
-    drop(place);
+    let response = next.call(request).await?;
+    let mut response = response.map_body(|_, body| Sending::new(body, place)).map_into_boxed_body();
     if let Some((policy, left)) = paid {
         policy.tell(&mut response, left, whole_seconds(policy.pace.interval()));
     }
     Ok(response)
 }
 
-fn refuse<B: MessageBody>(
-    state: &State,
-    request: ServiceRequest,
-    refusal: Refusal<'_>,
-) -> ServiceResponse<EitherBody<B>> {
+fn refuse(state: &State, request: ServiceRequest, refusal: Refusal<'_>) -> ServiceResponse {
     let Refusal { policy, wait } = refusal;
     state.metrics.over_budget.get_or_create(&policy.labels).inc();
     let response = ApiError::TooMany { retry_after: wait }.error_response();
-    let mut response = request.into_response(response).map_into_right_body();
+    let mut response = request.into_response(response);
     policy.tell(&mut response, 0, u64::from(wait));
     response
 }

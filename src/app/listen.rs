@@ -1,11 +1,19 @@
-//! The addresses that a process serves on: free, and this machine's. A fault names the setting.
+//! The addresses that a process serves on: free, and this machine's; and when the operating system gives a connection up. A
+//! fault names the setting.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use anyhow::Context;
 
 use crate::config::Http;
+
+/// How long a connection may take nothing of what is sent to it: one that is stuck asks its server for nothing more, which
+/// would so wait for ever.
+#[cfg(target_os = "linux")]
+const MAX_STUCK: Duration = Duration::from_secs(30);
 
 /// Listens where requests are answered.
 pub(super) fn api(settings: &Http) -> anyhow::Result<TcpListener> {
@@ -27,8 +35,8 @@ pub fn check_addresses(settings: &Http, api: bool) -> anyhow::Result<()> {
 }
 
 fn at(variable: &'static str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listening = TcpListener::bind(address);
-    let why = match listening.as_ref().map_err(std::io::Error::kind) {
+    let listening = listen(address);
+    let why = match listening.as_ref().map_err(io::Error::kind) {
         Err(ErrorKind::AddrInUse) => " is taken: stop what serves there, or name another address",
         Err(ErrorKind::AddrNotAvailable) => " is no address of this machine",
         Err(ErrorKind::PermissionDenied) => " is not for this user: name a port from 1024 up",
@@ -37,9 +45,26 @@ fn at(variable: &'static str, address: SocketAddr) -> anyhow::Result<TcpListener
     listening.with_context(|| format!("{variable}: {address}{why}"))
 }
 
+/// What comes in inherits what is set here.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&listener).set_tcp_user_timeout(Some(MAX_STUCK))?;
+    Ok(listener)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_connection_that_takes_nothing_is_given_up() {
+        let listener = ops("127.0.0.1:0".parse().unwrap()).unwrap();
+        let _reader = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (connection, _) = listener.accept().unwrap();
+        assert_eq!(socket2::SockRef::from(&connection).tcp_user_timeout().unwrap(), Some(MAX_STUCK));
+    }
 
     #[test]
     fn an_address_that_cannot_be_had_is_named_with_its_setting() {

@@ -1,6 +1,19 @@
 //! Statements of the hot path: fixed SQL with typed binds, so that each is prepared once per connection.
 //! diesel does not cache `sql_query`, `UPDATE` statements or upserts; these it does.
 
+use diesel::QueryResult;
+use diesel_async::methods::LoadQuery;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+/// Runs a statement that ends with how many rows it changed.
+pub(crate) async fn counted<'query, Q>(query: Q, conn: &mut AsyncPgConnection) -> QueryResult<usize>
+where
+    Q: LoadQuery<'query, AsyncPgConnection, i64> + Send + 'query,
+{
+    let rows: i64 = query.get_result(conn).await?;
+    Ok(usize::try_from(rows).unwrap_or(0))
+}
+
 /// Declares a statement as a struct of its binds. The binds come first, in a common table expression that nobody
 /// reads, so that the SQL can name them `$1`, `$2`, ... in any order and more than once. The SQL goes on from there:
 /// it starts either with `, name AS (...)` or with the main statement.

@@ -11,6 +11,9 @@ use zip::{CompressionMethod, ZipWriter};
 use super::gather::File;
 
 const README: &str = include_str!("README.txt");
+const SEPARATOR: &str = ",\n";
+/// More bytes than everything but the rows takes.
+const FRAME: usize = 64 * 1024;
 
 /// What the archive holds and leaves out.
 #[derive(Serialize)]
@@ -37,7 +40,9 @@ struct LeftOut {
 /// Packs the files. Nothing is compressed but by whoever carries the answer.
 pub(super) fn pack(files: Vec<File>, made_at: DateTime<Utc>) -> anyhow::Result<Vec<u8>> {
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    // A buffer that grows is there twice while it does. Rows go as they are packed.
+    let rows: usize = files.iter().flat_map(|file| &file.rows).map(|row| row.len() + SEPARATOR.len()).sum();
+    let mut archive = ZipWriter::new(Cursor::new(Vec::with_capacity(rows + FRAME)));
     let listed = files.iter().map(|file| Listed {
         path: file.path.clone(),
         rows: file.rows.len(),
@@ -59,7 +64,7 @@ pub(super) fn pack(files: Vec<File>, made_at: DateTime<Utc>) -> anyhow::Result<V
         for row in file.rows {
             archive.write_all(before.as_bytes())?;
             archive.write_all(row.as_bytes())?;
-            before = ",\n";
+            before = SEPARATOR;
         }
         archive.write_all(if before == "[\n" { b"[]\n" } else { b"\n]\n" })?;
     }

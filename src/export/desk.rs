@@ -1,12 +1,13 @@
-//! Who is being served: one archive at a time for each, and a few on each node. An archive takes memory and many statements.
+//! Who is being served, from the first question to the last piece that is sent: one archive at a time for each, and a few on
+//! each node. An archive takes many statements, and lies in memory until it is taken.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
-/// So many at once on one node.
-const MOST: usize = 2;
+/// So many at once on one node: slow readers hold no more than so many archives in memory.
+const MOST: usize = 4;
 
 /// Keeps the turns. Cheap to clone; all clones share them.
 #[derive(Debug, Clone, Default)]
@@ -22,9 +23,9 @@ pub struct Turn {
 /// Why somebody has to come again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Busy {
-    /// An archive is being made for the same person.
+    /// An archive is being made for, or sent to, the same person.
     Oneself,
-    /// As many as can be are being made for others.
+    /// As many as can be are others'.
     Others,
 }
 
@@ -54,17 +55,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_has_one_turn_at_a_time_and_there_are_two() {
+    fn each_has_one_turn_at_a_time_and_there_are_a_few() {
         let desk = Desk::default();
-        let [ada, bob, eve] = [1, 2, 3].map(Uuid::from_u128);
+        let [ada, eve] = [1000, 1001].map(Uuid::from_u128);
         let first = desk.take(ada).unwrap();
         assert_eq!(desk.take(ada).unwrap_err(), Busy::Oneself);
-        let second = desk.clone().take(bob).unwrap();
+        let others: Vec<Turn> = (1..MOST).map(|n| desk.clone().take(Uuid::from_u128(n as u128)).unwrap()).collect();
         assert_eq!(desk.take(eve).unwrap_err(), Busy::Others);
         drop(first);
-        let third = desk.take(eve).unwrap();
+        let last = desk.take(eve).unwrap();
         assert_eq!(desk.take(ada).unwrap_err(), Busy::Others);
-        drop((second, third));
+        drop((others, last));
         desk.take(ada).unwrap();
     }
 }

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
+use actix_web::web::Bytes;
 use actix_web::{HttpResponse, web};
 use uuid::Uuid;
 
@@ -16,8 +17,9 @@ use crate::auth::fields::ProofBody;
 use crate::auth::reauthentication::prove;
 use crate::body::Body;
 use crate::error::ApiError;
+use crate::sending::Sending;
 
-/// After how many seconds somebody may come again whose archive is being made.
+/// After how many seconds somebody may come again whose archive is being made or sent.
 const COME_AGAIN: u32 = 10;
 
 impl From<GatherError> for ApiError {
@@ -33,7 +35,7 @@ impl From<Busy> for ApiError {
     fn from(busy: Busy) -> Self {
         match busy {
             Busy::Oneself => Self::TooMany { retry_after: COME_AGAIN },
-            Busy::Others => Self::Unavailable("as many archives as can be are being made".to_owned()),
+            Busy::Others => Self::Unavailable("as many archives as can be are being made or sent".to_owned()),
         }
     }
 }
@@ -71,12 +73,10 @@ async fn begin(state: &State, caller: &Caller, shown: &ProofBody, address: IpAdd
 
 async fn answer(state: &State, turn: Turn, files: Vec<File>) -> Result<HttpResponse, ApiError> {
     let made_at = state.clocks.wall.now();
-    let packed = web::block(move || archive::pack(files, made_at)).await;
-    drop(turn);
-    let packed = packed.map_err(anyhow::Error::from)??;
+    let packed = web::block(move || archive::pack(files, made_at)).await.map_err(anyhow::Error::from)??;
     Ok(HttpResponse::Ok()
         .content_type("application/zip")
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"export.zip\""))
-        .body(packed))
+        .body(Sending::new(Bytes::from(packed), turn)))
 }

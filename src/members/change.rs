@@ -113,7 +113,7 @@ pub async fn remove(db: &Db, clocks: &Clocks, auth: &Auth, caller: &Caller, id: 
         .scoped(Scope::Clinic(clinic_id), async |conn| {
             let member = lock(conn, clinic_id, id, false).await?;
             let now = clocks.wall.now();
-let clinic = clinics::store::find_clinic(conn, clinic_id).await?;
+            let clinic = clinics::store::find_clinic(conn, clinic_id).await?;
             let kept_until = erasure::kept_until(now, clinic.retention_years);
             patients::store::delete_link(conn, clinic_id, member.user_id, now, kept_until).await?;
             calendar::store::delete_feeds_of(conn, member.user_id, Some(clinic_id)).await?;

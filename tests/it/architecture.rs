@@ -59,6 +59,7 @@ const BASE: &[(&str, &[&str])] = &[
     ("preconditions", &["error", "language"]),
     ("query", &["body", "error"]),
     ("schema", &[]),
+    ("sending", &[]),
     ("spreadsheet", &[]),
     ("telemetry", &[]),
 ];
@@ -109,6 +110,7 @@ const HTTP: &[&str] = &[
     "protocols",
     "query",
     "recovery",
+    "sending",
     "telemetry",
 ];
 /// Handlers in files that are not called routes.

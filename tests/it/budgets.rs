@@ -12,6 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::check_ins::Scene;
+use crate::support::slow_reader::SlowReader;
 use crate::support::{Answer, Staged, TestApp, send};
 
 fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
@@ -191,6 +192,25 @@ async fn two_reports_of_a_clinic_go_on_at_once_and_other_clinics_do_not_wait_for
     report().await.expect(200);
     let metrics = scene.app.ops("/metrics").await.text;
     assert!(metrics.contains("mendline_http_over_budget_total{role=\"clinic\",class=\"costly\"} 1"), "{metrics}");
+}
+
+/// What is handed over is not yet taken: a table that nobody takes keeps its place until its reader hangs up.
+#[tokio::test]
+async fn a_place_is_kept_until_the_answer_is_sent() {
+    let settings = [("MENDLINE_RATE_COSTLY_NODE", "2"), ("MENDLINE_RATE_COSTLY_CLINIC", "0")];
+    let (app, person) = staged(Role::Administrator, &settings).await;
+    app.stage_long_trail(person.caller.clinic_id, Uuid::new_v4()).await;
+    let table = "/v1/audit.csv?from=2026-02-01T00:00:00Z&to=2026-02-03T00:00:00Z";
+    let first = SlowReader::ask(&app, "GET", table, &person.token, "").await;
+    let second = SlowReader::ask(&app, "GET", table, &person.token, "").await;
+    let report = async || app.get("/v1/clinic/compliance.csv", &person.token).await;
+    let refused = report().await;
+    assert_eq!(header(&refused, "retry-after"), "5");
+    assert_eq!(refused.problem(503), "unavailable");
+    drop(first);
+    report().await.expect(200);
+    second.take().await;
+    report().await.expect(200);
 }
 
 impl Scene {

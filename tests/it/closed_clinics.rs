@@ -11,7 +11,8 @@ use crate::support::{TestApp, seed};
 
 /// Closes it as `close` does, without anybody's memory of what was owed.
 async fn close_bare(app: &TestApp, clinic: Uuid) {
-    let sql = format!("UPDATE clinics SET closed_at = now(), erase_at = now() + interval '30 days' WHERE id = '{clinic}'");
+    let sql =
+        format!("UPDATE clinics SET closed_at = now(), erase_at = now() + interval '30 days' WHERE id = '{clinic}'");
     app.sql(&sql).await;
 }
 

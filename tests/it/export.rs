@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
+use std::time::Duration;
 
 use mendline::personal_data::{Whose, tables};
 use reqwest::Method;
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 use crate::support::TestApp;
 use crate::support::people::{Clinic, PASSWORD, Person};
+use crate::support::slow_reader::SlowReader;
 
 /// The files of an archive.
 type Files = BTreeMap<String, String>;
@@ -115,9 +117,46 @@ async fn it_takes_the_password_once_more_and_one_at_a_time() {
     assert_eq!(again.headers["retry-after"], "10");
     assert_eq!(again.problem(429), "too_many_requests");
     drop(turn);
-    let others = [1, 2].map(|n| app.state.exports.take(Uuid::from_u128(n)).unwrap());
+    let others = [1, 2, 3, 4].map(|n| app.state.exports.take(Uuid::from_u128(n)).unwrap());
     let busy = app.post("/v1/me/export", &patient.token, json!({ "current_password": PASSWORD })).await;
     assert_eq!(busy.problem(503), "unavailable");
     drop(others);
     export(&app, "/v1/me/export", &patient.token).await;
+}
+
+#[tokio::test]
+async fn slow_readers_keep_their_places_until_they_have_it_all_or_hang_up() {
+    let app = TestApp::start().await;
+    let clinic = app.clinic().await;
+    let shown = json!({ "current_password": PASSWORD });
+    let mut slow = Vec::new();
+    for _ in 0..4 {
+        let patient = app.patient_of(&clinic).await;
+        app.stage_long_trail(clinic.id, patient.patient()).await;
+        slow.push(SlowReader::ask(&app, "POST", "/v1/me/export", &patient.token, &shown.to_string()).await);
+    }
+    let next = app.patient_of(&clinic).await;
+    let refused = app.post("/v1/me/export", &next.token, shown).await;
+    assert_eq!(refused.headers["retry-after"], "5");
+    assert_eq!(refused.problem(503), "unavailable");
+
+    drop(slow.pop());
+    a_place_is_free(&app).await;
+    export(&app, "/v1/me/export", &next.token).await;
+    a_place_is_free(&app).await;
+
+    let again = app.state.exports.take(next.user_id).unwrap();
+    slow.pop().unwrap().take().await;
+    a_place_is_free(&app).await;
+    drop(again);
+}
+
+/// Returns once the server has seen that an answer is sent, or a connection gone.
+async fn a_place_is_free(app: &TestApp) {
+    let seen = async {
+        while app.state.exports.take(Uuid::nil()).is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), seen).await.expect("a place");
 }

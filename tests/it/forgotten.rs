@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use crate::support::binary::mendline;
-use crate::support::people::{PASSWORD, Person, fresh_email};
+use crate::support::people::{Clinic, PASSWORD, Person, fresh_email};
 use crate::support::smtp::{Handed, MailServer, Manner};
 use crate::support::{Answer, TestApp};
 
@@ -19,6 +19,24 @@ async fn app_with(server: &MailServer) -> TestApp {
     let settings =
         [("MENDLINE_SMTP_URL", url.as_str()), ("MENDLINE_MAIL_FROM", FROM), ("MENDLINE_EXTRA_CA", root.as_str())];
     TestApp::start_stepped(&settings).await
+}
+
+/// A clinic and one of its patients, on such an app.
+struct Scene {
+    server: MailServer,
+    app: TestApp,
+    clinic: Clinic,
+    person: Person,
+}
+
+impl Scene {
+    async fn with(manner: Manner) -> Self {
+        let server = MailServer::start(manner).await;
+        let app = app_with(&server).await;
+        let clinic = app.clinic().await;
+        let person = app.patient_of(&clinic).await;
+        Self { server, app, clinic, person }
+    }
 }
 
 async fn forget(app: &TestApp, email: &str) -> Answer {
@@ -46,16 +64,9 @@ fn code(letter: &Handed) -> String {
 #[tokio::test]
 async fn a_code_comes_by_mail_sets_a_new_password_once_and_ends_every_session() {
     for manner in [Manner::Plain, Manner::StartTls, Manner::Tls] {
-        let server = MailServer::start(manner).await;
-        let app = app_with(&server).await;
-        assert!(
-            app.get("/v1/config", "").await.expect(200)["features"]
-                .as_array()
-                .unwrap()
-                .contains(&json!("password_reset_by_mail"))
-        );
-        let clinic = app.clinic().await;
-        let person = app.patient_of(&clinic).await;
+        let Scene { server, app, person, .. } = Scene::with(manner).await;
+        let features = &app.get("/v1/config", "").await.expect(200)["features"];
+        assert!(features.as_array().unwrap().contains(&json!("password_reset_by_mail")));
         assert_eq!(forget(&app, &person.email.to_uppercase()).await.status, 202);
         let letter = server.next().await;
         assert_eq!(letter.login, (manner != Manner::Plain).then(|| "/post/s3cr3t".to_owned()), "{manner:?}");
@@ -89,10 +100,7 @@ async fn a_code_comes_by_mail_sets_a_new_password_once_and_ends_every_session() 
 
 #[tokio::test]
 async fn nobody_learns_who_has_a_login() {
-    let server = MailServer::start(Manner::Plain).await;
-    let app = app_with(&server).await;
-    let clinic = app.clinic().await;
-    let person = app.patient_of(&clinic).await;
+    let Scene { server, app, clinic, person } = Scene::with(Manner::Plain).await;
     let unknown = forget(&app, &fresh_email()).await;
     let known = forget(&app, &person.email).await;
     assert_eq!((unknown.status, &unknown.text), (known.status, &known.text));
@@ -109,10 +117,7 @@ async fn nobody_learns_who_has_a_login() {
 
 #[tokio::test]
 async fn a_newer_code_replaces_the_older_one_and_none_lasts_or_touches_what_a_clinic_handed_out() {
-    let server = MailServer::start(Manner::Plain).await;
-    let app = app_with(&server).await;
-    let clinic = app.clinic().await;
-    let person = app.patient_of(&clinic).await;
+    let Scene { server, app, clinic, person } = Scene::with(Manner::Plain).await;
     let path = format!("/v1/members/{}/reset-code", person.membership_id);
     let handed =
         app.post(&path, &clinic.admin.token, json!({ "current_password": PASSWORD })).await.expect(201)["code"]
@@ -141,10 +146,7 @@ async fn a_newer_code_replaces_the_older_one_and_none_lasts_or_touches_what_a_cl
 
 #[tokio::test]
 async fn a_reset_does_not_get_around_the_second_factor() {
-    let server = MailServer::start(Manner::Plain).await;
-    let app = app_with(&server).await;
-    let clinic = app.clinic().await;
-    let person = app.patient_of(&clinic).await;
+    let Scene { server, app, person, .. } = Scene::with(Manner::Plain).await;
     app.enrol(&person).await;
     assert_eq!(forget(&app, &person.email).await.status, 202);
     assert_eq!(reset(&app, &code(&server.next().await), NEW).await.status, 204);
@@ -153,9 +155,7 @@ async fn a_reset_does_not_get_around_the_second_factor() {
 
 #[tokio::test]
 async fn a_changed_password_is_told_of_too() {
-    let server = MailServer::start(Manner::Plain).await;
-    let app = app_with(&server).await;
-    let clinic = app.clinic().await;
+    let Scene { server, app, clinic, .. } = Scene::with(Manner::Plain).await;
     let body = json!({ "current_password": PASSWORD, "password": NEW });
     assert_eq!(app.post("/v1/me/password", &clinic.admin.token, body).await.status, 204);
     let notice = server.next().await;
@@ -164,10 +164,7 @@ async fn a_changed_password_is_told_of_too() {
 
 #[tokio::test]
 async fn asking_costs_a_wait_and_fills_nobodys_mailbox() {
-    let server = MailServer::start(Manner::Plain).await;
-    let app = app_with(&server).await;
-    let clinic = app.clinic().await;
-    let person = app.patient_of(&clinic).await;
+    let Scene { server, app, clinic, person } = Scene::with(Manner::Plain).await;
     for _ in 0..10 {
         assert_eq!(forget(&app, &person.email).await.status, 202);
     }

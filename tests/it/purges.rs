@@ -86,7 +86,8 @@ async fn a_record_whose_membership_the_clinic_ended_goes_years_after_that_or_aft
     app.pass(TimeDelta::days(2));
     assert_eq!(case.purge().await, 1);
     assert_eq!(case.gone(), [case.line(&idle)]);
-    let of_idle = format!("audit WHERE patient_id = '{}' AND action IN ('patient.detach', 'patient.purge')", idle.patient());
+    let of_idle =
+        format!("audit WHERE patient_id = '{}' AND action IN ('patient.detach', 'patient.purge')", idle.patient());
     assert_eq!(count(app, &of_idle).await, 2);
 
     let record = case.record(&treated).await;

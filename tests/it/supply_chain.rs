@@ -1,7 +1,9 @@
 //! What is shipped and how it is started: every dependency has its reason, and the image and the compose file give away no
-//! more rights than the program needs. Read as text.
+//! more rights than the program needs. That they work is tried by script/image-trial.
 
 use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
 
 const MANIFEST: &str = include_str!("../../Cargo.toml");
 const REASONS: &str = include_str!("../../docs/DEPENDENCIES.md");
@@ -34,41 +36,72 @@ fn every_dependency_has_its_reason_and_every_reason_its_dependency() {
     }
 }
 
+/// Instructions of the Dockerfile's last stage: what an image is made of.
+fn shipped() -> Vec<(String, String)> {
+    let lines: Vec<&str> = IMAGE.lines().filter(|line| !line.starts_with('#')).collect();
+    let joined = lines.join("\n").replace("\\\n", " ");
+    let instructions = joined.lines().filter_map(|line| line.split_once(' '));
+    let instructions: Vec<_> = instructions.map(|(word, rest)| (word.to_owned(), rest.trim().to_owned())).collect();
+    let last = instructions.iter().rposition(|(word, _)| word == "FROM").expect("a stage");
+    instructions[last..].to_vec()
+}
+
+/// The words of a command in the form that no shell takes apart.
+fn words(command: &str) -> Vec<String> {
+    serde_json::from_str(command).unwrap_or_else(|_| panic!("by a shell: {command}"))
+}
+
 #[test]
 fn the_image_runs_as_nobody_in_particular_and_starts_no_shell() {
-    let shipped = IMAGE.rsplit("\nFROM ").next().unwrap();
-    let last = |instruction: &str| shipped.lines().rfind(|line| line.starts_with(instruction)).expect(instruction);
-    let (user, group) = last("USER ").trim_start_matches("USER ").split_once(':').unwrap();
-    assert!(user.parse::<u32>().unwrap() > 0 && group.parse::<u32>().unwrap() > 0, "{user}:{group}");
-    let after = shipped.split("\nUSER ").nth(1).unwrap();
-    assert!(!after.contains("\nRUN ") && !after.contains("\nCOPY ") && !after.contains("\nVOLUME "), "{after}");
-    for instruction in ["ENTRYPOINT ", "CMD "] {
-        assert!(last(instruction).trim_start_matches(instruction).starts_with('['), "{instruction}by a shell");
+    let shipped = shipped();
+    let said = |wanted: &str| -> Vec<&str> {
+        shipped.iter().filter(|(word, _)| word == wanted).map(|(_, rest)| rest.as_str()).collect()
+    };
+    let once = |wanted: &str| match said(wanted)[..] {
+        [rest] => rest,
+        ref several => panic!("{wanted}: {several:?}"),
+    };
+    assert_eq!(once("FROM"), "scratch", "whatever a base holds is there for whoever breaks in");
+    for absent in ["RUN", "ADD", "SHELL", "VOLUME"] {
+        assert!(said(absent).is_empty(), "{absent}: {:?}", said(absent));
     }
-    assert!(last("HEALTHCHECK ").contains(" CMD ["), "a health check by a shell");
+    let (user, group) = once("USER").split_once(':').unwrap();
+    assert!(user.parse::<u32>().unwrap() > 0 && group.parse::<u32>().unwrap() > 0, "{user}:{group}");
+    let health = once("HEALTHCHECK").split_once(" CMD ").expect("a health check").1;
+    for command in [once("ENTRYPOINT"), health] {
+        assert!(words(command)[0].starts_with('/'), "looked for where the environment says: {command}");
+    }
+    assert!(!words(once("CMD")).is_empty());
+    for secret in ["KEY", "PASSWORD", "TOKEN", "SECRET", "URL"] {
+        assert!(!once("ENV").contains(secret), "a {secret} of all who have the image: {}", once("ENV"));
+    }
 }
 
 #[test]
 fn composed_containers_have_no_rights_and_no_disk() {
-    let ours = COMPOSE.split("\nx-mendline: &mendline\n").nth(1).unwrap().split("\nservices:\n").next().unwrap();
-    for line in ["read_only: true", "cap_drop: [ALL]", "security_opt: [\"no-new-privileges:true\"]"] {
-        assert!(ours.lines().any(|found| found.trim() == line), "{line}");
+    let compose: Value = serde_saphyr::from_str(COMPOSE).unwrap();
+    let services = compose["services"].as_object().unwrap();
+    let named: BTreeSet<&str> = services.keys().map(String::as_str).collect();
+    assert_eq!(named, BTreeSet::from(["postgres", "migrate", "mendline"]));
+    for (name, service) in services {
+        assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]), "{name}");
+        for right in
+            ["privileged", "cap_add", "devices", "user", "group_add", "pid", "ipc", "network_mode", "entrypoint"]
+        {
+            assert!(service.get(right).is_none(), "{name} has {right}");
+        }
+        let health = &service["healthcheck"];
+        let asked = health.is_null() || health["disable"] == json!(true) || health["test"][0] == "CMD";
+        assert!(asked, "{name}: asked for its health by a shell: {health}");
+        for port in service.get("ports").and_then(Value::as_array).into_iter().flatten() {
+            assert!(
+                port.as_str().unwrap().starts_with("127.0.0.1:"),
+                "reached from outside without TLS: {name} {port}"
+            );
+        }
     }
-    // Sections stand at the margin, services two spaces from it.
-    let services =
-        COMPOSE.split("\nservices:\n").nth(1).unwrap().split("\n\n").take_while(|part| part.starts_with("  "));
-    let services: Vec<&str> = services.collect();
-    assert!(services.len() > 2, "the services were not found");
-    for service in services.iter().filter(|service| !service.contains("postgres:\n    image:")) {
-        assert!(service.contains("<<: *mendline"), "has other rights than ours:\n{service}");
-        assert!(
-            !service.contains("privileged") && !service.contains("cap_add") && !service.contains("user: "),
-            "{service}"
-        );
-    }
-    let is_port =
-        |line: &&str| line.trim().starts_with("- ") && [":8080", ":9090"].iter().any(|port| line.contains(port));
-    for port in COMPOSE.lines().filter(is_port) {
-        assert!(port.trim().starts_with("- 127.0.0.1:"), "reached from outside without TLS: {port}");
+    for ours in [&services["mendline"], &services["migrate"]] {
+        assert_eq!((&ours["read_only"], &ours["cap_drop"]), (&json!(true), &json!(["ALL"])));
+        assert!(ours["command"].is_array() && ours.get("volumes").is_none() && ours.get("tmpfs").is_none(), "{ours}");
     }
 }

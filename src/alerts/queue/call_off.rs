@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::sql_types::{Int8, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use crate::db::hot::hot_query;
+use crate::db::hot::{counted, hot_query};
 
 hot_query! {
     /// Rows are locked in the order in which settling locks them. What waits for a device, for quiet hours or for another
@@ -45,6 +45,5 @@ pub async fn call_off(
     recipient_id: Uuid,
     now: DateTime<Utc>,
 ) -> QueryResult<usize> {
-    let cancelled: i64 = CallOff { clinic: clinic_id, recipient: recipient_id, now }.get_result(conn).await?;
-    Ok(usize::try_from(cancelled).unwrap_or(0))
+    counted(CallOff { clinic: clinic_id, recipient: recipient_id, now }, conn).await
 }

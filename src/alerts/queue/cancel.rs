@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::sql_types::{Array, Int8, Text, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use crate::db::hot::hot_query;
+use crate::db::hot::{counted, hot_query};
 
 hot_query! {
     /// Recipients are spelt out, so that the unique key finds the rows. An alert that waits for a device is cancelled
@@ -47,6 +47,5 @@ pub async fn cancel_seen(
     keys: Vec<String>,
     now: DateTime<Utc>,
 ) -> QueryResult<usize> {
-    let cancelled: i64 = CancelSeen { clinic: clinic_id, patient: patient_id, keys, now }.get_result(conn).await?;
-    Ok(usize::try_from(cancelled).unwrap_or(0))
+    counted(CancelSeen { clinic: clinic_id, patient: patient_id, keys, now }, conn).await
 }

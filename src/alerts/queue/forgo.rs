@@ -4,9 +4,9 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::sql_types::{Int8, Timestamptz};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::AsyncPgConnection;
 
-use crate::db::hot::hot_query;
+use crate::db::hot::{counted, hot_query};
 
 hot_query! {
     /// What was claimed when the backup was made may have been accepted a moment later; what waited for a device may have
@@ -43,6 +43,5 @@ hot_query! {
 /// Ends everything that was due by `now` and is not known to have been sent, at every clinic. Nobody may be claiming.
 /// Returns how many alerts that were.
 pub async fn forgo(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> QueryResult<usize> {
-    let forgone: i64 = Forgo { now }.get_result(conn).await?;
-    Ok(usize::try_from(forgone).unwrap_or(0))
+    counted(Forgo { now }, conn).await
 }

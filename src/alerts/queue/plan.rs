@@ -4,11 +4,11 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::sql_types::{Array, Bool, Int4, Int8, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
 use super::owed::{Columns, Owed, Recipient};
-use crate::db::hot::hot_query;
+use crate::db::hot::{counted, hot_query};
 
 hot_query! {
     /// `$23` says whether planned alerts that are no longer owed are cancelled (a replan) or left alone (one more alert).
@@ -118,7 +118,7 @@ async fn upsert(
     replan: Option<i32>,
 ) -> QueryResult<usize> {
     let columns = Columns::of(to, owed);
-    let changed: i64 = Upsert {
+    let upsert = Upsert {
         clinic: to.clinic_id,
         kind: to.kind.as_str(),
         recipient: to.id,
@@ -143,10 +143,8 @@ async fn upsert(
         merged_into: columns.merged_into,
         replan: replan.is_some(),
         revision: replan.unwrap_or(0),
-    }
-    .get_result(conn)
-    .await?;
-    Ok(usize::try_from(changed).unwrap_or(0))
+    };
+    counted(upsert, conn).await
 }
 
 /// Makes `owed` the whole plan of a recipient: what is owed is scheduled (unless it was sent), what is no longer owed is

@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::sql_types::{Int8, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use crate::db::hot::hot_query;
+use crate::db::hot::{counted, hot_query};
 
 hot_query! {
     /// Patients are found by their treatments, so that the unique key finds the rows. Rows are locked in the order in which
@@ -47,6 +47,5 @@ pub async fn recall(
     version_id: Uuid,
     now: DateTime<Utc>,
 ) -> QueryResult<usize> {
-    let cancelled: i64 = Recall { clinic: clinic_id, version: version_id, now }.get_result(conn).await?;
-    Ok(usize::try_from(cancelled).unwrap_or(0))
+    counted(Recall { clinic: clinic_id, version: version_id, now }, conn).await
 }

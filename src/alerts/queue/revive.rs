@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::sql_types::{Int8, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use crate::db::hot::hot_query;
+use crate::db::hot::{counted, hot_query};
 
 hot_query! {
     /// What is due may be under a claim that has not been committed: it is locked as well, and what the lock waited for says
@@ -45,6 +45,5 @@ hot_query! {
 /// In a transaction after the one that registered the device: whoever claims later sees the device, whoever claimed before
 /// is told here, and whoever is just claiming is waited for.
 pub async fn revive_for_user(conn: &mut AsyncPgConnection, user: Uuid, now: DateTime<Utc>) -> QueryResult<usize> {
-    let revived: i64 = Revive { user, now }.get_result(conn).await?;
-    Ok(usize::try_from(revived).unwrap_or(0))
+    counted(Revive { user, now }, conn).await
 }

@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::sql_types::{Int8, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use crate::db::hot::hot_query;
+use crate::db::hot::{counted, hot_query};
 
 hot_query! {
     /// An alert that waits for a device is withdrawn too: registering a phone must not revive it.
@@ -29,6 +29,5 @@ hot_query! {
 
 /// Cancels every live alert of a clinic; what is being sent is not tried again. Returns how many alerts that were.
 pub async fn withdraw(conn: &mut AsyncPgConnection, clinic_id: Uuid, now: DateTime<Utc>) -> QueryResult<usize> {
-    let withdrawn: i64 = Withdraw { clinic: clinic_id, now }.get_result(conn).await?;
-    Ok(usize::try_from(withdrawn).unwrap_or(0))
+    counted(Withdraw { clinic: clinic_id, now }, conn).await
 }

@@ -7,7 +7,7 @@ use diesel::sql_types::{Date, Int4, Int8, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use uuid::Uuid;
 
-use crate::db::hot::hot_query;
+use crate::db::hot::{counted, hot_query};
 
 /// The most rows that one transaction erases.
 pub const BATCH: i64 = 5_000;
@@ -45,8 +45,7 @@ hot_query! {
 
 /// Forgets a batch of attempts older than `before`; returns how many.
 pub async fn prune_attempts(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
-    let gone: i64 = PruneAttempts { before, limit: BATCH }.get_result(conn).await?;
-    Ok(usize::try_from(gone).unwrap_or(0))
+    counted(PruneAttempts { before, limit: BATCH }, conn).await
 }
 
 hot_query! {
@@ -73,8 +72,7 @@ hot_query! {
 
 /// Forgets a batch of alerts that were due and had ended before `before`; returns how many.
 pub async fn prune_alerts(conn: &mut AsyncPgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
-    let gone: i64 = PruneAlerts { before, limit: BATCH }.get_result(conn).await?;
-    Ok(usize::try_from(gone).unwrap_or(0))
+    counted(PruneAlerts { before, limit: BATCH }, conn).await
 }
 
 hot_query! {
@@ -98,8 +96,7 @@ hot_query! {
 
 /// Forgets everything that a recipient was ever owed or sent; returns how many alerts that were.
 pub async fn delete_alerts_of(conn: &mut AsyncPgConnection, clinic: Uuid, recipient: Uuid) -> QueryResult<usize> {
-    let gone: i64 = DeleteAlerts { clinic, recipient }.get_result(conn).await?;
-    Ok(usize::try_from(gone).unwrap_or(0))
+    counted(DeleteAlerts { clinic, recipient }, conn).await
 }
 
 /// Forgets everything that anybody at a clinic was ever owed or sent, and where it stands in the queue.

@@ -14,6 +14,7 @@ pub mod restore;
 pub mod rfc8291;
 pub mod seed;
 mod service;
+pub mod slow_reader;
 pub mod smtp;
 mod staged;
 pub mod tls_server;

@@ -38,7 +38,11 @@ pub async fn alone(url: &SecretString) {
 }
 
 /// What the command does, by these clocks and this journal.
-pub async fn after_restore(url: &SecretString, clocks: &Clocks, journal: &[Entry]) -> Result<Report, AfterRestoreError> {
+pub async fn after_restore(
+    url: &SecretString,
+    clocks: &Clocks,
+    journal: &[Entry],
+) -> Result<Report, AfterRestoreError> {
     let db = Db::connect(&as_group(url, Group::Worker), 1, None).unwrap();
     let followed = follow_up(&db, clocks, None, journal).await;
     drop(db);
