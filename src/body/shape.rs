@@ -1,6 +1,8 @@
 //! Reading what a client sent as what it should be, and where it is not, saying which place it is and what is wanted there:
 //! in words for whoever writes the client, not in those of a parser.
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Deserializer};
 use serde_path_to_error::{Path, Segment};
 
@@ -130,7 +132,6 @@ mod tests {
 
     #[derive(Debug, Default, Deserialize)]
     #[serde(deny_unknown_fields, default)]
-    #[expect(dead_code, reason = "only its shape matters here")]
     struct Outer {
         one: Option<Inner>,
         many: Vec<Inner>,
