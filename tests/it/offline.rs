@@ -113,17 +113,17 @@ async fn an_app_tells_by_itself_which_report_answers_which_window_and_where_each
     let case = Case::new().await;
     let bundle = case.read("bundle").await;
     let (mut reports, mut states, mut dice) = (Vec::new(), std::collections::BTreeSet::new(), Dice::new(7));
-    for step in 0..40 {
+    for step in 0..60 {
         case.app.care.advance(TimeDelta::minutes(i64::try_from(dice.roll(14 * 60)).unwrap()));
-        if step == 38 {
+        if step == 58 {
             case.staff(Method::POST, "complete", json!({})).await.expect(200);
-        } else if dice.roll(3) == 0 {
+        } else if dice.roll(5) == 0 {
             let told = case.check_in(json!({ "redness": 1 })).await;
             reports.push((case.app.care.now(), told["id"].as_str().unwrap().to_owned()));
         }
         let server = case.read("check-ins/windows").await["items"].clone();
         let mut own = bundle.clone();
-        if step >= 38 {
+        if step >= 58 {
             // That it has ended, and what is no longer asked, is in the bundle of then.
             own = case.read("bundle").await;
         }
