@@ -42,14 +42,18 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     let pairs = url::form_urlencoded::parse(text.as_bytes());
     shape::read(serde_urlencoded::Deserializer::new(pairs)).map_err(|(fault, _)| {
         // A parameter is named, not pointed to.
-        let pointer = fault.pointer.trim_start_matches('/').to_owned();
+        let pointer = fault.pointer.trim_start_matches('/').replace("~1", "/").replace("~0", "~");
         unreadable(vec![FieldError { pointer, detail: fault.detail }])
     })
 }
 
 /// A query that cannot be read, for these parameters.
 pub fn unreadable(errors: Vec<FieldError>) -> ApiError {
-    let named: Vec<_> = errors.iter().map(|error| format!("{} {}", error.pointer, error.detail)).collect();
+    let named = |error: &FieldError| match error.pointer.as_str() {
+        "" => error.detail.clone(),
+        name => format!("{name} {}", error.detail),
+    };
+    let named: Vec<_> = errors.iter().map(named).collect();
     ApiError::Malformed { detail: format!("the query cannot be read: {}", named.join("; ")), errors }
 }
 

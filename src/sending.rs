@@ -14,7 +14,7 @@ use actix_web::rt;
 use actix_web::web::Bytes;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How long such an answer may take to be taken, from its first piece to its last.
+/// How long such an answer may take to be taken after it was made.
 pub const MAX_SENDING: Duration = Duration::from_secs(120);
 
 /// Bytes that are handed over at a time. A connection copies what it is given: of all the rest there is one copy.
@@ -63,7 +63,7 @@ impl<B: MessageBody, P> MessageBody for Sending<B, P> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let mut kept = self.kept.borrow_mut();
-        // The connection ends, and whoever reads sees that something is missing.
+        // The connection ends, and whoever reads over HTTP/1.1 or 2 sees that something is missing.
         let Some(kept) = kept.as_mut() else { return Poll::Ready(Some(Err(TooSlow.into()))) };
         while kept.next.is_empty() {
             match ready!(kept.body.as_mut().poll_next(cx)) {

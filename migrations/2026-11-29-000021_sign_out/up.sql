@@ -1,7 +1,8 @@
 -- A clinic signs its people out wherever their sessions act at the moment: a session that acts at another clinic can be switched
--- to this one, and holds a phone that is told of both. The clinic sees nothing of such sessions but how many ended.
+-- to this one, and holds a phone that is told of both. The clinic sees nothing of such sessions but how many ended. Whose end is
+-- said by whoever has locked the logins: who joins meanwhile is not among them.
 
-CREATE FUNCTION end_sessions_of_members(patients_too boolean, kept uuid, moment timestamptz) RETURNS TABLE (session_id uuid)
+CREATE FUNCTION end_sessions_of_members(locked uuid[], kept uuid, moment timestamptz) RETURNS TABLE (session_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     here uuid := scope_clinic();
@@ -11,8 +12,8 @@ BEGIN
     WITH gone AS (
         UPDATE sessions AS s SET revoked_at = moment, revoked_because = 'clinic'
           FROM memberships AS m
-         WHERE m.clinic_id = here AND m.removed_at IS NULL AND (patients_too OR m.role <> 'patient')
-           AND s.user_id = m.user_id AND s.id <> kept AND s.revoked_at IS NULL
+         WHERE m.clinic_id = here AND m.removed_at IS NULL AND s.user_id = m.user_id
+           AND s.user_id = ANY (locked) AND s.id <> kept AND s.revoked_at IS NULL
         RETURNING s.id
     )
     SELECT array_agg(gone.id) INTO ended FROM gone;

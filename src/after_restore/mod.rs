@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::alerts::queue;
 use crate::audit::{self, Entry};
 use crate::auth::store as logins;
+use crate::clinics::removal;
 use crate::clock::Clocks;
 use crate::db::{Db, DbError, Scope, hold_off};
 use crate::erasure::store as deletions;
@@ -30,6 +31,9 @@ pub enum AfterRestoreError {
         others => format!("{others} others are"),
     }, .0.join(", "))]
     NotAlone(Vec<String>),
+    /// The other one does all of it.
+    #[error("another after-restore is at work: wait for it to end")]
+    AtWork,
     /// A backup knows nothing of what came after it.
     #[error("this database knows of {latest}, which is later: it was not restored to that moment")]
     KnowsLater {
@@ -83,7 +87,8 @@ pub struct Done {
     pub clinics: usize,
     /// What the journal told of and was there again.
     pub erased_again: ErasedAgain,
-    /// Deletions of logins and clinics that are not final yet: they may have been taken back, and their window begins anew.
+    /// Deletions of logins and clinics that are not final yet: they may have been taken back, and their window begins anew. And
+    /// records whose membership the clinic ended and that would have gone within such a window.
     pub deletions_put_off: usize,
 }
 
@@ -98,7 +103,9 @@ pub async fn follow_up(
     db.scoped(Scope::System, async |conn| {
         conn.batch_execute("SET LOCAL statement_timeout = 0").await?;
         // First: whoever is there is seen below, and nobody comes after that.
-        hold_off(conn).await?;
+        if !hold_off(conn).await? {
+            return Err(AfterRestoreError::AtWork);
+        }
         let others = store::list_others(conn).await?;
         if !others.is_empty() {
             return Err(AfterRestoreError::NotAlone(others));
@@ -150,7 +157,9 @@ async fn everything(conn: &mut AsyncPgConnection, clocks: &Clocks, done: Done) -
         tokens_called_back: logins::call_back_all_tokens(conn, wall).await?,
         reset_codes_void: logins::delete_open_reset_codes(conn).await?,
         apps_to_resync: offline::forget_all(conn).await?,
-        deletions_put_off: deletions::put_off_all(conn, wall).await? + store::put_off_clinics(conn, wall).await?,
+        deletions_put_off: deletions::put_off_all(conn, wall).await?
+            + deletions::put_off_ended(conn, wall + removal::WINDOW).await?
+            + store::put_off_clinics(conn, wall).await?,
         ..done
     };
     logins::use_all_steps(conn, wall).await?;

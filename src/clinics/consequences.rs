@@ -25,12 +25,15 @@ pub async fn draw(
     if (after.quiet_from, after.quiet_to) != (before.quiet_from, before.quiet_to) {
         planning::ask_for_clinic(conn, after.id).await?;
     }
+    let called_back = if after.require_second_factor == before.require_second_factor {
+        None
+    } else {
+        logins::lock_staff(conn, after.id, StaffLock::Change).await?;
+        let staff = logins::lock_members(conn, after.id, false).await?;
+        let at = clocks.wall.now();
+        Some((logins::call_back_bare_tokens(conn, &staff, at).await?, at))
+    };
+    // Last: whoever leaves locks their login first as well, and then what waits at their clinics.
     escalation::hasten(conn, after.id, clocks.care.now()).await?;
-    if after.require_second_factor == before.require_second_factor {
-        return Ok(None);
-    }
-    logins::lock_staff(conn, after.id, StaffLock::Change).await?;
-    let staff = logins::lock_members(conn, after.id, false).await?;
-    let at = clocks.wall.now();
-    Ok(Some((logins::call_back_bare_tokens(conn, &staff, at).await?, at)))
+    Ok(called_back)
 }

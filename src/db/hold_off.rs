@@ -2,15 +2,24 @@
 //! follows it up holds a lock; everybody who connects asks for a share of it, and has it for that moment.
 
 use diesel::QueryResult;
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use diesel::dsl::sql;
+use diesel::sql_types::Bool;
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 /// The advisory lock.
 const LOCK: &str = "hashtextextended('mendline after-restore', 0)";
+/// The one that nobody asks for but those who hold off.
+const ONE: &str = "hashtextextended('mendline after-restore, one at a time', 0)";
 
-/// Holds everybody off who connects from now on, until the transaction ends; who is there already stays. Waits for whoever does
-/// the same.
-pub async fn hold_off(conn: &mut AsyncPgConnection) -> QueryResult<()> {
-    conn.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await
+/// Holds everybody off who connects from now on, until the transaction ends; who is there already stays. Waits for those who
+/// connect at this moment, and for nobody else: `false` if somebody is holding off already.
+pub async fn hold_off(conn: &mut AsyncPgConnection) -> QueryResult<bool> {
+    let first = sql::<Bool>(&format!("pg_try_advisory_xact_lock({ONE})"));
+    if !diesel::select(first).get_result::<bool>(conn).await? {
+        return Ok(false);
+    }
+    conn.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    Ok(true)
 }
 
 /// What every connection runs first: it fails while everybody is held off.

@@ -42,7 +42,7 @@ pub async fn cancel(
         let Some(patient_id) = place.patient_id else { continue };
         enter(conn, Scope::Clinic(place.clinic_id)).await?;
         let person = planning::lock(conn, place.clinic_id, patient_id).await?;
-        store::update_purge_at(conn, place.clinic_id, patient_id, None).await?;
+        store::update_promise(conn, place.clinic_id, patient_id, None).await?;
         person.replan(conn, catalogue, clocks.care.now()).await?;
     }
     enter(conn, Scope::User(user_id)).await?;

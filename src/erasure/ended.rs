@@ -1,19 +1,18 @@
 //! Records that nobody stands behind since their clinic ended the membership. The clinic may work with such a record, and invite
 //! somebody to it again, until the years are over for which it keeps a record: they are counted from the end of the membership,
-//! and anew from the last visit after it (docs/adr/0051).
+//! and anew from the last visit after it (docs/adr/0051). While an invitation is open it stays as well.
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
-use super::erase::kept_until;
+use super::erase::{detach, kept_until};
 use super::store;
-use crate::audit::{self, Entry};
 use crate::clock::Clocks;
 
 /// Detaches such a record if its time is over; whether it did. From then on nothing can be done to it that would call its end
-/// off. One that had a visit since is kept for longer instead.
+/// off. One that had a visit since, or that somebody is invited to, is kept for longer instead.
 pub(super) async fn detach_ended(
     conn: &mut AsyncPgConnection,
     clocks: &Clocks,
@@ -22,15 +21,14 @@ pub(super) async fn detach_ended(
     now: DateTime<Utc>,
 ) -> QueryResult<bool> {
     let Some(record) = store::lock_ended(conn, clinic_id, patient_id, now).await? else { return Ok(false) };
-    // A statement of its own: the lock may have waited for whoever writes a visit.
+    // Statements of their own: the lock may have waited for whoever writes a visit or invites.
     let visit = store::find_last_visit(conn, clinic_id, patient_id).await?;
-    let until = visit.map(|visit| kept_until(visit, record.retention_years)).filter(|until| *until > now);
-    if let Some(until) = until {
-        store::update_purge_at(conn, clinic_id, patient_id, Some(until)).await?;
+    let invited = store::find_last_invitation(conn, clinic_id, patient_id, now).await?;
+    let until = visit.map(|visit| kept_until(visit, record.retention_years)).max(invited);
+    if let Some(until) = until.filter(|until| *until > now) {
+        store::put_off(conn, record, until).await?;
         return Ok(false);
     }
-    store::detach(conn, record, now, record.promised.unwrap_or(now)).await?;
-    let entry = Entry::by_server(clinic_id, "patient.detach", "patient", patient_id).about(patient_id);
-    audit::record(conn, clocks, entry).await?;
+    detach(conn, clocks, record, record.promised.unwrap_or(now)).await?;
     Ok(true)
 }

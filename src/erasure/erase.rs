@@ -21,15 +21,16 @@ pub async fn erase(conn: &mut AsyncPgConnection, clocks: &Clocks, user_id: Uuid)
         return Ok(false);
     }
     let (now, care) = (clocks.wall.now(), clocks.care.now());
-    for record in store::lock_records(conn, user_id).await? {
-        detach(conn, clocks, user_id, record).await?;
+    for record in store::lock_records(conn, user_id, now).await? {
+        let until = record.promised.unwrap_or_else(|| kept_until(now, record.retention_years));
+        detach(conn, clocks, record, until).await?;
     }
     for (clinic_id, membership_id) in store::list_memberships(conn, user_id).await? {
         queue::call_off(conn, clinic_id, membership_id, care).await?;
         audit::record(conn, clocks, Entry::by_server(clinic_id, "login.erase", "user", user_id)).await?;
     }
     store::end_memberships(conn, user_id, now).await?;
-    store::forget_invitations(conn, user_id, None, now).await?;
+    store::forget_invitations_of(conn, user_id, now).await?;
     // For whoever is erased without having been marked, as after a restore: what goes with the login is heard of first.
     logins::end_sessions(conn, user_id, None, EndedBecause::Deletion, now).await?;
     logins::call_back_tokens(conn, user_id, now).await?;
@@ -37,15 +38,20 @@ pub async fn erase(conn: &mut AsyncPgConnection, clocks: &Clocks, user_id: Uuid)
     Ok(true)
 }
 
-/// Leaves the record to its clinic: read-only, for as long as the clinic has to keep it.
-async fn detach(conn: &mut AsyncPgConnection, clocks: &Clocks, user_id: Uuid, record: Kept) -> QueryResult<()> {
-    let Kept { clinic_id, patient_id, retention_years, promised } = record;
+/// Leaves a locked record to its clinic until then: read-only, and nobody is owed, asked or told anything about it any more.
+pub(super) async fn detach(
+    conn: &mut AsyncPgConnection,
+    clocks: &Clocks,
+    record: Kept,
+    until: DateTime<Utc>,
+) -> QueryResult<()> {
+    let Kept { clinic_id, patient_id, .. } = record;
     let (now, care) = (clocks.wall.now(), clocks.care.now());
     queue::call_off(conn, clinic_id, patient_id, care).await?;
     nudges::store::end_live(conn, clinic_id, patient_id, Ending::Over, care).await?;
-    store::forget_use(conn, record, user_id).await?;
-    store::forget_invitations(conn, user_id, Some(record), now).await?;
-    store::detach(conn, record, now, promised.unwrap_or_else(|| kept_until(now, retention_years))).await?;
+    store::forget_use(conn, record).await?;
+    store::forget_invitations_to(conn, record, now).await?;
+    store::detach(conn, record, now, until).await?;
     let entry = Entry::by_server(clinic_id, "patient.detach", "patient", patient_id).about(patient_id);
     audit::record(conn, clocks, entry).await
 }

@@ -126,7 +126,7 @@ async fn call_off(
     if let Some(patient_id) = place.patient_id {
         patients::store::lock_patient(conn, clinic_id, patient_id).await?;
         let purge_at = kept_until(erase_at, place.retention_years);
-        store::update_purge_at(conn, clinic_id, patient_id, Some(purge_at)).await?;
+        store::update_promise(conn, clinic_id, patient_id, Some(purge_at)).await?;
         queue::call_off(conn, clinic_id, patient_id, now).await?;
     }
     queue::call_off(conn, clinic_id, place.membership_id, now).await?;

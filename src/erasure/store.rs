@@ -67,6 +67,17 @@ pub async fn put_off_all(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> Qu
         .await
 }
 
+/// Keeps every record whose membership the clinic ended until then at least: whether somebody was treated or invited meanwhile is
+/// lost. Returns how many that puts off.
+pub async fn put_off_ended(conn: &mut AsyncPgConnection, until: DateTime<Utc>) -> QueryResult<usize> {
+    let ended = patients::table
+        .filter(patients::unlinked_at.is_not_null())
+        .filter(patients::detached_at.is_null())
+        .filter(patients::user_id.is_null())
+        .filter(patients::purge_at.lt(until));
+    diesel::update(ended).set(patients::purge_at.eq(until)).execute(conn).await
+}
+
 /// What a login is to one clinic.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 pub struct Place {
@@ -100,7 +111,7 @@ pub(super) async fn list_places(conn: &mut AsyncPgConnection, user_id: Uuid) -> 
     ListPlaces { user: user_id }.load(conn).await
 }
 
-/// A record that a login stands behind, and for how long its clinic keeps it.
+/// A record that is about to be left to its clinic, and for how long that keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
 pub(super) struct Kept {
     pub(super) clinic_id: Uuid,
@@ -114,16 +125,27 @@ pub(super) struct Kept {
 type KeptSql = (SqlUuid, SqlUuid, Int4, Nullable<Timestamptz>);
 
 hot_query! {
-    struct LockRecords { user: Uuid as SqlUuid }
+    /// Where somebody stands behind a record that the clinic had let go, its date may be one of then: a server of the version
+    /// before left it there.
+    struct LockRecords {
+        user: Uuid as SqlUuid,
+        now: DateTime<Utc> as Timestamptz,
+    }
     returns KeptSql;
-    "SELECT p.clinic_id, p.id, c.retention_years, p.purge_at
+    "SELECT p.clinic_id, p.id, c.retention_years,
+            CASE WHEN p.unlinked_at IS NULL THEN p.purge_at
+                 ELSE greatest(p.purge_at, $2 + make_interval(years => c.retention_years)) END
        FROM patients AS p JOIN clinics AS c ON c.id = p.clinic_id
       WHERE p.user_id = $1 ORDER BY p.clinic_id, p.id FOR UPDATE OF p"
 }
 
 /// Locks the records that a login stands behind, in the system's scope.
-pub(super) async fn lock_records(conn: &mut AsyncPgConnection, user_id: Uuid) -> QueryResult<Vec<Kept>> {
-    LockRecords { user: user_id }.load(conn).await
+pub(super) async fn lock_records(
+    conn: &mut AsyncPgConnection,
+    user_id: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<Kept>> {
+    LockRecords { user: user_id, now }.load(conn).await
 }
 
 /// Every clinic that ever knew the login, its memberships there included that have ended.
@@ -148,14 +170,16 @@ pub(super) async fn end_memberships(
     Ok(())
 }
 
-/// Writes down until when a locked record is kept, as its person was told, or forgets it.
-pub(super) async fn update_purge_at(
+/// Writes down until when a locked record is kept, as the person behind it was told, or forgets it.
+pub(super) async fn update_promise(
     conn: &mut AsyncPgConnection,
     clinic: Uuid,
     patient: Uuid,
     purge_at: Option<DateTime<Utc>>,
 ) -> QueryResult<()> {
-    diesel::update(patients::table.find((clinic, patient))).set(patients::purge_at.eq(purge_at)).execute(conn).await?;
+    // Somebody stands behind it, whatever a server of the version before has left there.
+    let promise = (patients::purge_at.eq(purge_at), patients::unlinked_at.eq(None::<DateTime<Utc>>));
+    diesel::update(patients::table.find((clinic, patient))).set(promise).execute(conn).await?;
     Ok(())
 }
 
@@ -182,7 +206,7 @@ pub(super) async fn detach(
 hot_query! {
     /// Open invitations to the record are void; none keeps an address.
     struct ForgetInvitations {
-        user: Uuid as SqlUuid,
+        user: Option<Uuid> as Nullable<SqlUuid>,
         clinic: Option<Uuid> as Nullable<SqlUuid>,
         patient: Option<Uuid> as Nullable<SqlUuid>,
         now: DateTime<Utc> as Timestamptz,
@@ -197,21 +221,30 @@ hot_query! {
     SELECT count(*) FROM told"
 }
 
-/// Forgets the address that the login's invitations were sent to, and those to a record of its.
-pub(super) async fn forget_invitations(
+/// Forgets the addresses that the login's invitations were sent to.
+pub(super) async fn forget_invitations_of(
     conn: &mut AsyncPgConnection,
     user: Uuid,
-    record: Option<Kept>,
     now: DateTime<Utc>,
 ) -> QueryResult<()> {
-    let (clinic, patient) = (record.map(|record| record.clinic_id), record.map(|record| record.patient_id));
-    ForgetInvitations { user, clinic, patient, now }.get_result::<i64>(conn).await?;
+    ForgetInvitations { user: Some(user), clinic: None, patient: None, now }.get_result::<i64>(conn).await?;
+    Ok(())
+}
+
+/// Forgets the addresses that invitations to the record were sent to, and takes back those that are open.
+pub(super) async fn forget_invitations_to(
+    conn: &mut AsyncPgConnection,
+    record: Kept,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    let (clinic, patient) = (Some(record.clinic_id), Some(record.patient_id));
+    ForgetInvitations { user: None, clinic, patient, now }.get_result::<i64>(conn).await?;
     Ok(())
 }
 
 /// Forgets what is only of use while somebody uses the app: what was put off, modes, what the app was to be told of, and
 /// whom to tell next of a flag.
-pub(super) async fn forget_use(conn: &mut AsyncPgConnection, record: Kept, user_id: Uuid) -> QueryResult<()> {
+pub(super) async fn forget_use(conn: &mut AsyncPgConnection, record: Kept) -> QueryResult<()> {
     let (clinic, patient) = (record.clinic_id, record.patient_id);
     // Only typed ids go into the text.
     conn.batch_execute(&format!(
@@ -219,7 +252,7 @@ pub(super) async fn forget_use(conn: &mut AsyncPgConnection, record: Kept, user_
          DELETE FROM mode_spans WHERE clinic_id = '{clinic}' AND patient_id = '{patient}';
          DELETE FROM replans WHERE clinic_id = '{clinic}' AND patient_id = '{patient}';
          DELETE FROM sync_entries WHERE clinic_id = '{clinic}' AND patient_id = '{patient}'
-            AND kind = 'notification_preferences' AND entity_id = '{user_id}';
+            AND kind = 'notification_preferences';
          DELETE FROM escalations AS e USING flags AS f
           WHERE f.clinic_id = e.clinic_id AND f.id = e.flag_id AND f.clinic_id = '{clinic}' AND f.patient_id = '{patient}'"
     ))

@@ -73,7 +73,9 @@ async fn begin(state: &State, caller: &Caller, shown: &ProofBody, address: IpAdd
 
 async fn answer(state: &State, turn: Turn, files: Vec<File>) -> Result<HttpResponse, ApiError> {
     let made_at = state.clocks.wall.now();
-    let packed = web::block(move || archive::pack(files, made_at)).await.map_err(anyhow::Error::from)??;
+    // The work goes on where a client has hung up, and so long it has its turn.
+    let work = move || archive::pack(files, made_at).map(|packed| (packed, turn));
+    let (packed, turn) = web::block(work).await.map_err(anyhow::Error::from)??;
     Ok(HttpResponse::Ok()
         .content_type("application/zip")
         .insert_header((CACHE_CONTROL, "no-store"))

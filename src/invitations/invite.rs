@@ -14,7 +14,7 @@ use crate::domain::role::Role;
 use crate::idempotency::{IdempotencyError, KeyedRequest};
 use crate::patients;
 use crate::patients::record::CreateError;
-use crate::patients::store::NewPatient;
+use crate::patients::store::{LockedPatient, NewPatient};
 
 /// Whom to invite.
 #[derive(Debug)]
@@ -97,8 +97,9 @@ pub async fn invite(
             }
         };
         if let Some(patient_id) = patient_id {
-            let found = patients::store::find_patient(conn, clinic_id, patient_id).await;
-            let patient = found.map_err(|error| match error {
+            // Locked, lest its time is found to be over while nobody is invited yet.
+            let found = patients::store::lock_patient(conn, clinic_id, patient_id).await;
+            let LockedPatient { patient, .. } = found.map_err(|error| match error {
                 diesel::result::Error::NotFound => InviteError::NoPatient,
                 other => other.into(),
             })?;

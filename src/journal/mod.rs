@@ -174,9 +174,20 @@ impl Open {
     /// come again, and ends with a whole line.
     fn anew(dir: &Path, path: PathBuf) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
-        let is_relied_on = file.metadata()?.len() > 0;
-        File::open(dir)?.sync_all()?;
-        Ok(Self { path, file, is_relied_on })
+        // Until it is known to be empty.
+        let mut open = Self { path, file, is_relied_on: true };
+        match open.settle(dir) {
+            Ok(()) => Ok(open),
+            Err(error) => {
+                open.abandon();
+                Err(error)
+            }
+        }
+    }
+
+    fn settle(&mut self, dir: &Path) -> io::Result<()> {
+        self.is_relied_on = self.file.metadata()?.len() > 0;
+        File::open(dir)?.sync_all()
     }
 
     fn append(&mut self, line: &[u8]) -> io::Result<()> {

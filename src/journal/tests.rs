@@ -126,6 +126,17 @@ async fn a_disk_that_stays_full_does_not_fill_the_directory_with_files() {
     assert!(files(&dir).is_empty());
 }
 
+#[test]
+fn a_file_whose_name_may_be_lost_goes_unless_it_holds_a_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let [empty, begun] = ["empty", "begun"].map(|name| dir.path().join(format!("2026-03-{name}.jsonl")));
+    fs::write(&begun, "a line\n").unwrap();
+    for path in [empty, begun.clone()] {
+        assert!(Open::anew(&dir.path().join("missing"), path).is_err());
+    }
+    assert_eq!(files(&dir), [begun]);
+}
+
 #[tokio::test]
 async fn without_a_directory_nothing_is_written_and_a_missing_one_is_a_fault() {
     let none = Journal::at(None).unwrap();

@@ -186,9 +186,9 @@ pub async fn sign_out(
     let clinic_id = caller.clinic_id;
     let (ended, at) = db
         .scoped(Scope::Clinic(clinic_id), async |conn| {
-            logins::lock_members(conn, clinic_id, patients_too).await?;
+            let locked = logins::lock_members(conn, clinic_id, patients_too).await?;
             let now = clocks.wall.now();
-            let ended = logins::end_sessions_of_members(conn, patients_too, caller.session_id, now).await?;
+            let ended = logins::end_sessions_of_members(conn, locked, caller.session_id, now).await?;
             audit::record(conn, clocks, Entry::by(caller, "clinic.sign_out", "clinic", clinic_id)).await?;
             Ok::<_, ChangeError>((ended, now))
         })

@@ -210,7 +210,8 @@ pub async fn update_link(
 }
 
 hot_query! {
-    /// A date that the person was told stays.
+    /// A date that the person was told stays. One that stands there from an end before, since a server of the version before
+    /// linked the record again, counts only where it is the later one.
     struct DeleteLink {
         clinic: Uuid as SqlUuid,
         user: Uuid as SqlUuid,
@@ -219,7 +220,8 @@ hot_query! {
     }
     returns Int8;
     ", unlinked AS (
-        UPDATE patients SET user_id = NULL, linked_at = NULL, unlinked_at = $3, purge_at = coalesce(purge_at, $4),
+        UPDATE patients SET user_id = NULL, linked_at = NULL, unlinked_at = $3,
+               purge_at = CASE WHEN unlinked_at IS NULL THEN coalesce(purge_at, $4) ELSE greatest(purge_at, $4) END,
                version = version + 1
          WHERE clinic_id = $1 AND user_id = $2
         RETURNING 1

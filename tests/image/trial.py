@@ -49,6 +49,8 @@ def build(work, program=None):
             run("sh", "-c", rest, cwd=source, env=environment)
         elif word not in ("FROM", "WORKDIR"):
             fail(f"not understood: {word} {rest}")
+    # Whoever owns the tree may want to remove it.
+    run("chown", "-R", "--reference", ROOT, target)
 
 
 # The last stage.

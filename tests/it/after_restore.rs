@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use mendline::after_restore::{AfterRestoreError, follow_up};
 use mendline::auth::keys;
 use mendline::clock::{Clock, Clocks};
-use mendline::db::{Connector, Db, Group};
+use mendline::db::{Connector, Db, Group, hold_off};
 use mendline::journal::{Entry, Erased};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -81,6 +82,22 @@ async fn whoever_starts_while_a_restore_is_followed_up_is_sent_away_and_told_why
     let (followed, ()) = tokio::join!(after_restore(&url, &clocks, &[]), story);
     assert!(!followed.unwrap().done_before);
     Db::connect(&as_group(&url, Group::Worker), 1, None).unwrap().ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_two_who_follow_a_restore_up_at_once_the_later_one_is_told_to_wait() {
+    let url = TestDatabase::create().await.url;
+    let mut first = owner(&url).await;
+    let (db, clocks) = (Db::connect(&as_group(&url, Group::Worker), 1, None).unwrap(), Clocks::system());
+    // It is connected before the other one holds everybody off.
+    db.ping().await.unwrap();
+    first.batch_execute("BEGIN").await.unwrap();
+    assert!(hold_off(&mut first).await.unwrap());
+    let refused = follow_up(&db, &clocks, None, &[]).await.unwrap_err();
+    assert!(matches!(refused, AfterRestoreError::AtWork), "{refused}");
+    assert_eq!(refused.to_string(), "another after-restore is at work: wait for it to end");
+    first.batch_execute("ROLLBACK").await.unwrap();
+    assert!(!follow_up(&db, &clocks, None, &[]).await.unwrap().done_before);
 }
 
 #[tokio::test]
@@ -161,6 +178,40 @@ async fn a_closed_clinic_has_its_whole_window_again_and_its_members_are_still_fo
                     WHERE c.erase_at BETWEEN now() + interval '29 days' AND now() + interval '31 days'";
     assert_eq!(rows(&mut owner, put_off).await, 1);
     assert_eq!(rows(&mut owner, "SELECT FROM clinics WHERE closed_at IS NULL AND erase_at IS NULL").await, 1);
+}
+
+#[tokio::test]
+async fn a_record_that_the_clinic_let_go_stays_for_as_long_as_it_takes_to_enter_what_was_lost() {
+    let (soon, later, final_one, linked) = (1, 2, 3, 4);
+    let (url, mut owner) = with_clinics(&[soon, later, final_one, linked]).await;
+    let left = |number, purge_at: &str, detached: &str| {
+        format!(
+            "UPDATE patients SET user_id = NULL, linked_at = NULL, unlinked_at = now() - interval '10 years',
+                    purge_at = now() + interval '{purge_at}', detached_at = {detached} WHERE id = '{}';",
+            id(number)
+        )
+    };
+    let sql = [
+        "DELETE FROM login_deletions;".to_owned(),
+        left(soon, "-1 day", "NULL"),
+        left(later, "90 days", "NULL"),
+        left(final_one, "-1 day", "now()"),
+        format!("UPDATE patients SET purge_at = now() WHERE id = '{}'", id(linked)),
+    ];
+    owner.batch_execute(&sql.concat()).await.unwrap();
+    let report = after_restore(&url, &Clocks::system(), &[]).await.unwrap();
+    assert_eq!(report.done.deletions_put_off, 1);
+    let in_days = |from: &str, to: &str, number| {
+        format!(
+            "SELECT FROM patients WHERE purge_at BETWEEN now() + interval '{from}' AND now() + interval '{to}' AND id = '{}'",
+            id(number)
+        )
+    };
+    assert_eq!(rows(&mut owner, &in_days("29 days", "30 days", soon)).await, 1);
+    assert_eq!(rows(&mut owner, &in_days("89 days", "90 days", later)).await, 1);
+    for number in [final_one, linked] {
+        assert_eq!(rows(&mut owner, &in_days("-2 days", "0 days", number)).await, 1);
+    }
 }
 
 #[tokio::test]

@@ -436,6 +436,25 @@ async fn a_step_waits_for_nobody_who_is_just_acknowledging() {
     assert_eq!(left, 0);
 }
 
+/// In this order whoever leaves locks the same: the login, and then what waits at its clinics.
+#[tokio::test]
+async fn an_edit_of_the_clinic_that_waits_for_a_login_holds_no_step() {
+    let clinic = Clinic::new().await;
+    let app = &clinic.scene.app;
+    clinic.alarm().await;
+    let mut leaver = connection(&clinic).await;
+    let login = clinic.other.caller.user_id;
+    let lock = format!("BEGIN; SELECT 1 FROM users WHERE id = '{login}' FOR NO KEY UPDATE");
+    leaver.batch_execute(&lock).await.unwrap();
+    let edit = app.patch("/v1/clinic", &clinic.admin.token, json!({ "require_second_factor": true }));
+    let leave = async {
+        somebody_waits(&clinic).await;
+        leaver.batch_execute("SELECT 1 FROM escalations FOR UPDATE NOWAIT; COMMIT").await.unwrap();
+    };
+    let (edit, ()) = tokio::join!(edit, leave);
+    assert_eq!(edit.expect(200)["require_second_factor"], true);
+}
+
 #[tokio::test]
 async fn a_development_servers_clock_that_is_put_forward_stops_at_every_step() {
     let clinic = Clinic::new().await;

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use mendline::auth::revocation::Revocations;
+use mendline::clinics::removal;
 use mendline::domain::role::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -220,6 +221,22 @@ async fn an_administrator_signs_out_the_staff_or_everybody_wherever_their_sessio
         assert_eq!(app.get("/v1/me/devices", &back.token).await.expect(200)["items"], json!([]));
     }
     assert_eq!(app.count("SELECT count(*) FROM audit WHERE action = 'clinic.sign_out'").await, 2);
+}
+
+#[tokio::test]
+async fn a_clinic_that_closes_leaves_no_token_with_a_session_that_has_gone_on_elsewhere() {
+    let (app, clinic) = start().await;
+    let other = app.clinic().await;
+    let before = app.clinician_of(&clinic).await;
+    let after = go_on_at(&app, &before, &other).await;
+    assert_goes_on(&app, &before).await;
+
+    removal::close(&app.state.worker_db, &app.state.clocks, clinic.id, "Clinic").await.unwrap();
+    app.get("/v1/me", &before.token).await.expect(401);
+    let refreshed = refresh(&app, &after).await.expect(200);
+    assert_eq!(refreshed["user"]["membership"]["clinic_id"], json!(other.id));
+    assert_goes_on(&app, &Person::from_answer(&refreshed)).await;
+    assert_goes_on(&app, &other.admin).await;
 }
 
 /// Everything that ends what a token may do, as another node learns of it.

@@ -1,8 +1,10 @@
 //! Records that go: those whose membership the clinic ended, years later, and all others whatever becomes of one that cannot.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use mendline::clinics::removal;
-use mendline::erasure::{erase_due, purge_due};
+use mendline::db::{Connector, DbError, Scope};
+use mendline::erasure::{self, erase_due, purge_due};
 use mendline::journal::{Erased, Journal};
 use serde_json::{Value, json};
 
@@ -96,6 +98,114 @@ async fn a_record_whose_membership_the_clinic_ended_goes_years_after_that_or_aft
     app.pass(YEAR * 3);
     assert_eq!(case.purge().await, 1);
     assert_eq!(case.gone().len(), 2);
+}
+
+#[tokio::test]
+async fn a_set_appointment_holds_a_record_and_a_cancelled_one_does_not() {
+    let case = case().await;
+    let app = &case.app;
+    let (expected, called_off) = (app.patient_of(&case.clinic).await, app.patient_of(&case.clinic).await);
+    for person in [&expected, &called_off] {
+        case.end_membership(person).await;
+    }
+    app.pass(YEAR * 3);
+    let admin = case.admin().await;
+    let set = async |person: &Person| {
+        let appointment =
+            json!({ "patient_id": person.patient(), "kind": "follow_up", "date": "2029-02-10", "time": "10:30" });
+        app.post("/v1/appointments", &admin, appointment).await.expect(201)["id"].as_str().unwrap().to_owned()
+    };
+    set(&expected).await;
+    let cancelled = set(&called_off).await;
+    app.delete(&format!("/v1/appointments/{cancelled}"), &admin).await.expect(204);
+    app.pass(TimeDelta::days(2));
+    assert_eq!(case.purge().await, 1);
+    assert_eq!(case.gone(), [case.line(&called_off)]);
+    assert_eq!(purge_at(&case.record(&expected).await), utc("2032-02-10T09:30:00Z"));
+}
+
+#[tokio::test]
+async fn a_record_stays_while_somebody_may_accept_an_invitation_to_it_and_none_comes_too_late() {
+    let case = case().await;
+    let app = &case.app;
+    let [invited, taken_back, left] =
+        [app.patient_of(&case.clinic).await, app.patient_of(&case.clinic).await, app.patient_of(&case.clinic).await];
+    for person in [&invited, &taken_back, &left] {
+        case.end_membership(person).await;
+    }
+    app.pass(YEAR * 3);
+    let admin = case.admin().await;
+    let invite = async |person: &Person| {
+        let invitation = json!({ "role": "patient", "patient_id": person.patient(), "email": person.email });
+        app.post("/v1/invitations", &admin, invitation).await
+    };
+    let made = invite(&invited).await.expect(201);
+    let other = invite(&taken_back).await.expect(201);
+    app.delete(&format!("/v1/invitations/{}", other["id"].as_str().unwrap()), &admin).await.expect(204);
+
+    // Whoever invites while a record's end is being decided waits for that.
+    let mut worker = Connector::new(&app.database.url, None).unwrap().open().await.unwrap();
+    let detach = format!("BEGIN; UPDATE patients SET detached_at = purge_at WHERE id = '{}'", left.patient());
+    worker.batch_execute(&detach).await.unwrap();
+    let (refused, ()) = tokio::join!(invite(&left), async {
+        app.until_waiting(1).await;
+        worker.batch_execute("COMMIT").await.unwrap();
+    });
+    assert_eq!(refused.problem(409), "record_detached");
+
+    app.pass(TimeDelta::days(2));
+    assert_eq!(case.purge().await, 2);
+    assert!(!case.gone().contains(&case.line(&invited)));
+    let until = purge_at(&case.record(&invited).await);
+    assert_eq!(until, utc(made["expires_at"].as_str().unwrap()));
+    // It has run out, and so has the record; what comes next finds it detached.
+    app.sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;
+         CREATE TRIGGER refuse BEFORE DELETE ON patients FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    .await;
+    app.pass(TimeDelta::days(6));
+    assert_eq!(case.purge().await, 0);
+    assert!(case.record(&invited).await.get("detached_at").is_some());
+    let told = format!("invitations WHERE patient_id = '{}' AND email IS NOT NULL", invited.patient());
+    assert_eq!(count(app, &told).await, 0, "a detached record keeps no address");
+    app.sql("DROP TRIGGER refuse ON patients").await;
+    assert_eq!(case.purge().await, 1);
+}
+
+#[tokio::test]
+async fn a_date_that_a_server_of_the_version_before_left_with_a_linked_record_is_none() {
+    let case = case().await;
+    let app = &case.app;
+    let [ended, leaving, erased] =
+        [app.patient_of(&case.clinic).await, app.patient_of(&case.clinic).await, app.patient_of(&case.clinic).await];
+    // It linked their records again.
+    let stale = app.state.clocks.wall.now() + YEAR;
+    app.sql(&format!(
+        "UPDATE patients SET unlinked_at = timestamptz '{stale}' - interval '3 years', purge_at = '{stale}'
+          WHERE id IN ('{}', '{}', '{}')",
+        ended.patient(),
+        leaving.patient(),
+        erased.patient()
+    ))
+    .await;
+    assert_eq!(case.purge().await, 0);
+    case.end_membership(&ended).await;
+    assert_eq!(purge_at(&case.record(&ended).await), utc("2029-02-02T12:00:01Z"));
+
+    let asked = json!({ "current_password": PASSWORD });
+    let told = app.post("/v1/me/deletion", &leaving.token, asked).await.expect(202);
+    let marked = format!("patients WHERE id = '{}' AND unlinked_at IS NULL", leaving.patient());
+    assert_eq!(count(app, &marked).await, 1);
+    case.end_membership(&leaving).await;
+    assert_eq!(case.record(&leaving).await["purge_at"], told["clinics"][0]["purge_at"]);
+
+    let state = &app.state;
+    let erase = async |conn: &mut AsyncPgConnection| {
+        Ok::<_, DbError>(erasure::erase(conn, &state.clocks, erased.user_id).await?)
+    };
+    assert!(state.worker_db.scoped(Scope::System, erase).await.unwrap());
+    assert_eq!(purge_at(&case.record(&erased).await), utc("2029-02-02T12:00:01Z"));
 }
 
 #[tokio::test]

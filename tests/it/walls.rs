@@ -307,6 +307,20 @@ async fn a_clinic_reaches_the_logins_of_whoever_belongs_to_it_and_of_nobody_who_
     for (scope, whose) in [(clinic(THERE), HERE), (user(HERE), HERE), (String::new(), HERE)] {
         assert_eq!(attempt(&mut api, &scope, &name(whose)).await.unwrap(), Vec::<String>::new(), "{scope}");
     }
+
+    // Who is signed out belongs to the clinic, and is among those whom it has locked.
+    let sign_out = |locked: &str| {
+        format!(
+            "SELECT session_id::text AS line FROM end_sessions_of_members(ARRAY[{locked}]::uuid[], gen_random_uuid(), now())"
+        )
+    };
+    let both = sign_out(&format!("'{HERE}', '{THERE}'"));
+    assert_eq!(attempt(&mut api, &clinic(HERE), &both).await.unwrap(), [HERE]);
+    assert_eq!(attempt(&mut api, &clinic(HERE), &sign_out("")).await.unwrap(), Vec::<String>::new());
+    let mine = sign_out(&format!("'{HERE}'"));
+    for scope in [clinic(THERE), user(HERE), String::new()] {
+        assert_eq!(attempt(&mut api, &scope, &mine).await.unwrap(), Vec::<String>::new(), "{scope}");
+    }
 }
 
 #[tokio::test]

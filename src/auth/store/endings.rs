@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -110,7 +110,7 @@ pub async fn end_clinic_sessions(conn: &mut AsyncPgConnection, clinic_id: Uuid, 
 
 hot_query! {
     struct EndSessionsOfMembers {
-        patients_too: bool as Bool,
+        locked: Vec<Uuid> as Array<SqlUuid>,
         kept: Uuid as SqlUuid,
         at: DateTime<Utc> as Timestamptz,
     }
@@ -118,15 +118,15 @@ hot_query! {
     "SELECT session_id FROM end_sessions_of_members($1, $2, $3)"
 }
 
-/// Ends every session but one of whoever belongs to the clinic in whose scope this runs, patients only where `patients_too`,
-/// wherever it acts at the moment; says which. The logins are locked by [`super::lock_members`].
+/// Ends every session but one of these logins, wherever it acts at the moment; says which. They are those that
+/// [`super::lock_members`] has locked, and of them those that belong to the clinic in whose scope this runs.
 pub async fn end_sessions_of_members(
     conn: &mut AsyncPgConnection,
-    patients_too: bool,
+    locked: Vec<Uuid>,
     kept: Uuid,
     at: DateTime<Utc>,
 ) -> QueryResult<Vec<Uuid>> {
-    let ended: Vec<Uuid> = EndSessionsOfMembers { patients_too, kept, at }.load(conn).await?;
+    let ended: Vec<Uuid> = EndSessionsOfMembers { locked, kept, at }.load(conn).await?;
     announce_all(conn, &ended, at).await?;
     Ok(ended)
 }

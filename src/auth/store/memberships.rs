@@ -120,8 +120,8 @@ pub enum StaffLock {
     Change,
 }
 
-/// Locks the logins of a clinic's members, or of its staff alone: no token is issued to them meanwhile. By id, so that two
-/// who do this at once wait for each other.
+/// Locks the logins of a clinic's members, or of its staff alone: no token is issued to them meanwhile; says whose they
+/// are. By id, so that two who do this at once wait for each other.
 pub async fn lock_members(conn: &mut AsyncPgConnection, clinic_id: Uuid, patients_too: bool) -> QueryResult<Vec<Uuid>> {
     let mut members = memberships::table
         .filter(memberships::clinic_id.eq(clinic_id))

@@ -6,7 +6,7 @@ use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::announce;
+use super::{announce, announce_all};
 use crate::schema::{clinics, memberships, users};
 
 /// A login.
@@ -129,4 +129,15 @@ pub async fn call_back_all_tokens(conn: &mut AsyncPgConnection, at: DateTime<Utc
 pub async fn call_back_tokens(conn: &mut AsyncPgConnection, user_id: Uuid, at: DateTime<Utc>) -> QueryResult<()> {
     diesel::update(users::table.find(user_id)).set(users::tokens_valid_after.eq(at)).execute(conn).await?;
     announce(conn, user_id, at).await
+}
+
+/// The same for many logins at once.
+pub async fn call_back_tokens_of(
+    conn: &mut AsyncPgConnection,
+    user_ids: &[Uuid],
+    at: DateTime<Utc>,
+) -> QueryResult<()> {
+    let many = users::table.filter(users::id.eq_any(user_ids));
+    diesel::update(many).set(users::tokens_valid_after.eq(at)).execute(conn).await?;
+    announce_all(conn, user_ids, at).await
 }

@@ -92,12 +92,15 @@ pub async fn close(db: &Db, clocks: &Clocks, clinic_id: Uuid, name: &str) -> Res
         // So that no token is issued meanwhile.
         logins::lock_members(conn, clinic_id, true).await?;
         let members = store::close(conn, clinic_id, now, erase_at).await?;
-        // Not before: whoever joins at this moment is waited for there, and has a session by then.
-        logins::end_clinic_sessions(conn, clinic_id, now).await?;
+        // Not before: whoever joins at this moment is waited for there, and has a session and its token by then.
+        let ended_at = clocks.wall.now();
+        logins::end_clinic_sessions(conn, clinic_id, ended_at).await?;
+        // A session that acts elsewhere by now goes on there, and has left a token behind that is good here.
+        logins::call_back_tokens_of(conn, &members, ended_at).await?;
         escalations::delete_all(conn, clinic_id).await?;
         let alerts = queue::withdraw(conn, clinic_id, clocks.care.now()).await?;
         audit::record(conn, clocks, Entry::by_operator(clinic_id, "clinic.close", "clinic", clinic_id)).await?;
-        Ok(Closing { members, alerts, erase_at })
+        Ok(Closing { members: members.len(), alerts, erase_at })
     })
     .await
 }

@@ -26,14 +26,14 @@ pub(super) async fn lock(conn: &mut AsyncPgConnection, clinic: Uuid) -> QueryRes
     clinics::table.find(clinic).for_no_key_update().select(columns).first(conn).await
 }
 
-/// Nobody belongs to the locked clinic any more, nobody can join it, no calendar reads it; returns how many people belonged to
-/// it. Rounds through its patients begin again when it is opened again.
+/// Nobody belongs to the locked clinic any more, nobody can join it, no calendar reads it; returns the logins of those who
+/// belonged to it. Rounds through its patients begin again when it is opened again.
 pub(super) async fn close(
     conn: &mut AsyncPgConnection,
     clinic: Uuid,
     at: DateTime<Utc>,
     erase_at: DateTime<Utc>,
-) -> QueryResult<usize> {
+) -> QueryResult<Vec<Uuid>> {
     diesel::update(clinics::table.find(clinic))
         .set((clinics::closed_at.eq(at), clinics::erase_at.eq(erase_at)))
         .execute(conn)
@@ -48,7 +48,11 @@ pub(super) async fn close(
     ))
     .await?;
     let members = memberships::clinic_id.eq(clinic).and(memberships::removed_at.is_null());
-    diesel::update(memberships::table.filter(members)).set(memberships::removed_at.eq(at)).execute(conn).await
+    diesel::update(memberships::table.filter(members))
+        .set(memberships::removed_at.eq(at))
+        .returning(memberships::user_id)
+        .get_results(conn)
+        .await
 }
 
 /// Whoever belonged to the locked clinic when it was closed, and was not erased since, belongs to it again; returns how many

@@ -1,6 +1,7 @@
 //! SQL over records whose time is over: those that are detached, and those whose membership the clinic has ended.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::max;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Int8, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -8,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Kept, KeptSql};
 use crate::db::hot::hot_query;
-use crate::schema::patients;
+use crate::schema::{invitations, patients};
 
 /// A record whose time may be over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
@@ -115,6 +116,33 @@ pub(in crate::erasure) async fn find_last_visit(
     patient: Uuid,
 ) -> QueryResult<Option<DateTime<Utc>>> {
     FindLastVisit { clinic, patient }.get_result(conn).await
+}
+
+/// When the last of the invitations to a locked record that can be accepted runs out.
+pub(in crate::erasure) async fn find_last_invitation(
+    conn: &mut AsyncPgConnection,
+    clinic: Uuid,
+    patient: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<DateTime<Utc>>> {
+    let open = invitations::accepted_at.is_null().and(invitations::revoked_at.is_null());
+    invitations::table
+        .filter(invitations::clinic_id.eq(clinic).and(invitations::patient_id.eq(patient)))
+        .filter(open.and(invitations::expires_at.gt(now)))
+        .select(max(invitations::expires_at))
+        .first(conn)
+        .await
+}
+
+/// Keeps a locked record until then.
+pub(in crate::erasure) async fn put_off(
+    conn: &mut AsyncPgConnection,
+    record: Kept,
+    until: DateTime<Utc>,
+) -> QueryResult<()> {
+    let record = patients::table.find((record.clinic_id, record.patient_id));
+    diesel::update(record).set(patients::purge_at.eq(until)).execute(conn).await?;
+    Ok(())
 }
 
 /// Deletes a record and, by their keys, all that hangs on it. Treatments and appointments first: courses hold them.

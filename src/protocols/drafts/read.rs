@@ -37,9 +37,15 @@ pub struct ReadError(String);
 
 /// Reads a draft on a thread of its own: laying a plan out for every hour of a day is too long for one that answers requests.
 pub async fn read(draft: &Draft) -> Result<Reading, ReadError> {
-    let _turn = READERS.acquire().await.map_err(|closed| ReadError(closed.to_string()))?;
+    let turn = READERS.acquire().await.map_err(|closed| ReadError(closed.to_string()))?;
     let draft = draft.clone();
-    tokio::task::spawn_blocking(move || check(&draft)).await.map_err(|panic| ReadError(panic.to_string()))
+    // The turn goes along: the work goes on where a client has hung up.
+    let work = move || {
+        let read = check(&draft);
+        drop(turn);
+        read
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|panic| ReadError(panic.to_string()))
 }
 
 fn check(draft: &Draft) -> Reading {
