@@ -88,14 +88,16 @@ mod tests {
 
     const LENGTH: usize = 3 * PIECE + 1;
 
+    type Answer = Pin<Box<Sending<Bytes, Rc<()>>>>;
+
     /// An answer that is being sent, and whether its place is taken.
-    fn sending() -> (Pin<Box<Sending<Bytes, Rc<()>>>>, Weak<()>) {
+    fn sending() -> (Answer, Weak<()>) {
         let place = Rc::new(());
         let watched = Rc::downgrade(&place);
         (Box::pin(Sending::new(Bytes::from(vec![7; LENGTH]), place)), watched)
     }
 
-    async fn next(sending: &mut Pin<Box<Sending<Bytes, Rc<()>>>>) -> Option<Result<usize, String>> {
+    async fn next(sending: &mut Answer) -> Option<Result<usize, String>> {
         let piece = poll_fn(|cx| sending.as_mut().poll_next(cx)).await;
         piece.map(|piece| piece.map(|bytes| bytes.len()).map_err(|error| error.to_string()))
     }

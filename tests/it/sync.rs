@@ -181,7 +181,7 @@ async fn a_completed_treatment_with_a_flag_is_listed_for_its_flag_and_not_whenev
     let start = case.start().await;
     case.app.put("/v1/me/notification-preferences", &case.patient.token, cap).await.expect(200);
     let (planned, then) = listed(&start).await;
-    assert_eq!(planned, [other.clone()]);
+    assert_eq!(planned, std::slice::from_ref(&other));
     let bundle = case.app.get(&own("/bundle"), &case.patient.token).await.expect(200);
     for act in ["acknowledge", "resolve"] {
         case.app.post(&format!("{flag}/{act}"), &case.clinician.token, json!({})).await.expect(200);
